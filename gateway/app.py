@@ -1,0 +1,260 @@
+"""Composition root of a serving worker: ``python -m gateway.app --run-dir DIR --worker NAME --fd N``."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import socket
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from importlib.metadata import version as distribution_version
+from pathlib import Path
+
+import uvicorn
+import uvloop
+
+from gateway.arms import ArmKeeper
+from gateway.catalog.bundle import BundleLimits
+from gateway.catalog.digests import DigestRegister
+from gateway.catalog.repository import Repository
+from gateway.catalog.residency import wanted_versions
+from gateway.clock import SystemClock
+from gateway.codec.configuration import decode_settings
+from gateway.commands.reference_hints import hints_of
+from gateway.control import Control
+from gateway.engine.version import ServableVersion
+from gateway.http.gateway_app import GatewayApp
+from gateway.http.predict import PredictEndpoint
+from gateway.http.probes import Readiness
+from gateway.http.router import build_router
+from gateway.http.watch_proxy import WatchProxy
+from gateway.loading import version_loader
+from gateway.logs import configure_logging
+from gateway.metrics.shared import SharedCounters
+from gateway.observers import Observers
+from gateway.pipeline import Pipeline
+from gateway.roster import Roster
+from gateway.routing.document import RouteDocument
+from gateway.rundir import RunDirectory
+from gateway.settings import Settings
+from gateway.shadow_feed import ShadowFeed
+from gateway.shadow_jobs import pack_jobs
+from gateway.state.ledger import Ledger
+from gateway.state.sqlite import SqliteStore
+from gateway.tap import Tap
+from gateway.types import Actor
+from monitors.records import Observation
+from monitors.transport.channel import ChannelSender
+from monitors.transport.frames import encode_frame
+
+__all__ = ["Worker", "main"]
+
+_CHANNEL_BYTES = 8 * 1024 * 1024
+_TAP_FLUSH_S = 0.1
+_SHADOW_FLUSH_S = 0.02
+_log = logging.getLogger("weir.worker")
+
+
+class Worker:
+    """The object graph of one worker, and the order of its start and stop."""
+
+    def __init__(self, settings: Settings, run_dir: RunDirectory, name: str, loop: asyncio.AbstractEventLoop) -> None:
+        clock = SystemClock()
+        self._settings = settings
+        self._counters = SharedCounters.create(run_dir.counters, name, role="worker", capacity=65_536)
+        self._store = SqliteStore(settings.state)
+        ledger = Ledger(self._store, clock)
+        limits = BundleLimits(external_data_bytes=settings.serving.external_data_bytes)
+        repository = Repository(settings.models, limits=limits)
+        register = DigestRegister(ledger, self._store)
+        actor = Actor(name, "system", "process")
+        self._watch = ChannelSender(run_dir.watch_socket, limit_bytes=_CHANNEL_BYTES, on_connect=self._introductions)
+        self._shadow = ChannelSender(run_dir.shadow_socket, limit_bytes=_CHANNEL_BYTES)
+        self._tap = Tap(
+            self._watch,
+            _encode_observation,
+            self._counters,
+            clock,
+            worker=name,
+            rows_per_s=settings.monitor.rows_per_s,
+            key_salt=run_dir.key_salt(),
+        )
+        self._feed = ShadowFeed(self._shadow, lambda jobs: encode_frame(pack_jobs(jobs)), self._counters, clock)
+        self._keeper = ArmKeeper(loop, self._counters, settings)
+        self._pipeline = Pipeline(
+            Observers(self._counters, self._tap, self._feed),
+            key_feature=settings.routing.key_feature,
+            queue_rows=settings.limits.queue_rows,
+            timeout_s=settings.limits.request_timeout_s,
+        )
+        self._loaded: Mapping[tuple[str, str], ServableVersion] = {}
+        self._roster = Roster(
+            self._store,
+            repository,
+            clock,
+            worker=name,
+            pid=os.getpid(),
+            load=version_loader(settings, repository, register, actor, self._counters, hints_of),
+            wanted=lambda on_disk, route, residency: wanted_versions(
+                on_disk, route, residency, limit=settings.serving.resident_versions
+            ),
+            publish=self._publish,
+        )
+        self.readiness = Readiness(
+            self._pipeline, is_settled=lambda: self._roster.is_settled, store_is_up=lambda: self._roster.store_is_up
+        )
+        self._proxy = WatchProxy(run_dir.watch_http_socket)
+        router = build_router(
+            self._pipeline,
+            self.readiness,
+            Control(ledger, self._store, clock, repository=repository),
+            self._roster.call,
+            self._proxy,
+            token=run_dir.admin_token(),
+            product_version=distribution_version("weir"),
+        )
+        predict = PredictEndpoint(
+            self._pipeline, key_header=settings.routing.key_header, body_bytes=settings.limits.body_bytes
+        )
+        self.asgi = GatewayApp(predict, router, self._counters)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Load what the routes need, then keep in step with the store."""
+        self._watch.start()
+        self._shadow.start()
+        while not self._roster.is_settled:
+            await self._roster.tick()
+            await asyncio.sleep(0.01)
+        await self._roster.tick()
+        every_s = self._settings.serving.refresh_ms / 1e3
+        self._tasks = [
+            asyncio.create_task(_repeat(every_s, self._tick), name="roster"),
+            asyncio.create_task(_repeat(_TAP_FLUSH_S, _awaitable(self._tap.flush)), name="tap"),
+            asyncio.create_task(_repeat(_SHADOW_FLUSH_S, _awaitable(self._feed.flush)), name="shadow-feed"),
+        ]
+
+    async def drain(self) -> None:
+        """Say that this worker is about to stop: readiness first."""
+        self.readiness.draining = self._roster.draining = True
+        await self._roster.announce()
+
+    async def stop(self) -> None:
+        """End in the reverse order of the start; what the channels hold is sent if they take it at once."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tap.flush()
+        self._feed.flush()
+        await self._watch.close()
+        await self._shadow.close()
+        await self._proxy.close()
+        await self._roster.close()
+        self._keeper.close()
+        self._store.close()
+
+    async def _tick(self) -> None:
+        await self._roster.tick()
+        queued: Counter[tuple[str, str]] = Counter()
+        for arm in self._keeper.arms():
+            queued[(arm.model, arm.version)] += arm.lane.queued_rows
+        for (model, version), rows in queued.items():
+            self._counters.gauge("weir_queue_rows", model=model, version=version).set(rows)
+
+    def _publish(
+        self, routes: Mapping[str, RouteDocument], loaded: Mapping[tuple[str, str], ServableVersion]
+    ) -> Mapping[str, int]:
+        before = self._keeper.arms()
+        self._pipeline.table = table = self._keeper.build(routes, loaded)
+        self._tap.forget(before - self._keeper.arms())
+        fresh = [servable for name, servable in loaded.items() if self._loaded.get(name) is not servable]
+        self._loaded = loaded
+        for servable in fresh:
+            self._watch.send(encode_frame(servable.info))
+        return {model: route.revision for model, route in table.routes.items()}
+
+    def _introductions(self) -> Iterable[bytes]:
+        return [encode_frame(servable.info) for servable in self._loaded.values()]
+
+
+def _encode_observation(observation: Observation) -> bytes:
+    return encode_frame(observation)
+
+
+def _awaitable(function: Callable[[], None]) -> Callable[[], Awaitable[None]]:
+    async def call() -> None:
+        function()
+
+    return call
+
+
+async def _repeat(every_s: float, tick: Callable[[], Awaitable[None]]) -> None:
+    """Tick for ever; a tick that fails is reported and the next one tried."""
+    while True:
+        await asyncio.sleep(every_s)
+        try:
+            await tick()
+        except Exception:
+            _log.exception("a background step failed; it will be tried again")
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, telling the worker before it stops accepting."""
+
+    def __init__(self, config: uvicorn.Config, worker: Worker) -> None:
+        super().__init__(config)
+        self._worker = worker
+        self._parent = os.getppid()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Lower readiness, then stop as uvicorn does."""
+        await self._worker.drain()
+        await super().shutdown(sockets)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Stop also when the supervisor is gone."""
+        return await super().on_tick(counter) or os.getppid() != self._parent
+
+
+async def serve(settings: Settings, run_dir: RunDirectory, name: str, listener: socket.socket) -> None:
+    """Run one worker until it is told to stop."""
+    worker = Worker(settings, run_dir, name, asyncio.get_running_loop())
+    config = uvicorn.Config(
+        worker.asgi,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=settings.access_log,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=max(1, round(settings.serving.drain_s)),
+    )
+    try:
+        await worker.start()
+        await _Server(config, worker).serve(sockets=[listener])
+    finally:
+        await worker.stop()
+
+
+def main() -> None:
+    """Read the arguments that the supervisor passes, and serve."""
+    parser = argparse.ArgumentParser(prog="weir-worker")
+    parser.add_argument("--run-dir", type=Path, required=True)
+    parser.add_argument("--worker", required=True)
+    parser.add_argument("--fd", type=int, required=True)
+    arguments = parser.parse_args()
+    run_dir = RunDirectory(arguments.run_dir)
+    settings = decode_settings(run_dir.settings_file.read_bytes())
+    configure_logging(settings.log_level, arguments.worker)
+    listener = socket.socket(fileno=arguments.fd)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(settings, run_dir, arguments.worker, listener))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""From loaded versions and route documents to the route table: arms are made once and kept while their role lasts."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from gateway.arm import Arm, ArmMetrics
+from gateway.batching.lane import Lane
+from gateway.codec.plain import PlainDecoder
+from gateway.codec.v2 import V2Decoder
+from gateway.engine.version import ServableVersion
+from gateway.metrics.shared import SharedCounters
+from gateway.routing.document import RouteDocument
+from gateway.routing.table import ModelRoute, RouteTable, ShadowSample
+from gateway.settings import Settings
+from monitors.records import Variant
+
+__all__ = ["ArmKeeper"]
+
+Name = tuple[str, str]
+
+
+class ArmKeeper:
+    """Makes arms and tables. Lives on the event loop; owns the executors that heavy runs happen in.
+
+    A canary has an executor of its own and never runs on the loop, since ONNX Runtime cannot be preempted there.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, counters: SharedCounters, settings: Settings) -> None:
+        self._loop, self._counters, self._settings = loop, counters, settings
+        self._pools: dict[Variant, ThreadPoolExecutor] = {
+            "stable": ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="weir-stable"),
+            "canary": ThreadPoolExecutor(1, thread_name_prefix="weir-canary"),
+            "pinned": ThreadPoolExecutor(1, thread_name_prefix="weir-pinned"),
+        }
+        self._arms: dict[tuple[str, str, str, Variant, bool], Arm] = {}
+        self._routes: dict[str, ModelRoute] = {}
+
+    def build(self, documents: Mapping[str, RouteDocument], loaded: Mapping[Name, ServableVersion]) -> RouteTable:
+        """Return the table of all models; a model whose new stable is not loaded yet keeps its present route."""
+        self._routes = {model: self._route(document, loaded) for model, document in documents.items()}
+        self._forget(set(loaded.values()))
+        default = self._settings.routing.default_model
+        if default is None and len(self._routes) == 1:
+            default = next(iter(self._routes))
+        return RouteTable(dict(self._routes), default)
+
+    def arms(self) -> set[Arm]:
+        """Return every arm in use."""
+        return set(self._arms.values())
+
+    def close(self) -> None:
+        """End the executors without waiting for a run that hangs."""
+        for pool in self._pools.values():
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _route(self, document: RouteDocument, loaded: Mapping[Name, ServableVersion]) -> ModelRoute:
+        model = document.model
+        present = self._routes.get(model)
+        stable = loaded.get((model, document.stable))
+        versions = {version: servable for (name, version), servable in loaded.items() if name == model}
+        pinned = _PinnedArms(self, versions, document.stable)
+        if stable is None:
+            if present is not None and present.stable is not None:
+                return present
+            why = f"its stable version {document.stable} is not loaded"
+            return ModelRoute(model, document.revision, None, pinned=pinned, why=why)
+        canary = document.canary
+        servable = loaded.get((model, canary.version)) if canary else None
+        canary_arm = self.arm(servable, "canary") if servable else None
+        if canary_arm and (present is None or present.revision != document.revision):
+            canary_arm.reset()
+            self._counters.gauge("weir_canary_tripped", model=model, version=canary_arm.version).set(0.0)
+        return ModelRoute(
+            model,
+            document.revision,
+            self.arm(stable, "stable", inline=True),
+            canary_arm,
+            canary.weight_bp if canary else 0,
+            document.salt.encode(),
+            tuple(
+                ShadowSample(shadow.version, shadow.sample_bp, f"{document.salt}:{shadow.version}".encode()[:64])
+                for shadow in document.shadows
+            ),
+            pinned,
+        )
+
+    def arm(self, servable: ServableVersion, variant: Variant, *, inline: bool = False) -> Arm:
+        """Return the arm of a version in a role, made at its first use; ``inline`` allows runs on the loop."""
+        key = (servable.model, servable.version, servable.digest, variant, inline)
+        arm = self._arms.get(key)
+        if arm is None or arm.servable is not servable:
+            arm = self._arms[key] = self._make(servable, variant, inline=inline)
+        return arm
+
+    def _make(self, servable: ServableVersion, variant: Variant, *, inline: bool) -> Arm:
+        limits, serving = self._settings.limits, self._settings.serving
+        names = (servable.model, servable.version)
+        slice_ms = servable.manifest.serving.canary_slice_ms or serving.canary_slice_ms
+        lane = Lane(
+            servable,
+            loop=self._loop,
+            executor=self._pools[variant],
+            inline_rows=servable.inline_rows if inline else 0,
+            queue_rows=limits.queue_rows,
+            slice_s=slice_ms / 1e3 if variant == "canary" else limits.request_timeout_s,
+            on_run=_RunMetrics(self._counters, *names, variant),
+        )
+        outputs = tuple(servable.outputs)
+        return Arm(
+            servable,
+            variant,
+            lane=lane,
+            plain=PlainDecoder(servable.contract, servable.inputs, limits, names=names, ranks=servable.ranks),
+            v2=V2Decoder(servable.contract, servable.inputs, outputs, limits, names=names, ranks=servable.ranks),
+            metrics=ArmMetrics(self._counters, *names, variant),
+            strikes_allowed=serving.canary_strikes,
+        )
+
+    def _forget(self, loaded: set[ServableVersion]) -> None:
+        routed = {arm for route in self._routes.values() for arm in (route.stable, route.canary)}
+        self._arms = {
+            key: arm
+            for key, arm in self._arms.items()
+            if arm in routed or (arm.variant == "pinned" and arm.servable in loaded)
+        }
+
+
+class _PinnedArms(Mapping[str, Arm]):
+    """The arms of requests that name their version; most versions never get one, so each is made when asked for."""
+
+    def __init__(self, keeper: ArmKeeper, versions: Mapping[str, ServableVersion], stable: str) -> None:
+        self._keeper, self._versions, self._stable = keeper, versions, stable
+
+    def __getitem__(self, version: str) -> Arm:
+        return self._keeper.arm(self._versions[version], "pinned", inline=version == self._stable)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._versions)
+
+    def __len__(self) -> int:
+        return len(self._versions)
+
+
+class _RunMetrics:
+    """Counts the runs of one arm."""
+
+    __slots__ = ("_batch", "_runs", "_seconds")
+
+    def __init__(self, counters: SharedCounters, model: str, version: str, variant: Variant) -> None:
+        self._runs = counters.counter("weir_runs_total", model=model, version=version, variant=variant)
+        self._seconds = counters.histogram(
+            "weir_inference_duration_seconds", model=model, version=version, variant=variant
+        )
+        self._batch = counters.histogram("weir_batch_rows", model=model, version=version)
+
+    def __call__(self, rows: int, _requests: int, seconds: float) -> None:
+        self._runs.inc()
+        self._seconds.observe(seconds)
+        self._batch.observe(rows)

@@ -1,0 +1,3 @@
+"""Work-conserving batches: whatever arrived in one pass of the event loop is one run."""
+
+__all__: list[str] = []

@@ -1,0 +1,194 @@
+"""The bundle of a version: every file read once into memory, checked, and named by one digest."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gateway.catalog.files import FileRefused, FolderReader, relative_parts
+from gateway.catalog.manifest import Manifest
+from gateway.catalog.manifest_reader import canonical_form, read_manifest
+from gateway.codec.canonical import canonical_json
+from gateway.engine.graph import GraphInvalid, inspect_graph
+from gateway.errors import VersionRefused
+from gateway.types import GraphInfo
+
+__all__ = ["Bundle", "BundleLimits", "GraphFile", "read_bundle"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundleLimits:
+    """How many bytes the files of one version may have.
+
+    ``graph_bytes`` is for each ONNX file (2 GiB is all that protobuf can hold), ``external_data_bytes`` for a version's
+    external data together, ``document_bytes`` for each other file.
+    """
+
+    graph_bytes: int = 2 * 1024**3
+    external_data_bytes: int = 8 * 1024**3
+    document_bytes: int = 64 * 1024**2
+    manifest_bytes: int = 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class GraphFile:
+    """An ONNX file and the external data it names, keyed by the name as the graph spells it."""
+
+    data: bytes = field(repr=False)
+    external: Mapping[str, bytes] = field(repr=False)
+    info: GraphInfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """A version, whole and in memory: sessions are built from these bytes and no file is opened again.
+
+    Parameters
+    ----------
+    digest
+        ``sha256:`` and the SHA-256 of the canonical JSON of the manifest's canonical form and the artifacts' hashes.
+        Artifacts are ``model.onnx``, ``features.onnx``, ``reference.json``, the model card, the golden rows, all
+        external data, and every file that the manifest declares. So whatever changes an answer or a judgement about
+        the version changes the digest; approvals, attestations and signatures do not.
+    manifest
+        All defaults where there is no ``model.yaml``.
+    features_graph
+        ``features.onnx``, run before ``graph``.
+    reference
+        Text of ``reference.json``; empty where there is none.
+    golden
+        The file that ``evaluation.golden_set.path`` names.
+    is_bare
+        There is no ``model.yaml``.
+    sha256s
+        Hash of each artifact by its path in the folder.
+    """
+
+    model: str
+    version: str
+    digest: str
+    manifest: Manifest
+    graph: GraphFile
+    features_graph: GraphFile | None
+    reference: bytes = field(repr=False)
+    card: str = field(repr=False)
+    golden: bytes | None = field(repr=False)
+    is_bare: bool
+    sha256s: Mapping[str, str]
+
+
+def read_bundle(folder: Path, *, model: str, version: str, limits: BundleLimits = BundleLimits()) -> Bundle:
+    """Read and check the folder of a version.
+
+    Raises
+    ------
+    VersionRefused
+        A file is missing, a link, outside the folder, too big, not what the manifest says, or not an ONNX graph that
+        may be loaded here.
+    DocumentInvalid
+        ``model.yaml`` breaks its schema.
+
+    Notes
+    -----
+    Blocks for as long as reading and hashing all files takes. The folder's own path is trusted, its content is not.
+    """
+    try:
+        with FolderReader(folder) as files:
+            return _Reading(files, limits).bundle(model, version)
+    except (FileRefused, GraphInvalid) as exc:
+        raise VersionRefused(model, version, str(exc)) from exc
+
+
+class _Reading:
+    """One pass over a folder: remembers contents and hashes, so that no file is opened twice."""
+
+    def __init__(self, files: FolderReader, limits: BundleLimits) -> None:
+        self._files = files
+        self._limits = limits
+        self._contents: dict[str, bytes] = {}
+        self._sha256s: dict[str, str] = {}
+        self._external_left = limits.external_data_bytes
+
+    def bundle(self, model: str, version: str) -> Bundle:
+        text = self._files.read_if_present("model.yaml", limit=self._limits.manifest_bytes)
+        source = f"{model}/{version}/model.yaml"
+        manifest = Manifest(schema_version=1) if text is None else read_manifest(text, model=model, source=source)
+        graph = self._graph("model.onnx")
+        has_features = self._optional("features.onnx", self._limits.graph_bytes) is not None
+        features_graph = self._graph("features.onnx") if has_features else None
+        reference = self._optional("reference.json", self._limits.document_bytes) or b""
+        card = self._card(manifest.governance.model_card)
+        golden_set = manifest.evaluation.golden_set
+        golden = None if golden_set is None else self._required(golden_set.path, self._limits.document_bytes)
+        self._check_artifacts(manifest)
+        return Bundle(
+            model=model,
+            version=version,
+            digest=_digest(manifest, self._sha256s),
+            manifest=manifest,
+            graph=graph,
+            features_graph=features_graph,
+            reference=reference,
+            card=card,
+            golden=golden,
+            is_bare=text is None,
+            sha256s=self._sha256s,
+        )
+
+    def _required(self, name: str, limit: int) -> bytes:
+        content = self._optional(name, limit)
+        if content is None:
+            raise FileRefused(f"{name} is missing")
+        return content
+
+    def _optional(self, name: str, limit: int) -> bytes | None:
+        key = _key(name)
+        if key not in self._contents:
+            content = self._files.read_if_present(name, limit=limit)
+            if content is None:
+                return None
+            self._contents[key] = content
+            self._sha256s[key] = hashlib.sha256(content).hexdigest()
+        return self._contents[key]
+
+    def _graph(self, name: str) -> GraphFile:
+        data = self._required(name, self._limits.graph_bytes)
+        info = inspect_graph(data, source=name)
+        return GraphFile(data, {location: self._external(location) for location in info.external_files}, info)
+
+    def _external(self, location: str) -> bytes:
+        known = len(self._contents)
+        content = self._required(location, self._external_left)
+        if len(self._contents) > known:
+            self._external_left -= len(content)
+        return content
+
+    def _card(self, named: str | None) -> str:
+        if named is None:
+            content = self._optional("card.md", self._limits.document_bytes) or b""
+        else:
+            content = self._required(named, self._limits.document_bytes)
+        try:
+            return content.decode()
+        except UnicodeDecodeError as exc:
+            raise FileRefused(f"{named or 'card.md'} is not UTF-8 text") from exc
+
+    def _check_artifacts(self, manifest: Manifest) -> None:
+        for artifact in manifest.artifacts:
+            content = self._required(artifact.path, self._limits.document_bytes)
+            if artifact.size not in (None, len(content)):
+                raise FileRefused(f"{artifact.path} has {len(content)} bytes; the manifest says {artifact.size}")
+            found = self._sha256s[_key(artifact.path)]
+            if found != artifact.sha256:
+                raise FileRefused(f"{artifact.path} has sha256 {found}; the manifest says {artifact.sha256}")
+
+
+def _key(name: str) -> str:
+    return "/".join(relative_parts(name))
+
+
+def _digest(manifest: Manifest, sha256s: Mapping[str, str]) -> str:
+    canonical = canonical_json({"artifacts": sha256s, "manifest": canonical_form(manifest)})
+    return "sha256:" + hashlib.sha256(canonical).hexdigest()

@@ -1,0 +1,77 @@
+"""The digest that each version had when it was first loaded: a version never changes under its name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.catalog.bundle import Bundle
+from gateway.codec.documents import decode_document, encode_document
+from gateway.errors import RevisionStale, VersionRefused
+from gateway.state.ledger import Ledger
+from gateway.state.store import StateStore, Write
+from gateway.types import Actor
+
+__all__ = ["DigestRegister", "KnownDigest"]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownDigest:
+    """The stored document ``digest/<model>/<version>``."""
+
+    digest: str
+
+
+class DigestRegister:
+    """Remembers first digests in the state store, with an audit record each. Blocks; safe from any process.
+
+    Parameters
+    ----------
+    ledger
+        Writes.
+    store
+        Reads; the store that ``ledger`` writes to.
+    """
+
+    def __init__(self, ledger: Ledger, store: StateStore) -> None:
+        self._ledger = ledger
+        self._store = store
+
+    def admit(self, bundle: Bundle, actor: Actor) -> None:
+        """Record the bundle's digest, or check it against the one recorded first.
+
+        Raises
+        ------
+        VersionRefused
+            The version was loaded before with other content.
+        StoreUnavailable
+            The store does not answer.
+        """
+        known = self._known(bundle)
+        if known is None:
+            known = self._record(bundle, actor)
+        if known != bundle.digest:
+            why = (
+                f"its content has digest {bundle.digest}, but it was first loaded with {known}; "
+                "put the old files back, or publish the new ones as a new version"
+            )
+            raise VersionRefused(bundle.model, bundle.version, why)
+
+    def _known(self, bundle: Bundle) -> str | None:
+        document = self._store.read(_key(bundle))
+        return None if document is None else decode_document(document.body, KnownDigest, source=document.key).digest
+
+    def _record(self, bundle: Bundle, actor: Actor) -> str:
+        """Return the digest that is recorded in the end: another process may be faster."""
+        after = {"digest": bundle.digest}
+        write = Write(_key(bundle), 0, encode_document(after))
+        try:
+            self._ledger.change(
+                [write], actor=actor, action="version.admit", resource=write.key, before=None, after=after
+            )
+        except RevisionStale:
+            return self._known(bundle) or self._record(bundle, actor)
+        return bundle.digest
+
+
+def _key(bundle: Bundle) -> str:
+    return f"digest/{bundle.model}/{bundle.version}"

@@ -1,0 +1,120 @@
+"""Files of one folder, read once each and never through a symbolic link or out of the folder."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+
+__all__ = ["FileRefused", "FolderReader", "relative_parts"]
+
+_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# Not blocking, so that a named pipe in place of a file cannot hold up the load.
+_FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class FileRefused(Exception):
+    """A file that must not be read; the text names it by its path in the folder and says why."""
+
+
+def relative_parts(name: str) -> tuple[str, ...]:
+    """Return the steps from the folder to a file.
+
+    Raises
+    ------
+    FileRefused
+        The name is empty, absolute, climbs with ``..``, or holds a character that no artifact needs: a backslash, an
+        asterisk (ONNX Runtime's mark for raw memory addresses) or a control character.
+
+    Examples
+    --------
+    >>> relative_parts("./weights/part.bin")
+    ('weights', 'part.bin')
+    """
+    path = PurePosixPath(name)
+    if not path.parts or path.is_absolute() or ".." in path.parts:
+        raise FileRefused(f"{name!r} is not a path inside the folder of the version")
+    if any(character in "\\*" or not character.isprintable() for character in name):
+        raise FileRefused(f"{name!r} holds a character that file names here may not have")
+    return path.parts
+
+
+class FolderReader:
+    """Reads regular files below one folder. Every step of a path is opened relative to the one before.
+
+    A link that somebody swaps in between a check and the reading is therefore refused too. Blocks: not for the loop.
+
+    Raises
+    ------
+    FileRefused
+        The folder is a symbolic link, not a folder, or not there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            self._descriptor = os.open(folder, _FOLDER_FLAGS)
+        except (OSError, ValueError) as exc:
+            raise FileRefused(f"{folder.name} cannot be opened as a folder; links are not followed") from exc
+
+    def __enter__(self) -> FolderReader:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        os.close(self._descriptor)
+
+    def read(self, name: str, *, limit: int) -> bytes:
+        """Return the bytes of a file that must be there.
+
+        Parameters
+        ----------
+        name
+            Path relative to the folder.
+        limit
+            Size in bytes above which the file is refused without being read.
+
+        Raises
+        ------
+        FileRefused
+            It is missing, outside, a link or behind one, not a regular file, too big, or changed while being read.
+        """
+        content = self.read_if_present(name, limit=limit)
+        if content is None:
+            raise FileRefused(f"{name} is missing")
+        return content
+
+    def read_if_present(self, name: str, *, limit: int) -> bytes | None:
+        """Return the bytes of a file, or ``None`` when there is none; raises as :meth:`read` does."""
+        try:
+            descriptor = self._open(relative_parts(name))
+            try:
+                return _content(descriptor, name, limit)
+            finally:
+                os.close(descriptor)
+        except FileNotFoundError:
+            return None
+        except OSError as exc:
+            raise FileRefused(f"{name} is a link, lies behind one, or cannot be read ({exc.strerror})") from exc
+
+    def _open(self, parts: tuple[str, ...]) -> int:
+        opened: list[int] = []
+        try:
+            for part in parts[:-1]:
+                opened.append(os.open(part, _FOLDER_FLAGS, dir_fd=opened[-1] if opened else self._descriptor))
+            return os.open(parts[-1], _FILE_FLAGS, dir_fd=opened[-1] if opened else self._descriptor)
+        finally:
+            for descriptor in opened:
+                os.close(descriptor)
+
+
+def _content(descriptor: int, name: str, limit: int) -> bytes:
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise FileRefused(f"{name} is not a regular file")
+    if status.st_size > limit:
+        raise FileRefused(f"{name} has {status.st_size} bytes; the limit is {limit}")
+    with open(descriptor, "rb", closefd=False) as file:
+        content = file.read(status.st_size + 1)
+    if len(content) != status.st_size:
+        raise FileRefused(f"{name} changed while it was read")
+    return content

@@ -1,0 +1,3 @@
+"""Bytes to tensors and back: one file a protocol, no I/O."""
+
+__all__: list[str] = []

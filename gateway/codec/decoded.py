@@ -1,0 +1,48 @@
+"""What a codec hands to the pipeline: graph inputs, and the raw features as the monitors want them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy.typing as npt
+
+__all__ = ["Decoded", "FeatureFault", "RowsRefused"]
+
+FeatureFault = tuple[int, str, int]
+"""Index of the feature, kind of the fault, number of rows that have it."""
+
+
+class RowsRefused(Exception):
+    """Well-formed rows break a ``reject`` policy; the slow second pass says where."""
+
+
+@dataclass(slots=True, eq=False)
+class Decoded:
+    """Rows of one request, ready to run. Owned by the request: nobody else writes to the arrays.
+
+    Parameters
+    ----------
+    n
+        Rows.
+    feeds
+        Graph inputs by name, each with ``n`` as its first axis, after imputation.
+    values_nd : (n, d) float32 or float64, or None
+        Raw features before imputation, NaN for missing, codes for categories; ``None`` for a model without features.
+    flags_n : (n,) uint16 or None
+        ``*_FLAG`` bits of ``monitors.records``; ``None`` when no row has one.
+    faults
+        Flagged and imputed values, counted by feature and kind.
+    requested
+        Names of the outputs that the client asked for; empty means all.
+    echo_id
+        The id that the protocol's body carries, to be given back in the answer.
+    """
+
+    n: int
+    feeds: dict[str, npt.NDArray[Any]]
+    values_nd: npt.NDArray[Any] | None
+    flags_n: npt.NDArray[Any] | None = None
+    faults: tuple[FeatureFault, ...] = ()
+    requested: tuple[str, ...] = ()
+    echo_id: str | None = None

@@ -1,0 +1,124 @@
+"""The plain protocol: ``{"instances": [...]}`` in, ``{"predictions": [...]}`` out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from gateway.codec.decoded import Decoded, RowsRefused
+from gateway.codec.diagnose import diagnose_instances
+from gateway.codec.limits import check_depth, check_rows
+from gateway.codec.rows import RowGatherer, row_types
+from gateway.contract import Contract
+from gateway.errors import BodyMalformed, RequestInvalid
+from gateway.settings import LimitSettings
+from gateway.types import TensorSpec
+
+__all__ = ["PlainAnswer", "PlainDecoder", "encode_answer", "peek_model"]
+
+
+class PlainAnswer(msgspec.Struct, omit_defaults=True, gc=False):
+    """The body of a plain answer. ``classes`` and ``probabilities`` are there where the model has them."""
+
+    id: str
+    model: str
+    version: str
+    variant: str
+    predictions: Any
+    classes: Any = None
+    probabilities: Any = None
+
+
+class _Envelope(msgspec.Struct, gc=False):
+    model: str | None = None
+
+
+_encode = msgspec.json.Encoder().encode
+_peek = msgspec.json.Decoder(_Envelope).decode
+
+
+def encode_answer(answer: PlainAnswer) -> bytes:
+    """Return the JSON of an answer; a non-finite number becomes ``null``, since JSON has none."""
+    return _encode(answer)
+
+
+def peek_model(body: bytes) -> str | None:
+    """Return the body's ``model`` member without decoding the rows; ``None`` where it has none or is not JSON."""
+    try:
+        return _peek(body).model
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+
+
+class PlainDecoder:
+    """Decode plain bodies for one version, straight into a struct generated from its contract.
+
+    Loop-safe. Costs about a microsecond a row of 30 numbers when the row is fine; a row that is not is looked at
+    again by a slow pass that names every fault.
+    """
+
+    def __init__(
+        self,
+        contract: Contract,
+        inputs: Mapping[str, TensorSpec],
+        limits: LimitSettings,
+        *,
+        names: tuple[str, str],
+        ranks: Mapping[str, int],
+    ) -> None:
+        self._contract, self._limits, self._names = contract, limits, names
+        self._tensor = next(iter(inputs.values())) if contract.layout == "tensors" and len(inputs) == 1 else None
+        self._gatherer = None
+        row: Any = list[Any]
+        if contract.layout != "tensors":
+            dtype = inputs[contract.input_name].dtype if contract.layout == "matrix" else "float32"
+            self._gatherer = RowGatherer(contract, ranks, dtype)
+            row = row_types(contract)
+        body = msgspec.defstruct(
+            "PredictBody",
+            [("instances", list[row]), ("model", str | None, None)],
+            forbid_unknown_fields=True,
+            gc=False,
+        )
+        self._decode = msgspec.json.Decoder(body).decode
+        self._checks_depth = contract.unknown_features == "ignore" or contract.layout == "tensors"
+
+    def decode(self, body: bytes) -> Decoded:
+        """Return the body's rows.
+
+        Raises
+        ------
+        gateway.errors.RequestInvalid
+            The body is malformed, too large, or breaks the contract; every fault is named.
+        """
+        try:
+            if self._checks_depth:
+                check_depth(body, self._limits.depth)
+            request: Any = self._decode(body)
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as exc:
+            raise self._diagnosis(body, exc) from exc
+        rows = request.instances
+        if request.model is not None and request.model != self._names[0]:
+            raise BodyMalformed(f"the body names model {request.model!r}, the path {self._names[0]!r}")
+        check_rows(len(rows), self._limits.rows)
+        try:
+            return self._gatherer.gather(rows) if self._gatherer else self._tensors(rows)
+        except (RowsRefused, ArithmeticError, ValueError, TypeError) as exc:
+            raise self._diagnosis(body, exc) from exc
+
+    def _tensors(self, rows: list[Any]) -> Decoded:
+        if self._tensor is None:
+            raise BodyMalformed("this model has several tensor inputs: use the Open Inference Protocol under /v2")
+        values = np.array(rows, object if self._tensor.dtype == "string" else self._tensor.dtype)
+        expected = self._tensor.shape[1:]
+        if len(expected) != values.ndim - 1 or any(
+            e not in (-1, f) for e, f in zip(expected, values.shape[1:], strict=False)
+        ):
+            raise BodyMalformed(f"each instance must have shape {list(expected)}, found {list(values.shape[1:])}")
+        return Decoded(len(rows), {self._tensor.name: values}, None)
+
+    def _diagnosis(self, body: bytes, cause: Exception) -> RequestInvalid:
+        return diagnose_instances(body, self._contract, self._limits, names=self._names, cause=cause)

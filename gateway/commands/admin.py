@@ -1,0 +1,177 @@
+"""The verbs of the admin API: routes, rollback, loading, drift, alerts, audit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.commands.problem import ProblemReported
+
+if TYPE_CHECKING:
+    from gateway.commands.admin_client import AdminClient
+
+__all__ = ["register"]
+
+NO_ROUTE = "urn:weir:problem:resource-unknown"
+
+Model = Annotated[str, typer.Argument(help="Name of the model.")]
+Version = Annotated[str, typer.Argument(help="Version of the model.")]
+Url = Annotated[str, typer.Option("--url", envvar="WEIR_URL", help="Where the gateway listens.")]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option(help="File with the admin token; else WEIR_ADMIN_TOKEN or WEIR_ADMIN_TOKEN_FILE."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the document instead of a table.")]
+Reason = Annotated[str, typer.Option(help="Why; goes into the audit log.")]
+LOCAL = "http://127.0.0.1:8080"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs to the application."""
+    route = typer.Typer(help="Show or change which version answers.", no_args_is_help=True)
+    route.command("show")(show_route)
+    route.command("set")(set_route)
+    app.add_typer(route, name="route")
+    for verb in (rollback, load, unload, drift, alerts, audit):
+        app.command(verb.__name__)(verb)
+
+
+def show_route(model: Model, url: Url = LOCAL, token_file: TokenFile = None, as_json: AsJson = False) -> None:
+    """Show a model's route."""
+    from gateway.commands import tables
+
+    _show(_client(url, token_file).get("models", model, "route"), as_json, tables.show_route)
+
+
+def set_route(
+    model: Model,
+    reason: Reason,
+    stable: Annotated[str | None, typer.Option(help="Stable version; kept when left out.")] = None,
+    canary: Annotated[str | None, typer.Option(metavar="VERSION=PERCENT", help="Canary and its share.")] = None,
+    no_canary: Annotated[bool, typer.Option("--no-canary", help="Remove the canary.")] = False,
+    shadow: Annotated[
+        list[str] | None, typer.Option(metavar="VERSION[=PERCENT]", help="Shadow and its sample; repeatable.")
+    ] = None,
+    no_shadow: Annotated[bool, typer.Option("--no-shadow", help="Remove all shadows.")] = False,
+    if_match: Annotated[int | None, typer.Option(help="Revision to change; the present one when left out.")] = None,
+    url: Url = LOCAL,
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change a model's route. What no option names stays as it is."""
+    from gateway.commands import tables
+    from gateway.commands.route_edit import RouteEdit, edited_route
+
+    shadows = [_share(text, 100.0) for text in shadow] if shadow else [] if no_shadow else None
+    edit = RouteEdit(reason, stable, _share(canary) if canary else None, no_canary, shadows)
+    client = _client(url, token_file)
+    current, revision = _present(client, model)
+    if not (stable or current):
+        raise typer.BadParameter(f"{model} has no route yet: name its stable version", param_hint="--stable")
+    revision = revision if if_match is None else if_match
+    answer = client.put("models", model, "route", body=edited_route(current, edit), revision=revision)
+    _show(answer, as_json, tables.show_route)
+
+
+def rollback(
+    model: Model, reason: Reason = "", url: Url = LOCAL, token_file: TokenFile = None, as_json: AsJson = False
+) -> None:
+    """Remove the canary or, without one, return to the previous stable version."""
+    from gateway.commands import tables
+
+    answer = _client(url, token_file).post("models", model, "rollback", reason=reason)
+    _show(answer, as_json, tables.show_route)
+
+
+def load(
+    model: Model,
+    version: Version,
+    reason: Reason = "",
+    url: Url = LOCAL,
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Load a version on every worker and keep it; waits up to half a minute."""
+    from gateway.commands import tables
+
+    answer = _client(url, token_file).post("models", model, "versions", version, "load", reason=reason)
+    _show(answer, as_json, tables.show_progress)
+
+
+def unload(
+    model: Model,
+    version: Version,
+    reason: Reason = "",
+    url: Url = LOCAL,
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let a version go that no route names."""
+    from gateway.commands import tables
+
+    answer = _client(url, token_file).post("models", model, "versions", version, "unload", reason=reason)
+    _show(answer, as_json, tables.show_residency)
+
+
+def drift(model: Model, url: Url = LOCAL, token_file: TokenFile = None, as_json: AsJson = False) -> None:
+    """Show how far a model's traffic has moved from its reference."""
+    from gateway.commands import tables
+
+    _show(_client(url, token_file).get("models", model, "drift"), as_json, tables.show_drift)
+
+
+def alerts(url: Url = LOCAL, token_file: TokenFile = None, as_json: AsJson = False) -> None:
+    """Show open alerts, and those resolved not long ago."""
+    from gateway.commands import tables
+
+    _show(_client(url, token_file).get("alerts"), as_json, tables.show_alerts)
+
+
+def audit(
+    after: Annotated[int, typer.Option(help="Only records above this sequence.")] = 0,
+    limit: Annotated[int, typer.Option(help="At most so many records.")] = 100,
+    resource: Annotated[str | None, typer.Option(help="Only this resource, such as route/fraud.")] = None,
+    url: Url = LOCAL,
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show who changed what, when and why."""
+    from gateway.commands import tables
+
+    answer = _client(url, token_file).get("audit", after=after, limit=limit, resource=resource)
+    _show(answer, as_json, tables.show_audit)
+
+
+def _client(url: str, token_file: Path | None) -> AdminClient:
+    from gateway.commands.admin_client import AdminClient, find_token
+
+    return AdminClient(url, find_token(token_file))
+
+
+def _present(client: AdminClient, model: str) -> tuple[dict[str, Any], int]:
+    """Return the present route and its revision; nothing and 0 for a model that has none yet."""
+    try:
+        route = client.get("models", model, "route")
+    except ProblemReported as problem:
+        if problem.kind != NO_ROUTE:
+            raise
+        return {}, 0
+    return route, route["revision"]
+
+
+def _share(text: str, default: float | None = None) -> tuple[str, float]:
+    from gateway.commands.route_edit import parse_share
+
+    try:
+        return parse_share(text, default)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _show(document: Any, as_json: bool, show: Callable[[Any], None]) -> None:
+    from gateway.commands.tables import show_json
+
+    (show_json if as_json else show)(document)

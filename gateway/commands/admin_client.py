@@ -1,0 +1,89 @@
+"""The admin API as the command line calls it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from gateway.commands.problem import ProblemReported
+from gateway.errors import Fault
+
+__all__ = ["AdminClient", "find_token"]
+
+TIMEOUT_S = 40.0
+"""Above the half minute that loading a version may take."""
+
+MADE_TOKEN = Path("weir.db.admin-token")
+
+
+class AdminClient:
+    """Call one gateway; every method returns its document or raises ``ProblemReported``."""
+
+    def __init__(self, url: str, token: str | None) -> None:
+        self._base = f"{url.rstrip('/')}/admin/v1"
+        self._headers = {"authorization": f"Bearer {token}"} if token else {}
+
+    def get(self, *steps: str, **query: str | int | None) -> Any:
+        """Read what lies under a path; ``None`` leaves a query parameter out."""
+        return self._send("GET", steps, query={name: value for name, value in query.items() if value is not None})
+
+    def put(self, *steps: str, body: object, revision: int) -> Any:
+        """Replace the document of that revision."""
+        return self._send("PUT", steps, body=body, headers={"if-match": f'"{revision}"'})
+
+    def post(self, *steps: str, reason: str) -> Any:
+        """Ask for an action, and say why."""
+        return self._send("POST", steps, body={"reason": reason})
+
+    def _send(
+        self,
+        method: str,
+        steps: Sequence[str],
+        *,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str | int] | None = None,
+    ) -> Any:
+        url = "/".join([self._base, *(quote(step, safe="") for step in steps)])
+        sent = {**self._headers, **(headers or {})}
+        try:
+            response = httpx.request(method, url, json=body, headers=sent, params=query, timeout=TIMEOUT_S)
+            document = response.json()
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise ProblemReported(f"{self._base}: {error}") from error
+        except ValueError as error:
+            raise ProblemReported(f"{url} answered {response.status_code} without JSON") from error
+        if response.is_error:
+            raise _reported(document, response.status_code)
+        return document
+
+
+def find_token(token_file: Path | None) -> str | None:
+    """Return the token of ``--token-file``, ``WEIR_ADMIN_TOKEN``, ``WEIR_ADMIN_TOKEN_FILE``, or the file made here."""
+    if token_file is None and (token := os.environ.get("WEIR_ADMIN_TOKEN", "").strip()):
+        return token
+    named = token_file or os.environ.get("WEIR_ADMIN_TOKEN_FILE")
+    path = Path(named) if named else MADE_TOKEN
+    if not named and not path.exists():
+        return None
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ProblemReported(f"{path}: {error.strerror}") from error
+
+
+def _reported(document: Any, status: int) -> ProblemReported:
+    if not isinstance(document, dict):
+        return ProblemReported(f"the gateway answered {status}")
+    faults = tuple(
+        Fault(error["pointer"], error["kind"], error["expected"], error["found"])
+        for error in document.get("errors", ())
+    )
+    # The detail of a document's problem repeats the faults that are printed one by one.
+    detail = document.get("title" if faults else "detail") or f"the gateway answered {status}"
+    return ProblemReported(detail, kind=document.get("type", ""), faults=faults)

@@ -1,0 +1,110 @@
+"""``weir models``, ``weir profile`` and ``weir schema``: what concerns bundles on disk and needs no running gateway."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Column, Table
+
+from gateway.catalog.bundle import BundleLimits
+from gateway.catalog.repository import Repository
+from gateway.catalog.schema import schema_text
+from gateway.errors import WeirError
+
+if TYPE_CHECKING:
+    from gateway.commands.verification import Verdict
+
+__all__ = ["register"]
+
+ModelsFolder = Annotated[Path, typer.Argument(help="Folder of models: MODEL/VERSION/model.onnx", show_default=False)]
+_DIGEST_SHOWN = 12
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command("models")(models)
+    app.command("profile")(profile)
+    app.command("schema")(schema)
+
+
+def models(
+    folder: ModelsFolder,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table")] = False,
+) -> None:
+    """List the versions of a folder; check every hash, load each and run its golden rows. Exit 1 if one is refused."""
+    from gateway.commands.verification import verify_models  # ONNX Runtime: not at the start of every command
+
+    verdicts = list(verify_models(folder))
+    problems = Repository(folder, limits=BundleLimits()).problems()
+    if as_json:
+        typer.echo(json.dumps({"versions": [asdict(verdict) for verdict in verdicts], "problems": problems}, indent=2))
+    else:
+        _show(verdicts, problems)
+    if not verdicts or any(verdict.refused for verdict in verdicts):
+        raise typer.Exit(1)
+
+
+def profile(
+    folder: ModelsFolder,
+    model: Annotated[str, typer.Argument(help="Name of the model", show_default=False)],
+    version: Annotated[str, typer.Argument(help="Its version", show_default=False)],
+    table: Annotated[Path, typer.Option(help="CSV file; columns named as the features", show_default=False)],
+    out: Annotated[Path | None, typer.Option(help="Where to write; in the version's folder by default")] = None,
+) -> None:
+    """Compute the reference profile of a version (reference.json) from a table of raw rows.
+
+    The profile is part of the version's digest: make it before the version is first served.
+    """
+    from gateway.commands.profiling import profile_bundle  # ONNX Runtime: not at the start of every command
+    from gateway.commands.table import TableInvalid
+
+    target = out or folder / model / version / "reference.json"
+    try:
+        bundle = Repository(folder, limits=BundleLimits()).read(model, version)
+        profiled = profile_bundle(bundle, table)
+        _write(target, profiled.profile.to_json())
+    except (WeirError, TableInvalid, OSError) as exc:
+        typer.echo(f"weir: {exc}", err=True)
+        raise typer.Exit(1) from exc
+    if profiled.ignored:
+        typer.echo(f"no feature of {model}, left out: {', '.join(profiled.ignored)}", err=True)
+    typer.echo(f"{target}: {profiled.profile.rows} rows, {len(profiled.profile.features)} features")
+
+
+def schema() -> None:
+    """Print the JSON Schema of model.yaml."""
+    typer.echo(schema_text(), nl=False)
+
+
+def _write(target: Path, content: bytes) -> None:
+    draft = target.with_name(f".{target.name}.{os.getpid()}")
+    draft.write_bytes(content)
+    draft.replace(target)
+
+
+def _show(verdicts: Sequence[Verdict], problems: Sequence[str]) -> None:
+    console = Console()
+    shown = Table(Column("version", no_wrap=True), "digest", "inputs", "layout", "beside it", "state")
+    for verdict in verdicts:
+        digest = verdict.digest.removeprefix("sha256:")[:_DIGEST_SHOWN]
+        state = "[red]refused[/red]" if verdict.refused else "[green]ok[/green]"
+        beside = ", ".join(verdict.beside)
+        shown.add_row(f"{verdict.model}/{verdict.version}", digest, _inputs(verdict), verdict.layout, beside, state)
+    console.print(shown if verdicts else "no version found")
+    for verdict in verdicts:
+        if verdict.refused:
+            console.print(f"refused: {verdict.model}/{verdict.version}: {escape(verdict.refused)}")
+    for problem in problems:
+        console.print(f"left aside: {escape(problem)}")
+
+
+def _inputs(verdict: Verdict) -> str:
+    return escape(", ".join(verdict.inputs)) if len(verdict.inputs) < 2 else f"{len(verdict.inputs)} inputs"

@@ -1,0 +1,15 @@
+"""What the gateway refused, as a command tells it."""
+
+from __future__ import annotations
+
+from gateway.errors import Fault
+
+__all__ = ["ProblemReported"]
+
+
+class ProblemReported(Exception):
+    """The gateway refused, or could not be reached; ``faults`` names what is wrong in a document."""
+
+    def __init__(self, detail: str, *, kind: str = "", faults: tuple[Fault, ...] = ()) -> None:
+        super().__init__(detail)
+        self.kind, self.faults = kind, faults

@@ -1,0 +1,79 @@
+"""``weir serve``: settings from file, environment and flags, then the supervisor."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from gateway.settings import Settings
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("serve")(serve)
+
+
+def serve(
+    models: Annotated[Path | None, typer.Option(help="Folder of models.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on; 127.0.0.1 by default.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Serving processes.")] = None,
+    state: Annotated[Path | None, typer.Option(help="File that keeps routes, alerts and the audit log.")] = None,
+    config: Annotated[Path | None, typer.Option(envvar="WEIR_CONFIG", help="Settings file (weir.yaml).")] = None,
+    stable: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODEL=VERSION", help="Stable version of a model's first route; repeatable."),
+    ] = None,
+    admin_token_file: Annotated[Path | None, typer.Option(help="File with the admin token.")] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+    tick_s: Annotated[float | None, typer.Option("--tick-s", help="Seconds between looks of the watch.")] = None,
+) -> None:
+    """Serve a folder of models. Flags override WEIR_* variables, these the settings file."""
+    from gateway.codec.configuration import load_settings
+    from gateway.http.auth import find_admin_token
+    from gateway.supervisor import serve as supervise
+
+    flags = {
+        "models": models,
+        "host": host,
+        "port": port,
+        "workers": workers,
+        "state": state,
+        "admin_token_file": admin_token_file,
+        "log_level": log_level,
+    }
+    settings = with_flags(load_settings(config, os.environ), flags, _choices(stable or []), tick_s)
+    token = find_admin_token(os.environ, settings.admin_token_file, settings.state)
+    if token.path:
+        typer.echo(f"admin token: {token.path}")
+    supervise(settings, admin_token=token.secret)
+
+
+def with_flags(settings: Settings, flags: dict[str, Any], stable: dict[str, str], tick_s: float | None) -> Settings:
+    """Return the settings with the flags that were given; raise ``DocumentInvalid`` for a value out of range."""
+    from gateway.codec.configuration import check_settings, decode_settings, encode_settings
+
+    monitor = settings.monitor if tick_s is None else replace(settings.monitor, tick_s=tick_s)
+    routing = replace(settings.routing, stable={**settings.routing.stable, **stable})
+    given = {name: value for name, value in flags.items() if value is not None}
+    changed = replace(settings, monitor=monitor, routing=routing, **given)
+    check_settings(changed, "the command line")
+    # Flags have the types of the command line; reading them back holds them to the types of the settings.
+    return decode_settings(encode_settings(changed))
+
+
+def _choices(texts: list[str]) -> dict[str, str]:
+    choices = {}
+    for text in texts:
+        model, equals, version = text.partition("=")
+        if not (model and equals and version):
+            raise typer.BadParameter(f"{text!r} is not MODEL=VERSION", param_hint="--stable")
+        choices[model] = version
+    return choices

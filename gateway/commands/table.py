@@ -1,0 +1,146 @@
+"""A CSV table as rows of a version's features, converted by its contract."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gateway.contract import Contract, Feature
+
+__all__ = ["Row", "Table", "TableInvalid", "read_table"]
+
+Row = dict[str, Any]
+_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+
+
+class TableInvalid(Exception):
+    """A table that cannot be used; the text names file, line, column, what was expected and what was found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows by feature name, ``None`` for missing, and the columns that are no features."""
+
+    rows: list[Row]
+    ignored: tuple[str, ...]
+
+
+def read_table(path: Path, contract: Contract) -> Table:
+    """Read a CSV file: comma-separated UTF-8, the first line names the columns, an empty cell is a missing value.
+
+    Parameters
+    ----------
+    path
+        The file, read as a stream.
+    contract
+        Gives names, dtypes, and which broken values are refused. Columns that are no features are ignored.
+
+    Raises
+    ------
+    TableInvalid
+        The file cannot be read, a feature has no column, or a cell breaks the contract.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return _read(csv.reader(file, strict=True), contract, path.name)
+    except OSError as exc:
+        raise TableInvalid(f"{path}: {exc.strerror}") from exc
+    except UnicodeDecodeError as exc:
+        raise TableInvalid(f"{path.name} is not UTF-8 text") from exc
+
+
+def _read(reader: Any, contract: Contract, name: str) -> Table:
+    lines = _lines(reader, name)
+    header = next(lines, (0, []))[1]
+    doubled = sorted({column for column in header if header.count(column) > 1})
+    absent = [feature.name for feature in contract.features if feature.name not in header]
+    if doubled or absent:
+        what = f"names {doubled} twice" if doubled else f"has no column for {absent}; it has {header}"
+        raise TableInvalid(f"{name}: the first line {what}")
+    places = [(feature, header.index(feature.name)) for feature in contract.features]
+    rows = [_row(cells, places, f"{name}, line {line}") for line, cells in lines]
+    if not rows:
+        raise TableInvalid(f"{name} has no rows")
+    known = {feature.name for feature in contract.features}
+    return Table(rows, tuple(column for column in header if column not in known))
+
+
+def _lines(reader: Any, name: str) -> Iterator[tuple[int, list[str]]]:
+    """Give each line that is not blank with its number, all as long as the first."""
+    width = 0
+    try:
+        for cells in reader:
+            if not cells:
+                continue
+            width = width or len(cells)
+            if len(cells) != width:
+                raise TableInvalid(f"{name}, line {reader.line_num}: expected {width} cells, found {len(cells)}")
+            yield reader.line_num, cells
+    except csv.Error as exc:
+        raise TableInvalid(f"{name}, line {reader.line_num}: {exc}") from exc
+
+
+def _row(cells: list[str], places: Iterable[tuple[Feature, int]], where: str) -> Row:
+    return {feature.name: _value(cells[i], feature, f"{where}, column {feature.name!r}") for feature, i in places}
+
+
+def _value(cell: str, feature: Feature, where: str) -> Any:
+    if cell == "":
+        if feature.missing == "reject":
+            raise TableInvalid(f"{where}: expected {_expected(feature)}, found nothing; missing values are rejected")
+        return None
+    try:
+        value = _converted(cell, feature.dtype)
+    except (ValueError, OverflowError, KeyError) as exc:
+        raise TableInvalid(f"{where}: expected {_expected(feature)}, found {cell!r}") from exc
+    if feature.unseen == "reject" and feature.categories and value not in feature.categories:
+        raise TableInvalid(f"{where}: expected one of {list(feature.categories)}, found {cell!r}")
+    if feature.out_of_range == "reject" and not _is_within(value, feature):
+        raise TableInvalid(f"{where}: expected {_range(feature)}, found {cell!r}")
+    return value
+
+
+def _converted(cell: str, dtype: str) -> Any:
+    if dtype == "string":
+        return cell
+    if dtype == "bool":
+        return _BOOLEANS[cell.strip().lower()]
+    number = float(cell)
+    if not math.isfinite(number):
+        raise ValueError(cell)
+    if dtype.startswith("float"):
+        return _bounded(number, float(np.finfo(dtype).max))
+    # Tables that passed through a float column carry whole numbers as "3.0".
+    whole = int(cell) if cell.strip().lstrip("+-").isdecimal() else int(number)
+    if whole != number or not np.iinfo(dtype).min <= whole <= np.iinfo(dtype).max:
+        raise ValueError(cell)
+    return whole
+
+
+def _bounded(number: float, largest: float) -> float:
+    if abs(number) > largest:
+        raise ValueError(number)
+    return number
+
+
+def _is_within(value: Any, feature: Feature) -> bool:
+    low = -math.inf if feature.minimum is None else feature.minimum
+    high = math.inf if feature.maximum is None else feature.maximum
+    return isinstance(value, str) or low <= value <= high
+
+
+def _range(feature: Feature) -> str:
+    if feature.minimum is None or feature.maximum is None:
+        return f"at most {feature.maximum:g}" if feature.minimum is None else f"at least {feature.minimum:g}"
+    return f"{feature.minimum:g} to {feature.maximum:g}"
+
+
+def _expected(feature: Feature) -> str:
+    words = {"string": "text", "bool": "true or false"}
+    return words.get(feature.dtype, f"a number ({feature.dtype})")

@@ -1,0 +1,126 @@
+"""Documents of the admin API as tables that people read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+__all__ = ["show_alerts", "show_audit", "show_drift", "show_json", "show_progress", "show_residency", "show_route"]
+
+Document = Mapping[str, Any]
+
+
+def show_json(document: Any) -> None:
+    """Print a document as it came, indented."""
+    print(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def show_route(route: Document) -> None:
+    """Print who gets which share."""
+    rows = [("stable", route["stable"], _percent(route["stable_weight"]))]
+    if canary := route["canary"]:
+        rows.append(("canary", canary["version"], _percent(canary["weight"])))
+    rows += [("shadow", shadow["version"], f"{_percent(shadow['sample'])} sampled") for shadow in route["shadow"]]
+    if route["previous_stable"]:
+        rows.append(("previous stable", route["previous_stable"], "on rollback"))
+    _table(f"{route['model']}, revision {route['revision']}", ("role", "version", "traffic"), rows)
+    _line(f"{route['updated_at']} {route['updated_by']}: {route['reason']}")
+
+
+def show_progress(progress: Document) -> None:
+    """Print how far loading is."""
+    rows = [(worker, status["state"], status["why"]) for worker, status in progress["workers"].items()]
+    title = f"{progress['model']} version {progress['version']}: {progress['state']}"
+    _table(title, ("worker", "state", "why"), rows)
+
+
+def show_residency(residency: Document) -> None:
+    """Print what operators asked to have loaded and unloaded."""
+    rows = [(word, ", ".join(residency[word]) or "-") for word in ("pinned", "unloaded")]
+    _table(residency["model"], ("wish", "versions"), rows)
+
+
+def show_drift(report: Document) -> None:
+    """Print what moved, one table a stream, the features that moved most first."""
+    for stream in report["streams"]:
+        features = sorted(stream["features"], key=lambda feature: feature["psi"] or 0.0, reverse=True)
+        rows = [
+            (feature["name"], _number(feature["psi"]), _number(feature["wasserstein"]), _share(feature["missing"]))
+            for feature in features
+        ]
+        title = f"{report['model']} version {stream['version']} ({stream['variant']}), {stream['rows']} rows"
+        _table(title, ("feature", "PSI", "Wasserstein", "missing"), rows)
+        if confidence := stream["confidence"]:
+            _line(f"collapse index {_number(confidence['collapse_index'])}")
+    if not report["streams"]:
+        _line("nothing observed yet")
+
+
+def show_alerts(document: Document) -> None:
+    """Print alerts with what moved."""
+    rows = [
+        (
+            f"{alert['model']}/{alert['version']}",
+            alert["variant"],
+            alert["cause"],
+            f"{alert['severity']}, {alert['state']}",
+            _time(alert["since"]),
+            alert["summary"],
+        )
+        for alert in document["alerts"]
+    ]
+    if rows:
+        _table("alerts", ("version", "variant", "cause", "state", "since", "what moved"), rows)
+    else:
+        _line("no alerts")
+
+
+def show_audit(document: Document) -> None:
+    """Print who changed what, and why."""
+    rows = [
+        (
+            str(record["sequence"]),
+            record["time"],
+            record["actor"]["subject"],
+            record["action"],
+            record["resource"],
+            record["reason"],
+        )
+        for record in document["records"]
+    ]
+    _table("audit", ("#", "time", "who", "action", "resource", "why"), rows)
+
+
+def _table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
+    table = Table(title=escape(title), title_justify="left")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    Console().print(table)
+
+
+def _line(text: str) -> None:
+    Console().print(escape(text), highlight=False)
+
+
+def _percent(value: float) -> str:
+    return f"{value:.2f} %"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else _percent(100 * value)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _time(unix_s: float) -> str:
+    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d %H:%M:%SZ")

@@ -1,0 +1,288 @@
+"""The control service: what operators may ask for, done against the state store.
+
+Every method blocks; callers on an event loop run them in a thread of their own.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+from gateway.catalog.residency import Residency
+from gateway.errors import (
+    DocumentInvalid,
+    Fault,
+    ModelUnknown,
+    PreconditionMissing,
+    ResourceUnknown,
+    RevisionStale,
+    VersionInUse,
+    VersionUnknown,
+)
+from gateway.fleet import Fleet, LoadProgress
+from gateway.routing.change import first_route, parse_route_request, propose, roll_back
+from gateway.routing.codec import decode_route, encode_route, route_key, route_view
+from gateway.routing.document import RouteDocument
+from gateway.routing.overview import models_view
+from gateway.state.ledger import Ledger, rfc3339
+from gateway.state.residency import decode_residency, encode_residency, residency_key, with_loaded, with_unloaded
+from gateway.state.store import AuditRecord, StateStore, Write
+from gateway.types import Actor
+from monitors.ports import Clock
+
+__all__ = ["SYSTEM", "Control", "Repository"]
+
+SYSTEM = Actor("weir", role="system", method="internal")
+"""Who acts when nobody asked: the first start, the guards."""
+
+ATTEMPTS = 20
+ROLE_WORDS = {"previous": "the previous stable version", "shadow": "a shadow"}
+T = TypeVar("T")
+
+
+class Repository(Protocol):
+    """The folder of models, as far as the control service looks at it."""
+
+    def models(self) -> dict[str, list[str]]:
+        """Return the versions of every model on disk."""
+
+
+class Control:
+    """Read and change routes and residency; every change is compare-and-set and leaves its audit record.
+
+    Safe from any thread when the store is. Nothing is cached: each call reads the store.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        store: StateStore,
+        clock: Clock,
+        *,
+        repository: Repository,
+        salt_source: Callable[[], str] = lambda: secrets.token_hex(16),
+    ) -> None:
+        self._ledger = ledger
+        self._store = store
+        self._clock = clock
+        self._repository = repository
+        self._salt_source = salt_source
+
+    def models(self) -> list[dict[str, Any]]:
+        """Return every model with its route and, for each version, its role and its state on every worker."""
+        routes = {doc.model: doc for doc in self._routes()}
+        return models_view(self._repository.models(), routes, self._fleet())
+
+    def route(self, model: str) -> RouteDocument:
+        """Return a model's route.
+
+        Raises
+        ------
+        ModelUnknown, ResourceUnknown
+            No such model; a model that nobody has given a route.
+        """
+        doc = self._route(model)
+        if doc is None:
+            self._require_model(model)
+            raise ResourceUnknown(f"a route for model {model!r}")
+        return doc
+
+    def put_route(
+        self, model: str, body: bytes, if_match: int | None, actor: Actor, request_id: str = ""
+    ) -> RouteDocument:
+        """Replace a model's route by what ``body`` asks for.
+
+        Parameters
+        ----------
+        if_match
+            Revision that the change is based on; 0 for a model without a route.
+
+        Raises
+        ------
+        PreconditionMissing, RevisionStale
+            No revision, or not the present one.
+        DocumentInvalid
+            The body breaks its rules.
+        VersionNotWarm
+            A named version is not ready where its role needs it.
+        """
+        current = self._route(model)
+        if current is None:
+            self._require_model(model)
+        if if_match is None:
+            raise PreconditionMissing(route_key(model))
+        request = parse_route_request(body)
+        found = current.revision if current else 0
+        if if_match != found:
+            raise RevisionStale(route_key(model), if_match, found)
+        base = current or RouteDocument(model, 0, stable=request.stable, salt="")
+        after = propose(base, request, now=self._now(), actor=actor.subject, salt_source=self._salt_source)
+        self._require_warm(after)
+        return self._save(current, after, actor, "route.set", request_id)
+
+    def roll_back(self, model: str, actor: Actor, reason: str = "", request_id: str = "") -> RouteDocument:
+        """Remove the canary or, without one, return to the previous stable version, whatever the present revision.
+
+        Raises
+        ------
+        NothingToRollBack
+            There is neither.
+        VersionNotWarm
+            The previous stable version is not ready on every worker.
+        """
+
+        def once() -> RouteDocument:
+            current = self.route(model)
+            after = roll_back(current, now=self._now(), actor=actor.subject, reason=reason)
+            if after.stable != current.stable:
+                self._fleet().require_warm(model, after.stable)
+            return self._save(current, after, actor, "route.rollback", request_id)
+
+        return _until_current(once)
+
+    def load(self, model: str, version: str, actor: Actor, reason: str = "", request_id: str = "") -> Residency:
+        """Ask every worker to load a version and keep it; :meth:`progress` says when they have."""
+        self._require_version(model, version)
+        change = partial(with_loaded, version=version)
+        return self._wish(model, change, actor, "version.load", reason, request_id)
+
+    def unload(self, model: str, version: str, actor: Actor, reason: str = "", request_id: str = "") -> Residency:
+        """Ask every worker to let a version go.
+
+        Raises
+        ------
+        VersionInUse
+            The model's route names it, as the version to roll back to included.
+        """
+        self._require_version(model, version)
+        route = self._route(model)
+        role = route.versions().get(version) if route else None
+        if role:
+            raise VersionInUse(model, version, ROLE_WORDS.get(role, role))
+        change = partial(with_unloaded, version=version)
+        return self._wish(model, change, actor, "version.unload", reason, request_id)
+
+    def progress(self, model: str, version: str) -> LoadProgress:
+        """Return how far the workers are with loading a version."""
+        return self._fleet().progress(model, version)
+
+    def audit(self, after: int = 0, limit: int = 100, resource: str | None = None) -> list[AuditRecord]:
+        """Return audit records above a sequence, oldest first."""
+        return self._store.audit(after, limit, resource)
+
+    def seed_routes(
+        self, versions_by_model: Mapping[str, Sequence[str]], chosen: Mapping[str, str]
+    ) -> list[RouteDocument]:
+        """Give every model without a route its first one; of several processes that do so, one does.
+
+        Raises
+        ------
+        DocumentInvalid
+            Names do not decide which version is stable; says so for every such model, and seeds none.
+        """
+        missing = {model: versions for model, versions in versions_by_model.items() if self._route(model) is None}
+        routes, faults = [], list[Fault]()
+        for model, versions in sorted(missing.items()):
+            try:
+                routes.append(first_route(model, versions, chosen.get(model)))
+            except DocumentInvalid as error:
+                faults.extend(error.faults)
+        if faults:
+            raise DocumentInvalid("first routes", faults)
+        return [self._seed(route) for route in routes]
+
+    def _seed(self, first: RouteDocument) -> RouteDocument:
+        after = replace(first, revision=1, salt=self._salt_source(), updated_at=self._now(), updated_by=SYSTEM.subject)
+        try:
+            return self._save(None, after, SYSTEM, "route.seed", "")
+        except RevisionStale:
+            return self.route(first.model)
+
+    def _save(
+        self, current: RouteDocument | None, after: RouteDocument, actor: Actor, action: str, request_id: str
+    ) -> RouteDocument:
+        key = route_key(after.model)
+        self._ledger.change(
+            [Write(key, current.revision if current else 0, encode_route(after))],
+            actor=actor,
+            action=action,
+            resource=key,
+            before=route_view(current) if current else None,
+            after=route_view(after),
+            reason=after.reason,
+            request_id=request_id,
+        )
+        return after
+
+    def _wish(
+        self,
+        model: str,
+        change: Callable[[Residency], Residency],
+        actor: Actor,
+        action: str,
+        reason: str,
+        request_id: str,
+    ) -> Residency:
+        key = residency_key(model)
+
+        def once() -> Residency:
+            document = self._store.read(key)
+            before = decode_residency(document)
+            after = change(before)
+            self._ledger.change(
+                [Write(key, document.revision if document else 0, encode_residency(after))],
+                actor=actor,
+                action=action,
+                resource=key,
+                before=asdict(before) if document else None,
+                after=asdict(after),
+                reason=reason,
+                request_id=request_id,
+            )
+            return after
+
+        return _until_current(once)
+
+    def _require_warm(self, route: RouteDocument) -> None:
+        fleet = self._fleet()
+        for version in [route.stable, *([route.canary.version] if route.canary else [])]:
+            fleet.require_warm(route.model, version)
+        for shadow in route.shadows:
+            fleet.require_warm_as_shadow(route.model, shadow.version)
+
+    def _require_model(self, model: str) -> None:
+        if model not in self._repository.models():
+            raise ModelUnknown(model)
+
+    def _require_version(self, model: str, version: str) -> None:
+        versions = self._repository.models().get(model)
+        if versions is None:
+            raise ModelUnknown(model)
+        if version not in versions:
+            raise VersionUnknown(model, version)
+
+    def _route(self, model: str) -> RouteDocument | None:
+        document = self._store.read(route_key(model))
+        return decode_route(document.body, document.revision) if document else None
+
+    def _routes(self) -> list[RouteDocument]:
+        return [decode_route(doc.body, doc.revision) for doc in self._store.read_prefix(route_key(""))]
+
+    def _fleet(self) -> Fleet:
+        return Fleet.of(self._store.announcements())
+
+    def _now(self) -> str:
+        return rfc3339(self._clock.unix_s())
+
+
+def _until_current(once: Callable[[], T]) -> T:
+    """Repeat a change that does not care which revision it changes until nobody came between."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return once()
+        except RevisionStale:
+            continue
+    return once()

@@ -1,0 +1,3 @@
+"""ONNX Runtime lives here and nowhere else: graphs, sessions, servable versions."""
+
+__all__: list[str] = []

@@ -1,0 +1,94 @@
+"""An ONNX Runtime session built from bytes, set up for serving: one thread, no spinning, no files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+
+__all__ = ["OnnxSession", "RunFailed", "RunHandle"]
+
+
+class RunFailed(Exception):
+    """The runtime raised. ``terminated`` tells a run that was stopped on purpose from one that failed."""
+
+    def __init__(self, detail: str, *, terminated: bool = False) -> None:
+        super().__init__(detail)
+        self.terminated = terminated
+
+
+class RunHandle:
+    """Lets another thread stop a run between two nodes of the graph."""
+
+    def __init__(self) -> None:
+        self.options = ort.RunOptions()
+        self._terminated = False
+
+    @property
+    def terminated(self) -> bool:
+        """Whether ``terminate`` was called."""
+        return self._terminated
+
+    def terminate(self) -> None:
+        """Stop the run that carries this handle; it raises ``RunFailed``. Safe from any thread."""
+        self._terminated = True
+        self.options.terminate = True
+
+
+class OnnxSession:
+    """One graph, ready to run. ``run`` is safe from several threads at once.
+
+    Parameters
+    ----------
+    data
+        The ONNX file.
+    external
+        Files that hold the graph's external tensors, by the name the graph uses.
+    threads
+        Intra-op threads. More than the free cores makes every model slower; the default suits many sessions on few
+        cores.
+    """
+
+    def __init__(self, data: bytes, external: Mapping[str, bytes] | None = None, *, threads: int = 1) -> None:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 4
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+        if external:
+            names = list(external)
+            blobs = [external[name] for name in names]
+            options.add_external_initializers_from_files_in_memory(names, blobs, [len(blob) for blob in blobs])
+        try:
+            self._session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        except Exception as exc:  # the binding raises its own unrelated exception classes
+            raise RunFailed(_first_line(exc)) from exc
+        self.input_names = tuple(node.name for node in self._session.get_inputs())
+        self.output_names = tuple(node.name for node in self._session.get_outputs())
+
+    def run(self, feeds: Mapping[str, npt.NDArray[Any]], handle: RunHandle | None = None) -> Sequence[Any]:
+        """Return all outputs in graph order.
+
+        Raises
+        ------
+        RunFailed
+            The runtime raised, or ``handle`` was terminated.
+        """
+        try:
+            return self._session.run(None, feeds, handle.options if handle else None)  # type: ignore[no-any-return]
+        except Exception as exc:  # the binding raises its own unrelated exception classes
+            raise RunFailed(_first_line(exc), terminated=handle is not None and handle.terminated) from exc
+
+
+def _first_line(exc: Exception) -> str:
+    lines = str(exc).strip().splitlines()
+    return lines[0][:300] if lines else type(exc).__name__
+
+
+def first_axis(outputs: Sequence[Any]) -> list[int]:
+    """Return the length of each output's first axis; -1 for a scalar."""
+    return [len(o) if isinstance(o, list) or np.ndim(o) else -1 for o in outputs]

@@ -1,0 +1,136 @@
+"""A servable version: sessions built from a bundle's bytes, a contract, and what a run of it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gateway.catalog.manifest import Manifest
+from gateway.contract import Contract
+from gateway.engine.outputs import OutputReader, Outputs
+from gateway.engine.session import OnnxSession, RunFailed, RunHandle
+from gateway.types import TensorSpec
+from monitors.records import StreamInfo
+
+__all__ = ["GraphPair", "RunCost", "ServableVersion"]
+
+
+class GraphPair:
+    """The model's session behind its optional feature transform. Safe from any thread.
+
+    Parameters
+    ----------
+    fixed_rows
+        Batch size that the graph was exported with; 0 for a free one. Other sizes are fed in padded pieces.
+    """
+
+    def __init__(self, model: OnnxSession, transform: OnnxSession | None, fixed_rows: int) -> None:
+        self._model, self._transform, self._fixed_rows = model, transform, fixed_rows
+        self.output_names = model.output_names
+
+    def run(self, feeds: Mapping[str, npt.NDArray[Any]], n: int, handle: RunHandle | None = None) -> Sequence[Any]:
+        """Return the model's outputs in graph order, for ``n`` rows; raise ``RunFailed``."""
+        size = self._fixed_rows
+        if not size or n == size:
+            return self._whole(feeds, handle)
+        pieces = [self._whole(_padded(feeds, start, size), handle) for start in range(0, n, size)]
+        return [_joined([piece[i] for piece in pieces])[:n] for i in range(len(self.output_names))]
+
+    def _whole(self, feeds: Mapping[str, npt.NDArray[Any]], handle: RunHandle | None) -> Sequence[Any]:
+        if self._transform is None:
+            return self._model.run(feeds, handle)
+        features = dict(zip(self._transform.output_names, self._transform.run(feeds, handle), strict=True))
+        names = self._model.input_names
+        if len(features) == 1 and len(names) == 1:
+            return self._model.run({names[0]: next(iter(features.values()))}, handle)
+        return self._model.run({name: features[name] for name in names}, handle)
+
+
+def _padded(feeds: Mapping[str, npt.NDArray[Any]], start: int, size: int) -> dict[str, npt.NDArray[Any]]:
+    part = {name: value[start : start + size] for name, value in feeds.items()}
+    lacking = size - len(next(iter(part.values())))
+    if not lacking:
+        return part
+    return {name: np.concatenate([v, np.repeat(v[-1:], lacking, axis=0)]) for name, v in part.items()}
+
+
+def _joined(parts: Sequence[Any]) -> Any:
+    if isinstance(parts[0], list):
+        return [row for part in parts for row in part]
+    return np.concatenate(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class RunCost:
+    """Seconds of a run of n rows, ``run_s + n * row_s``, as measured at warm-up on this machine."""
+
+    run_s: float
+    row_s: float
+
+    def rows_within(self, seconds: float, most: int) -> int:
+        """Return how many rows fit a run of at most ``seconds``; at most ``most``, 0 when not even one does.
+
+        >>> RunCost(run_s=1e-5, row_s=1e-6).rows_within(5e-4, 128)
+        128
+        >>> RunCost(run_s=2e-3, row_s=1e-4).rows_within(5e-4, 128)
+        0
+        """
+        if self.run_s + self.row_s > seconds:
+            return 0
+        return min(most, int((seconds - self.run_s) / max(self.row_s, 1e-9)))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ServableVersion:
+    """One loaded version. Immutable; ``run`` is safe from any thread.
+
+    Parameters
+    ----------
+    inputs, outputs
+        The graph's, by name; inputs are those of the feature transform where there is one.
+    ranks
+        Rank of each feature's own input, for a contract laid out as columns.
+    max_batch_rows
+        Rows of one run; ``None`` where rows do not keep their place, so requests must run one by one.
+    inline_rows
+        Rows that may run on the event loop; 0 for never.
+    """
+
+    model: str
+    version: str
+    digest: str
+    manifest: Manifest
+    graphs: GraphPair
+    contract: Contract
+    reader: OutputReader
+    inputs: Mapping[str, TensorSpec]
+    outputs: Mapping[str, TensorSpec]
+    ranks: Mapping[str, int]
+    max_batch_rows: int | None
+    inline_rows: int
+    cost: RunCost
+    reference: bytes
+
+    @property
+    def info(self) -> StreamInfo:
+        """What a watcher must know of this version."""
+        features = tuple(feature.schema for feature in self.contract.features)
+        output = self.contract.output_schema
+        return StreamInfo(self.model, self.version, self.digest, features, output, self.reference)
+
+    def run(self, feeds: Mapping[str, npt.NDArray[Any]], n: int, handle: RunHandle | None = None) -> Outputs:
+        """Return the outputs of ``n`` rows.
+
+        Raises
+        ------
+        RunFailed
+            The runtime raised, the run was terminated, or an output has lost rows.
+        """
+        raw = self.graphs.run(feeds, n, handle)
+        if self.max_batch_rows is not None and any(len(output) != n for output in raw):
+            raise RunFailed(f"outputs have {[len(output) for output in raw]} rows, the input has {n}")
+        return self.reader.read(raw)

@@ -1,0 +1,322 @@
+"""Domain errors. They carry facts and know no HTTP; ``gateway.http.problems`` maps every one to a status and a type.
+
+::
+
+    WeirError
+    ├── RequestInvalid             what the client sent cannot be used
+    │   ├── BodyMalformed              not JSON, or not the protocol's document
+    │   ├── BodyTooLarge               more bytes, rows or depth than allowed
+    │   ├── MediaTypeUnsupported       a content type that no codec reads
+    │   ├── MethodUnsupported          a method that the path does not answer
+    │   ├── InputRejected              rows that break the contract; every fault by JSON pointer
+    │   └── DocumentInvalid            an admin body, a manifest or a settings file that breaks its schema
+    ├── NotFound
+    │   ├── ModelUnknown
+    │   ├── VersionUnknown
+    │   └── ResourceUnknown            any other name under the admin API
+    ├── Unavailable                the request was fine; it cannot be answered now
+    │   ├── ModelNotReady              no loaded version may answer
+    │   ├── QueueFull                  the bounded queue is full
+    │   ├── DeadlineExceeded           the answer would come, or came, too late
+    │   ├── WatchUnavailable           the watch process is away
+    │   └── StoreUnavailable           the state store is away
+    ├── ExecutionFailed            the model raised on this input
+    ├── VersionRefused             a bundle that must not be loaded
+    ├── Conflict                   the world is not as the caller thought
+    │   ├── RevisionStale              If-Match names another revision
+    │   ├── PreconditionMissing        a change without If-Match
+    │   ├── VersionNotWarm             a route would name a version that not every worker has ready
+    │   ├── VersionInUse               a routed version cannot be unloaded
+    │   └── NothingToRollBack
+    └── AccessDenied
+        ├── CredentialsMissing
+        └── CredentialsInvalid
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+__all__ = [
+    "AccessDenied",
+    "BodyMalformed",
+    "BodyTooLarge",
+    "Conflict",
+    "CredentialsInvalid",
+    "CredentialsMissing",
+    "DeadlineExceeded",
+    "DocumentInvalid",
+    "ExecutionFailed",
+    "Fault",
+    "InputRejected",
+    "MediaTypeUnsupported",
+    "MethodUnsupported",
+    "ModelNotReady",
+    "ModelUnknown",
+    "NotFound",
+    "NothingToRollBack",
+    "PreconditionMissing",
+    "QueueFull",
+    "RequestInvalid",
+    "ResourceUnknown",
+    "RevisionStale",
+    "StoreUnavailable",
+    "Unavailable",
+    "VersionInUse",
+    "VersionNotWarm",
+    "VersionRefused",
+    "VersionUnknown",
+    "WatchUnavailable",
+    "WeirError",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong in a document: where, what was expected, what was found.
+
+    ``pointer`` is a JSON Pointer (RFC 6901). ``kind`` is one of ``missing``, ``wrong_type``, ``unknown``,
+    ``out_of_range``, ``unseen``, ``shape``, ``syntax``, ``value``.
+    """
+
+    pointer: str
+    kind: str
+    expected: str
+    found: str
+    feature: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.pointer or '/'}: expected {self.expected}, found {self.found}"
+
+
+class WeirError(Exception):
+    """Root of all errors that Weir raises on purpose."""
+
+
+class RequestInvalid(WeirError):
+    """What the client sent cannot be used; sending it again will not help."""
+
+
+class BodyMalformed(RequestInvalid):
+    """The body is not the document that the endpoint reads."""
+
+    def __init__(self, detail: str, faults: Sequence[Fault] = ()) -> None:
+        super().__init__(detail)
+        self.faults = tuple(faults)
+
+
+class BodyTooLarge(RequestInvalid):
+    """The body has more bytes, rows or levels than allowed."""
+
+    def __init__(self, what: str, limit: int, found: int | None = None) -> None:
+        had = "" if found is None else f"; this one has {found}"
+        super().__init__(f"at most {limit} {what} are accepted{had}")
+        self.what, self.limit, self.found = what, limit, found
+
+
+class MediaTypeUnsupported(RequestInvalid):
+    """The content type is not one that the endpoint reads."""
+
+    def __init__(self, found: str, supported: str) -> None:
+        super().__init__(f"content type {found!r} is not read here; send {supported}")
+        self.found, self.supported = found, supported
+
+
+class MethodUnsupported(RequestInvalid):
+    """The path exists, the method is not one it answers."""
+
+    def __init__(self, found: str, supported: str) -> None:
+        super().__init__(f"method {found} is not answered here; use {supported}")
+        self.found, self.supported = found, supported
+
+
+class InputRejected(RequestInvalid):
+    """Rows that break the contract of the version.
+
+    ``faults`` names up to 64 of them, ``total`` counts all, ``counts`` does so by (feature, kind).
+    """
+
+    def __init__(
+        self,
+        model: str,
+        version: str,
+        faults: Sequence[Fault],
+        total: int | None = None,
+        counts: Mapping[tuple[str, str], int] | None = None,
+    ) -> None:
+        self.model, self.version, self.faults = model, version, tuple(faults)
+        self.counts = dict(counts or {})
+        self.total = len(self.faults) if total is None else total
+        noun = "fault" if self.total == 1 else "faults"
+        super().__init__(f"{self.total} {noun} against the contract of {model} version {version}")
+
+
+class DocumentInvalid(RequestInvalid):
+    """A document breaks its schema. ``source`` is a file name or what the document is."""
+
+    def __init__(self, source: str, faults: Sequence[Fault]) -> None:
+        self.source, self.faults = source, tuple(faults)
+        super().__init__(f"{source}: " + "; ".join(str(fault) for fault in self.faults))
+
+
+class NotFound(WeirError):
+    """A name that nothing answers to."""
+
+
+class ModelUnknown(NotFound):
+    """No model of this name is served."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(f"no model named {model!r} is served here")
+        self.model = model
+
+
+class VersionUnknown(NotFound):
+    """The model has no such version."""
+
+    def __init__(self, model: str, version: str) -> None:
+        super().__init__(f"model {model!r} has no version {version!r} here")
+        self.model, self.version = model, version
+
+
+class ResourceUnknown(NotFound):
+    """A path or a name of the admin API that does not exist."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} does not exist")
+        self.what = what
+
+
+class Unavailable(WeirError):
+    """The request was fine; it cannot be answered now. ``reason`` comes from a closed set, for metrics and clients."""
+
+    reason = "unavailable"
+    retry_after_s = 1
+
+
+class ModelNotReady(Unavailable):
+    """No loaded version may answer for this model."""
+
+    reason = "model_not_ready"
+
+    def __init__(self, model: str, version: str | None = None, why: str = "it is not loaded") -> None:
+        name = model if version is None else f"{model} version {version}"
+        super().__init__(f"{name} cannot answer now: {why}")
+        self.model, self.version = model, version
+
+
+class QueueFull(Unavailable):
+    """The bounded queue of a version is full."""
+
+    reason = "queue_full"
+
+    def __init__(self, model: str, limit: int) -> None:
+        super().__init__(f"the queue of {model} holds its limit of {limit} rows")
+        self.model, self.limit = model, limit
+
+
+class DeadlineExceeded(Unavailable):
+    """The answer was not ready when the deadline passed."""
+
+    reason = "deadline"
+
+    def __init__(self, model: str, deadline_s: float) -> None:
+        super().__init__(f"{model} did not answer within {deadline_s:g} s")
+        self.model, self.deadline_s = model, deadline_s
+
+
+class WatchUnavailable(Unavailable):
+    """The watch process does not answer; serving goes on without it."""
+
+    reason = "watch_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__("the watch process does not answer; serving is not affected, try again in a moment")
+
+
+class StoreUnavailable(Unavailable):
+    """The state store does not answer; serving goes on with the last known routes."""
+
+    reason = "store_unavailable"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(f"the state store does not answer: {detail}")
+
+
+class ExecutionFailed(WeirError):
+    """The model raised on this input. ``detail`` is the runtime's own first line."""
+
+    def __init__(self, model: str, version: str, detail: str) -> None:
+        super().__init__(f"{model} version {version} failed on this input: {detail}")
+        self.model, self.version, self.detail = model, version, detail
+
+
+class VersionRefused(WeirError):
+    """A bundle that must not be loaded: bytes changed, a file missing or outside, a golden row that disagrees."""
+
+    def __init__(self, model: str, version: str, why: str) -> None:
+        super().__init__(f"{model} version {version} is refused: {why}")
+        self.model, self.version, self.why = model, version, why
+
+
+class Conflict(WeirError):
+    """The world is not as the caller thought."""
+
+
+class RevisionStale(Conflict):
+    """The document has another revision than the caller's."""
+
+    def __init__(self, document: str, expected: int, found: int) -> None:
+        super().__init__(f"{document} is at revision {found}, not {expected}; read it again and repeat the change")
+        self.document, self.expected, self.found = document, expected, found
+
+
+class PreconditionMissing(Conflict):
+    """A change must say which revision it changes."""
+
+    def __init__(self, document: str) -> None:
+        super().__init__(f"send If-Match with the revision of {document} that this change is based on")
+        self.document = document
+
+
+class VersionNotWarm(Conflict):
+    """A route would name a version that not every live worker has ready."""
+
+    def __init__(self, model: str, version: str, why: str) -> None:
+        super().__init__(f"{model} version {version} is not warm on every live worker: {why}")
+        self.model, self.version, self.why = model, version, why
+
+
+class VersionInUse(Conflict):
+    """A routed version cannot be unloaded."""
+
+    def __init__(self, model: str, version: str, role: str) -> None:
+        super().__init__(f"{model} version {version} is {role}; route traffic away from it first")
+        self.model, self.version, self.role = model, version, role
+
+
+class NothingToRollBack(Conflict):
+    """There is neither a canary to remove nor a previous stable version to return to."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(f"{model} has no canary and no previous stable version")
+        self.model = model
+
+
+class AccessDenied(WeirError):
+    """The caller may not do this."""
+
+
+class CredentialsMissing(AccessDenied):
+    """No credentials came with a request that needs them."""
+
+    def __init__(self) -> None:
+        super().__init__("send the admin token as 'Authorization: Bearer TOKEN'")
+
+
+class CredentialsInvalid(AccessDenied):
+    """The credentials are not valid."""
+
+    def __init__(self) -> None:
+        super().__init__("the token is not valid here")

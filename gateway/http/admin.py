@@ -1,0 +1,173 @@
+"""The admin API under ``/admin/v1``. Errors leave the endpoints as they are; the error middleware tells them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias, TypeVar
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from gateway.codec.documents import encode_document
+from gateway.control import Control
+from gateway.errors import VersionRefused
+from gateway.fleet import LoadProgress
+from gateway.http.admin_requests import admin_body, audit_query, read_reason, request_id_of, revision_of
+from gateway.routing.codec import route_view
+from gateway.routing.document import RouteDocument
+from gateway.types import Actor
+
+__all__ = ["PREFIX", "AdminApi", "ControlAccess", "WatchReader", "admin_routes"]
+
+PREFIX = "/admin/v1"
+POLL_S = 0.1
+POLLS = 300
+SETTLE_POLLS = 20
+"""A failure that stood before the request may stand until the workers have read the new wish: 2 s."""
+
+T = TypeVar("T")
+Authenticate: TypeAlias = Callable[[Request], Actor]
+Endpoint: TypeAlias = Callable[[Request, Actor], Awaitable[Response]]
+
+
+class Call(Protocol):
+    """Runs a blocking function in the control thread and awaits it."""
+
+    def __call__(self, fn: Callable[..., T], /, *args: Any) -> Awaitable[T]:
+        """Return what ``fn(*args)`` returns."""
+
+
+class WatchReader(Protocol):
+    """Reads from the watch process; raises ``WatchUnavailable``."""
+
+    async def get(self, path: str) -> tuple[int, Mapping[str, str], bytes]:
+        """Return status, headers and body."""
+
+
+@dataclass(frozen=True, slots=True)
+class ControlAccess:
+    """The control service and how a coroutine calls it: ``call`` off the loop, ``pause`` between polls."""
+
+    control: Control
+    call: Call
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
+def admin_routes(access: ControlAccess, watch: WatchReader, authenticate: Authenticate) -> list[Route]:
+    """Return the routes of the admin API; every one needs credentials.
+
+    Examples
+    --------
+    An application that tells errors as problems::
+
+        Starlette(routes=admin_routes(access, WatchProxy(path), BearerToken(token)),
+                  exception_handlers={WeirError: tell_problem})
+    """
+    api = AdminApi(access, watch)
+    version = "/models/{model}/versions/{version}"
+    table: list[tuple[str, str, Endpoint]] = [
+        ("GET", "/models", api.models),
+        ("GET", "/models/{model}/route", api.get_route),
+        ("PUT", "/models/{model}/route", api.put_route),
+        ("POST", "/models/{model}/rollback", api.roll_back),
+        ("POST", f"{version}/load", api.load),
+        ("POST", f"{version}/unload", api.unload),
+        ("GET", "/models/{model}/drift", api.drift),
+        ("GET", "/alerts", api.alerts),
+        ("GET", "/audit", api.audit),
+    ]
+    return [
+        Route(PREFIX + path, _guarded(endpoint, authenticate), methods=[method]) for method, path, endpoint in table
+    ]
+
+
+class AdminApi:
+    """The endpoints. Each reads, calls the control service, answers."""
+
+    def __init__(self, access: ControlAccess, watch: WatchReader) -> None:
+        self._control = access.control
+        self._call = access.call
+        self._pause = access.pause
+        self._watch = watch
+
+    async def models(self, request: Request, actor: Actor) -> Response:
+        """Every model: route, versions, their state on each worker."""
+        return _json({"models": await self._call(self._control.models)})
+
+    async def get_route(self, request: Request, actor: Actor) -> Response:
+        """A model's route, its revision as ``ETag``."""
+        return _route(await self._call(self._control.route, request.path_params["model"]))
+
+    async def put_route(self, request: Request, actor: Actor) -> Response:
+        """Replace a model's route; ``If-Match`` names the revision that is replaced."""
+        body = await admin_body(request)
+        model, revision = request.path_params["model"], revision_of(request)
+        return _route(await self._call(self._control.put_route, model, body, revision, actor, request_id_of(request)))
+
+    async def roll_back(self, request: Request, actor: Actor) -> Response:
+        """Remove the canary, or return to the previous stable version."""
+        reason = await read_reason(request)
+        model = request.path_params["model"]
+        return _route(await self._call(self._control.roll_back, model, actor, reason, request_id_of(request)))
+
+    async def load(self, request: Request, actor: Actor) -> Response:
+        """Load a version everywhere: 200 when it is ready, 202 when it still loads after half a minute."""
+        reason = await read_reason(request)
+        model, version = request.path_params["model"], request.path_params["version"]
+        await self._call(self._control.load, model, version, actor, reason, request_id_of(request))
+        progress = await self._settled(model, version)
+        if progress.state == "failed":
+            raise VersionRefused(model, version, progress.why)
+        return _json(progress, 200 if progress.state == "ready" else 202)
+
+    async def unload(self, request: Request, actor: Actor) -> Response:
+        """Let a version go that no route names."""
+        reason = await read_reason(request)
+        model, version = request.path_params["model"], request.path_params["version"]
+        wishes = await self._call(self._control.unload, model, version, actor, reason, request_id_of(request))
+        return _json({"model": model, "pinned": wishes.pinned, "unloaded": wishes.unloaded})
+
+    async def drift(self, request: Request, actor: Actor) -> Response:
+        """The watch's report on a model."""
+        return await self._from_watch(f"/drift/{quote(request.path_params['model'])}")
+
+    async def alerts(self, request: Request, actor: Actor) -> Response:
+        """The watch's open alerts, and those resolved not long ago."""
+        return await self._from_watch("/alerts")
+
+    async def audit(self, request: Request, actor: Actor) -> Response:
+        """Audit records above a sequence, oldest first."""
+        query = audit_query(request)
+        records = await self._call(self._control.audit, query.after, query.limit, query.resource)
+        return _json({"records": records})
+
+    async def _from_watch(self, path: str) -> Response:
+        status, headers, body = await self._watch.get(path)
+        return Response(body, status, media_type=headers.get("content-type"))
+
+    async def _settled(self, model: str, version: str) -> LoadProgress:
+        for poll in range(POLLS):
+            progress = await self._call(self._control.progress, model, version)
+            if progress.state == "ready" or (progress.state == "failed" and poll >= SETTLE_POLLS):
+                return progress
+            await self._pause(POLL_S)
+        return progress
+
+
+def _guarded(endpoint: Endpoint, authenticate: Authenticate) -> Callable[[Request], Awaitable[Response]]:
+    async def guarded(request: Request) -> Response:
+        return await endpoint(request, authenticate(request))
+
+    return guarded
+
+
+def _json(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(encode_document(value), status, headers, media_type="application/json")
+
+
+def _route(doc: RouteDocument) -> Response:
+    return _json(route_view(doc), headers={"etag": f'"{doc.revision}"'})

@@ -1,0 +1,83 @@
+"""What the admin endpoints read from a request, checked."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from gateway.codec.documents import decode_document
+from gateway.errors import DocumentInvalid, Fault
+from gateway.http.reading import read_body
+
+__all__ = ["AuditQuery", "admin_body", "audit_query", "read_reason", "request_id_of", "revision_of"]
+
+BODY_BYTES = 64 * 1024
+LONGEST_REASON = 500
+MOST_RECORDS = 1_000
+REVISION = re.compile(r'"(0|[1-9][0-9]{0,17})"')
+
+
+@dataclass(frozen=True, slots=True)
+class AuditQuery:
+    """Which audit records are wanted."""
+
+    after: int
+    limit: int
+    resource: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _ReasonBody:
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        if len(self.reason) > LONGEST_REASON:
+            raise ValueError(f"a reason of at most {LONGEST_REASON} characters")
+
+
+async def admin_body(request: Request) -> bytes:
+    """Return the body; raise ``BodyTooLarge`` above 64 KiB."""
+    return await read_body(request.scope, request.receive, BODY_BYTES)
+
+
+async def read_reason(request: Request) -> str:
+    """Return the reason of an optional body ``{"reason": "..."}``."""
+    body = await admin_body(request)
+    return decode_document(body, _ReasonBody, source="body").reason.strip() if body.strip() else ""
+
+
+def request_id_of(request: Request) -> str:
+    """Return the id that the application gave the request; empty without one."""
+    return str(request.scope.get("weir.request_id", ""))
+
+
+def revision_of(request: Request) -> int | None:
+    """Return the revision that ``If-Match`` names, ``None`` without the header."""
+    text = request.headers.get("if-match")
+    if text is None:
+        return None
+    match = REVISION.fullmatch(text.strip())
+    if match is None:
+        raise DocumentInvalid("If-Match", [Fault("", "value", 'one revision in quotes, such as "7"', repr(text))])
+    return int(match[1])
+
+
+def audit_query(request: Request) -> AuditQuery:
+    """Return the query of ``GET audit``; raise ``DocumentInvalid`` naming every parameter that is wrong."""
+    faults: list[Fault] = []
+
+    def integer(name: str, default: int, low: int, high: int) -> int:
+        text = request.query_params.get(name, str(default))
+        if re.fullmatch("[0-9]{1,18}", text) and low <= int(text) <= high:
+            return int(text)
+        faults.append(Fault(f"/{name}", "out_of_range", f"an integer from {low} to {high}", repr(text)))
+        return default
+
+    query = AuditQuery(
+        integer("after", 0, 0, 2**53), integer("limit", 100, 1, MOST_RECORDS), request.query_params.get("resource")
+    )
+    if faults:
+        raise DocumentInvalid("query", faults)
+    return query

@@ -1,0 +1,182 @@
+"""Every metric that Weir exposes. What is not listed here cannot be counted, and a panel or rule cannot name it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+__all__ = ["CATALOGUE", "METRICS", "Kind", "Metric"]
+
+Kind = Literal["counter", "gauge", "histogram", "info"]
+
+_STREAM = ("model", "version", "variant")
+_LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+_INFERENCE_BUCKETS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0)
+_BATCH_BUCKETS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 1024.0)
+_DELAY_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+_VARIANTS = {"variant": ("stable", "canary", "shadow", "pinned")}
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric family.
+
+    Parameters
+    ----------
+    name
+        Full name as exposed, with the suffix ``_total`` or ``_info`` where there is one.
+    kind
+        How values of several workers combine: counters and histograms add up over workers of all times, gauges over
+        those alive (a gauge in the unit ``ratio`` is averaged).
+    unit
+        Base unit or the noun that is counted.
+    labels
+        Label names, in the order of the documentation.
+    help
+        One sentence, without a full stop at its end.
+    buckets
+        Upper bounds of a histogram, ascending, without infinity.
+    internal
+        True for Weir's own bookkeeping, which needs neither a panel nor a rule.
+    values
+        Labels with a closed set of values; a worker cannot count under any other.
+    """
+
+    name: str
+    kind: Kind
+    unit: str
+    labels: tuple[str, ...]
+    help: str
+    buckets: tuple[float, ...] = ()
+    internal: bool = False
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def scale(self) -> int:
+        """Steps of one unit in which a histogram's sum is kept as an integer; exact addition needs integers."""
+        return 1 if self.unit == "rows" else 1_000_000_000
+
+
+CATALOGUE: tuple[Metric, ...] = (
+    Metric(
+        "weir_requests_total", "counter", "requests", (*_STREAM, "outcome"),
+        "Prediction requests answered or refused, each once, under the variant that answered",
+        values=_VARIANTS | {"outcome": ("ok", "client_error", "server_error", "timeout", "shed")},
+    ),
+    Metric(
+        "weir_request_duration_seconds", "histogram", "seconds", _STREAM,
+        "Time from the first byte of a prediction request to its answer",
+        buckets=_LATENCY_BUCKETS, values=_VARIANTS,
+    ),
+    Metric(
+        "weir_inference_duration_seconds", "histogram", "seconds", _STREAM,
+        "Time of one session run, all rows of the batch together",
+        buckets=_INFERENCE_BUCKETS, values=_VARIANTS,
+    ),
+    Metric("weir_rows_total", "counter", "rows", _STREAM, "Rows answered", values=_VARIANTS),
+    Metric("weir_runs_total", "counter", "runs", _STREAM, "Session runs", values=_VARIANTS),
+    Metric(
+        "weir_batch_rows", "histogram", "rows", ("model", "version"),
+        "Rows that one session run took together", buckets=_BATCH_BUCKETS,
+    ),
+    Metric("weir_inflight_requests", "gauge", "requests", (), "Prediction requests being answered now"),
+    Metric("weir_queue_rows", "gauge", "rows", ("model", "version"), "Rows waiting for a session run"),
+    Metric(
+        "weir_feature_faults_total", "counter", "faults", ("model", "version", "feature", "kind"),
+        "Values that broke the contract, those of rejected requests included",
+        values={"kind": ("missing", "out_of_range", "unseen", "wrong_type", "unknown")},
+    ),
+    Metric("weir_contract_rows_total", "counter", "rows", ("model", "version"), "Rows checked against the contract"),
+    Metric(
+        "weir_canary_fallback_total", "counter", "requests", ("model", "version", "reason"),
+        "Requests for the canary that stable answered, by the canary's version",
+        values={"reason": ("error", "timeout", "busy", "rejected")},
+    ),
+    Metric(
+        "weir_canary_tripped", "gauge", "workers", ("model", "version"),
+        "Workers that have set their local share of this canary to nothing",
+    ),
+    Metric(
+        "weir_shadow_requests_total", "counter", "requests", ("model", "version", "result"),
+        "Answered requests repeated on a shadow version",
+        values={"result": ("agree", "disagree", "error", "dropped")},
+    ),
+    Metric(
+        "weir_monitor_observations_total", "counter", "rows", (*_STREAM, "result"),
+        "Answered rows by what became of them on the way to the watch",
+        values=_VARIANTS | {"result": ("sampled", "skipped", "dropped")},
+    ),
+    Metric(
+        "weir_monitor_sampled_ratio", "gauge", "ratio", _STREAM,
+        "Share of the answered rows that the watch sees", values=_VARIANTS,
+    ),
+    Metric(
+        "weir_broken_outputs_total", "counter", "rows", _STREAM,
+        "Answered rows with a score that is not a finite number", values=_VARIANTS,
+    ),
+    Metric(
+        "weir_http_requests_total", "counter", "requests", ("route", "status"),
+        "HTTP requests by route pattern and status code",
+    ),
+    Metric(
+        "weir_route_apply_delay_seconds", "histogram", "seconds", (),
+        "Time from the change of a route to its use by a worker", buckets=_DELAY_BUCKETS,
+    ),
+    Metric(
+        "weir_model_loads_total", "counter", "loads", ("model", "result"), "Attempts to load a version",
+        values={"result": ("ready", "failed", "refused")},
+    ),
+    Metric("weir_series", "gauge", "series", (), "Series on this page", internal=True),
+    Metric(
+        "weir_series_dropped_total", "counter", "series", (),
+        "Series that a worker could not count apart because its budget of series was used up", internal=True,
+    ),
+    Metric(
+        "weir_variant_weight_ratio", "gauge", "ratio", _STREAM,
+        "Share of the traffic that the route gives to a version; of a shadow, the share of stable's answers it repeats",
+        values=_VARIANTS,
+    ),
+    Metric("weir_route_revision", "gauge", "revision", ("model",), "Revision of the route in force"),
+    Metric(
+        "weir_drift_effect", "gauge", "effect", (*_STREAM, "feature", "statistic"),
+        "Difference of a feature from its reference, by statistic", values=_VARIANTS,
+    ),
+    Metric(
+        "weir_prediction_share", "gauge", "ratio", (*_STREAM, "class"),
+        "Share of the answers that name a class", values=_VARIANTS,
+    ),
+    Metric("weir_prediction_entropy_nats", "gauge", "nats", _STREAM, "Mean entropy of an answer", values=_VARIANTS),
+    Metric(
+        "weir_prediction_margin_ratio", "gauge", "ratio", _STREAM,
+        "Mean difference between the two highest probabilities of an answer", values=_VARIANTS,
+    ),
+    Metric(
+        "weir_confidence_collapse_index", "gauge", "index", _STREAM,
+        "How far confidence has fallen apart against the reference: 0 not at all, 1 completely", values=_VARIANTS,
+    ),
+    Metric(
+        "weir_alert_state", "gauge", "state", ("model", "version", "cause", "severity"),
+        "State of the alert of this cause and severity: 0 none is open, 1 warn, 2 recovering, 3 firing",
+        values={"severity": ("info", "warning", "page")},
+    ),
+    Metric("weir_monitor_rows_total", "counter", "rows", _STREAM, "Rows the watch has summarised", values=_VARIANTS),
+    Metric(
+        "weir_monitor_tick_timestamp_seconds", "gauge", "seconds", (),
+        "Unix time at which the watch finished its last tick",
+    ),
+    Metric(
+        "weir_shadow_agreement_ratio", "gauge", "ratio", ("model", "version"),
+        "Share of the rows on which a shadow gave the answer that the client got",
+    ),
+    Metric(
+        "weir_shadow_score_difference", "gauge", "difference", ("model", "version"),
+        "Mean distance between a shadow's scores and those that the client got",
+    ),
+    Metric("weir_workers", "gauge", "processes", ("role",), "Processes alive, by role"),
+    Metric("weir_worker_restarts_total", "counter", "restarts", ("role",), "Processes started again after they ended"),
+    Metric("weir_build_info", "info", "", ("version", "revision", "python"), "The build that runs here; always 1"),
+    Metric("weir_model_info", "info", "", ("model", "version", "digest"), "A version that is loaded; always 1"),
+)  # fmt: skip
+
+METRICS: Mapping[str, Metric] = {metric.name: metric for metric in CATALOGUE}

@@ -1,0 +1,307 @@
+"""The one-way function: a call comes in, is routed, decoded, queued and run, and its reply goes out exactly once.
+
+Nothing here knows HTTP, awaits, takes a lock or does I/O. Everything happens on the event loop; a run of a heavy
+version happens in the lane's executor and comes back to the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from time import perf_counter
+from typing import Literal, Protocol
+
+import numpy as np
+
+from gateway.arm import Arm
+from gateway.batching.lane import Job, LaneFull, LaneOverdue, RunTimedOut
+from gateway.codec.decoded import Decoded
+from gateway.codec.plain import peek_model
+from gateway.engine.outputs import Outputs
+from gateway.errors import (
+    DeadlineExceeded,
+    ExecutionFailed,
+    InputRejected,
+    ModelNotReady,
+    QueueFull,
+    RequestInvalid,
+    Unavailable,
+    WeirError,
+)
+from gateway.routing.table import ModelRoute, RouteTable
+
+__all__ = ["Answer", "Call", "FallbackReason", "Observer", "Pipeline", "Reply", "Ticket"]
+
+FallbackReason = Literal["error", "timeout", "busy", "rejected"]
+
+
+class Call:
+    """One request, as a protocol's skin hands it over.
+
+    Parameters
+    ----------
+    model, version
+        As the client named them; ``None`` for the default model and for the routed version.
+    protocol
+        Which decoder reads the body.
+    key
+        Routing key that makes the caller stick to a version; ``None`` for the request id.
+    received_at
+        ``perf_counter`` when the request began.
+    """
+
+    __slots__ = ("body", "key", "model", "protocol", "received_at", "request_id", "version")
+
+    def __init__(
+        self,
+        model: str | None,
+        version: str | None,
+        *,
+        protocol: Literal["plain", "v2"],
+        body: bytes,
+        request_id: str,
+        key: str | None,
+        received_at: float,
+    ) -> None:
+        self.model, self.version, self.protocol, self.body = model, version, protocol, body
+        self.request_id, self.key, self.received_at = request_id, key, received_at
+
+
+class Answer:
+    """What a version answered, and how. Durations are seconds; ``queue_s`` is from the decoded call to its run."""
+
+    __slots__ = ("arm", "call", "decoded", "inference_s", "is_fallback", "outputs", "queue_s", "revision", "total_s")
+
+    def __init__(self, call: Call, arm: Arm, revision: int, decoded: Decoded, outputs: Outputs) -> None:
+        self.call, self.arm, self.revision = call, arm, revision
+        self.decoded, self.outputs = decoded, outputs
+        self.is_fallback = False
+        self.queue_s = self.inference_s = self.total_s = 0.0
+
+
+Reply = Callable[[Answer | WeirError], None]
+
+
+class Observer(Protocol):
+    """Who watches answers: the tap and the shadow feed. Must return at once and never raise."""
+
+    def answered(self, answer: Answer, route: ModelRoute) -> None:
+        """See one answer, before it is encoded."""
+
+    def faulted(self, arm: Arm, counts: dict[tuple[str, str], int]) -> None:
+        """See the contract faults of one request, by (feature, kind)."""
+
+    def fell_back(self, arm: Arm, reason: FallbackReason, *, tripped: bool) -> None:
+        """See a canary fail a request that stable will answer."""
+
+
+class Ticket:
+    """One request on its way. ``cancel`` may be called at any time; then there is no reply."""
+
+    __slots__ = ("_arm", "_call", "_decoded", "_fallback", "_job", "_pipeline", "_queued_at", "_reply", "_route")
+
+    def __init__(self, pipeline: Pipeline, call: Call, reply: Reply) -> None:
+        self._pipeline, self._call, self._reply = pipeline, call, reply
+        self._fallback = False
+        self._queued_at = 0.0
+        self._job: Job | None = None
+        self._arm: Arm | None = None
+
+    def cancel(self) -> None:
+        """Give up: the rows are not run if they have not been, and nobody is told. Neighbours are not affected."""
+        self._reply = _nobody
+        if self._job is not None:
+            self._job.cancelled = True
+
+    def begin(self) -> None:
+        """Route, decode and queue."""
+        call = self._call
+        try:
+            model = call.model
+            if model is None and call.protocol == "plain":
+                model = peek_model(call.body)
+            self._route = route = self._pipeline.table.find(model)
+            if call.version is not None:
+                arm = route.pin(call.version)
+                self._queue(arm, self._decode(arm))
+            else:
+                self._route_and_queue(route)
+        except WeirError as error:
+            self._fail(error)
+
+    def _route_and_queue(self, route: ModelRoute) -> None:
+        """Choose the arm by key; a key that is a feature needs the rows first."""
+        call, decoded = self._call, None
+        if call.key is None and self._pipeline.key_feature is not None:
+            stable = route.stable_arm()
+            decoded = self._decode(stable)
+            call.key = _feature_key(stable, decoded, self._pipeline.key_feature)
+        arm = route.choose(call.key or call.request_id)
+        if decoded is None or (arm is not route.stable and arm.contract != route.stable_arm().contract):
+            try:
+                decoded = self._decode(arm)
+            except InputRejected:
+                if arm.variant != "canary" or route.stable is None or arm.contract == route.stable.contract:
+                    raise
+                self._fall_back(arm, "rejected")
+                return
+        self._queue(arm, decoded)
+
+    def _decode(self, arm: Arm) -> Decoded:
+        self._arm = arm
+        call = self._call
+        return arm.plain.decode(call.body) if call.protocol == "plain" else arm.v2.decode(call.body)
+
+    def _queue(self, arm: Arm, decoded: Decoded) -> None:
+        self._arm, self._decoded = arm, decoded
+        self._queued_at = perf_counter()
+        self._job = job = Job(decoded, self._deliver)
+        try:
+            arm.lane.submit(job)
+        except LaneFull as exc:
+            if arm.variant == "canary":
+                self._fall_back(arm, "busy")
+                return
+            raise QueueFull(arm.model, self._pipeline.queue_rows) from exc
+        except LaneOverdue as exc:
+            if arm.variant == "canary":
+                self._fall_back(arm, "busy")
+                return
+            raise ModelNotReady(arm.model, arm.version, "an earlier run is overdue") from exc
+
+    def _deliver(self, result: Outputs | Exception, inference_s: float) -> None:
+        """Take the lane's result: an answer, a canary's failure for stable to mend, or an error."""
+        arm, job = self._arm, self._job
+        assert arm is not None
+        assert job is not None
+        if arm.variant == "canary":
+            if isinstance(result, Exception) or not result.is_finite:
+                try:
+                    self._fall_back(arm, _reason(result))
+                except WeirError as error:
+                    self._fail(error)
+                return
+            arm.strikes = 0
+        if isinstance(result, Exception):
+            self._fail(self._error(arm, result))
+            return
+        answer = Answer(self._call, arm, self._route.revision, self._decoded, result)
+        answer.is_fallback = self._fallback
+        answer.inference_s = inference_s
+        answer.queue_s = job.started_at - self._queued_at
+        self._finish(answer)
+
+    def _finish(self, answer: Answer) -> None:
+        arm, n = answer.arm, answer.decoded.n
+        answer.total_s = perf_counter() - self._call.received_at
+        metrics = arm.metrics
+        metrics.ok.inc()
+        metrics.rows.inc(n)
+        metrics.duration.observe(answer.total_s)
+        if not answer.outputs.is_finite:
+            metrics.broken.inc(n)
+        observer = self._pipeline.observer
+        if answer.decoded.faults:
+            features = arm.contract.features
+            observer.faulted(arm, {(features[j].name, kind): rows for j, kind, rows in answer.decoded.faults})
+        observer.answered(answer, self._route)
+        self._reply(answer)
+
+    def _fall_back(self, canary: Arm, reason: FallbackReason) -> None:
+        """Answer from stable what the canary failed; raise ``WeirError`` where stable cannot either."""
+        tripped = canary.strike()
+        self._pipeline.observer.fell_back(canary, reason, tripped=tripped)
+        self._fallback = True
+        stable = self._route.stable_arm()
+        same = self._arm is canary and self._job is not None and canary.contract == stable.contract
+        self._queue(stable, self._decoded if same else self._decode(stable))
+
+    def _fail(self, error: WeirError) -> None:
+        arm = self._arm
+        if arm is not None:
+            _count(arm, error)
+            if isinstance(error, InputRejected):
+                self._pipeline.observer.faulted(arm, error.counts)
+        self._reply(error)
+
+    def _error(self, arm: Arm, result: Exception) -> WeirError:
+        if isinstance(result, RunTimedOut):
+            return DeadlineExceeded(arm.model, self._pipeline.timeout_s)
+        if isinstance(result, LaneOverdue):
+            return ModelNotReady(arm.model, arm.version, "an earlier run is overdue")
+        return ExecutionFailed(arm.model, arm.version, str(result))
+
+
+class Pipeline:
+    """The data plane of one worker. Lives on the event loop; ``table`` is replaced whole when routes change."""
+
+    def __init__(
+        self, observer: Observer, *, key_feature: str | None = None, queue_rows: int = 20_000, timeout_s: float = 30.0
+    ) -> None:
+        self.table = RouteTable()
+        self.observer = observer
+        self.key_feature = key_feature
+        self.queue_rows, self.timeout_s = queue_rows, timeout_s
+
+    def submit(self, call: Call, reply: Reply) -> Ticket:
+        """Take a call; ``reply`` is called exactly once, on the loop, perhaps before this returns.
+
+        Returns
+        -------
+        Ticket
+            For ``cancel()``, after which there is no reply.
+        """
+        ticket = Ticket(self, call, reply)
+        ticket.begin()
+        return ticket
+
+    async def predict(self, call: Call) -> Answer:
+        """Await the answer of a call; raise its ``WeirError``. Cancelling the awaiting task cancels the call."""
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        ticket = self.submit(call, lambda outcome: _resolve(future, outcome))
+        try:
+            return await future
+        finally:
+            ticket.cancel()
+
+
+def _resolve(future: asyncio.Future[Answer], outcome: Answer | WeirError) -> None:
+    if future.done():
+        return
+    if isinstance(outcome, WeirError):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)
+
+
+def _nobody(_outcome: Answer | WeirError) -> None:
+    """Take the reply of a cancelled call."""
+
+
+def _reason(result: Outputs | Exception) -> FallbackReason:
+    if isinstance(result, RunTimedOut):
+        return "timeout"
+    return "busy" if isinstance(result, LaneOverdue) else "error"
+
+
+def _count(arm: Arm, error: WeirError) -> None:
+    metrics = arm.metrics
+    if isinstance(error, RequestInvalid):
+        metrics.client_error.inc()
+    elif isinstance(error, DeadlineExceeded):
+        metrics.timeout.inc()
+    elif isinstance(error, QueueFull):
+        metrics.shed.inc()
+    elif isinstance(error, Unavailable | ExecutionFailed):
+        metrics.server_error.inc()
+
+
+def _feature_key(arm: Arm, decoded: Decoded, feature: str) -> str | None:
+    """Return the first row's value of a feature as a routing key; ``None`` where the version has no such feature."""
+    for j, known in enumerate(arm.contract.features):
+        if known.name == feature:
+            if known.dtype == "string":
+                return str(np.ravel(decoded.feeds[feature])[0])
+            assert decoded.values_nd is not None
+            return repr(float(decoded.values_nd[0, j]))
+    return None

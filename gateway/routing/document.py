@@ -1,0 +1,58 @@
+"""The route document of a model: which version is stable, which is canary with what weight, which run as shadows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["FULL_BP", "CanaryRoute", "RouteDocument", "ShadowRoute"]
+
+FULL_BP = 10_000
+"""All of the traffic, in basis points: weights are integers that sum to this."""
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryRoute:
+    """The canary's version and its share of the routing keys in basis points (0 to 10,000)."""
+
+    version: str
+    weight_bp: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowRoute:
+    """A shadow version and the share of stable's answers that it repeats, in basis points."""
+
+    version: str
+    sample_bp: int
+
+
+@dataclass(frozen=True, slots=True)
+class RouteDocument:
+    """One model's route. ``revision`` is the store's; ``salt`` stays while the canary's version stays."""
+
+    model: str
+    revision: int
+    stable: str
+    salt: str
+    canary: CanaryRoute | None = None
+    shadows: tuple[ShadowRoute, ...] = ()
+    previous_stable: str | None = None
+    reason: str = ""
+    updated_at: str = ""
+    updated_by: str = ""
+
+    @property
+    def stable_bp(self) -> int:
+        """Share of the stable version in basis points: what the canary leaves."""
+        return FULL_BP - (self.canary.weight_bp if self.canary else 0)
+
+    def versions(self) -> dict[str, str]:
+        """Return every version that the route needs loaded, with its role."""
+        roles = {self.stable: "stable"}
+        if self.canary:
+            roles.setdefault(self.canary.version, "canary")
+        for shadow in self.shadows:
+            roles.setdefault(shadow.version, "shadow")
+        if self.previous_stable:
+            roles.setdefault(self.previous_stable, "previous")
+        return roles

@@ -1,0 +1,43 @@
+"""All models at a glance: what is on disk, what the routes say, what the workers have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gateway.fleet import Fleet
+from gateway.routing.change import version_order
+from gateway.routing.codec import route_view
+from gateway.routing.document import RouteDocument
+from gateway.types import VersionStatus
+
+__all__ = ["models_view"]
+
+
+def models_view(
+    on_disk: Mapping[str, Sequence[str]], routes: Mapping[str, RouteDocument], fleet: Fleet
+) -> list[dict[str, Any]]:
+    """Return one entry a model, by name; each with its route and the state of every version on every worker."""
+    names = sorted({*on_disk, *routes})
+    return [_model_view(name, on_disk.get(name, ()), routes.get(name), fleet) for name in names]
+
+
+def _model_view(model: str, on_disk: Sequence[str], route: RouteDocument | None, fleet: Fleet) -> dict[str, Any]:
+    announced = {version for worker in fleet.workers for version in worker.versions.get(model, {})}
+    roles = route.versions() if route else {}
+    versions = sorted({*on_disk, *announced, *roles}, key=version_order)
+    return {
+        "model": model,
+        "route": route_view(route) if route else None,
+        "versions": [_version_view(name, roles.get(name), fleet.statuses(model, name)) for name in versions],
+    }
+
+
+def _version_view(version: str, role: str | None, statuses: Mapping[str, VersionStatus]) -> dict[str, Any]:
+    digests = [status.digest for status in statuses.values() if status.digest]
+    return {
+        "version": version,
+        "role": role,
+        "digest": digests[0] if digests else None,
+        "workers": {worker: {"state": status.state, "why": status.why} for worker, status in statuses.items()},
+    }

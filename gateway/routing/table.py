@@ -1,0 +1,93 @@
+"""The route table: an immutable snapshot that answers "who answers this request" without a lock or I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gateway.arm import Arm
+from gateway.errors import ModelNotReady, ModelUnknown, VersionUnknown
+from gateway.routing.split import bucket
+
+__all__ = ["ModelRoute", "RouteTable", "ShadowSample"]
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowSample:
+    """A shadow version and the share of stable's answers that it sees, drawn with a salt of its own."""
+
+    version: str
+    sample_bp: int
+    salt: bytes
+
+    def takes(self, request_id: str) -> bool:
+        """Return whether this request is in the sample."""
+        return self.sample_bp >= 10_000 or bucket(self.salt, request_id) < self.sample_bp
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRoute:
+    """One model's arms at one revision. ``why`` says why there is no stable arm."""
+
+    model: str
+    revision: int
+    stable: Arm | None
+    canary: Arm | None = None
+    canary_bp: int = 0
+    salt: bytes = b""
+    shadows: tuple[ShadowSample, ...] = ()
+    pinned: Mapping[str, Arm] = field(default_factory=dict)
+    why: str = ""
+
+    def choose(self, key: str) -> Arm:
+        """Return the arm of a routing key.
+
+        Raises
+        ------
+        gateway.errors.ModelNotReady
+            There is no stable version ready.
+        """
+        if self.canary is not None and not self.canary.tripped and bucket(self.salt, key) < self.canary_bp:
+            return self.canary
+        return self.stable_arm()
+
+    def stable_arm(self) -> Arm:
+        """Return the stable arm, or raise ``ModelNotReady``."""
+        if self.stable is None:
+            raise ModelNotReady(self.model, why=self.why or "no stable version is loaded")
+        return self.stable
+
+    def pin(self, version: str) -> Arm:
+        """Return the arm of a version that the client named.
+
+        Raises
+        ------
+        gateway.errors.VersionUnknown
+        """
+        arm = self.pinned.get(version)
+        if arm is None:
+            raise VersionUnknown(self.model, version)
+        return arm
+
+
+@dataclass(frozen=True, slots=True)
+class RouteTable:
+    """All models' routes. Swapped whole, by one assignment; a request keeps the snapshot it began with."""
+
+    routes: Mapping[str, ModelRoute] = field(default_factory=dict)
+    default_model: str | None = None
+
+    def find(self, model: str | None) -> ModelRoute:
+        """Return a model's route; ``None`` asks for the default model.
+
+        Raises
+        ------
+        gateway.errors.ModelUnknown
+        """
+        name = model or self.default_model
+        if name is None:
+            raise ModelUnknown("(none named, and several are served)")
+        route = self.routes.get(name)
+        if route is None:
+            raise ModelUnknown(name)
+        return route

@@ -1,0 +1,81 @@
+"""The shadow feed: requests that stable answered, with its answer, on their way to the shadow process.
+
+What travels is the request's own body, so that a shadow version decodes it by its own contract; the worker spends
+nothing on it but a copy into the channel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from gateway.metrics.shared import SharedCounters
+from gateway.pipeline import Answer
+from gateway.routing.table import ModelRoute
+from gateway.shadow_jobs import ShadowJob
+from monitors.ports import Clock, FrameSink
+
+__all__ = ["ShadowFeed"]
+
+
+class ShadowFeed:
+    """Collect sampled requests and send them in frames; too large or a full channel is dropped and counted."""
+
+    def __init__(
+        self,
+        channel: FrameSink,
+        encode: Callable[[Sequence[ShadowJob]], bytes],
+        counters: SharedCounters,
+        clock: Clock,
+        *,
+        frame_bytes: int = 64 * 1024,
+        body_bytes: int = 1024 * 1024,
+    ) -> None:
+        self._channel, self._encode, self._counters, self._clock = channel, encode, counters, clock
+        self._frame_bytes, self._body_bytes = frame_bytes, body_bytes
+        self._jobs: list[ShadowJob] = []
+        self._held_bytes = 0
+
+    def take(self, answer: Answer, route: ModelRoute) -> None:
+        """Offer one answer of the stable version to the shadows that sample it."""
+        call = answer.call
+        shadows = tuple(shadow.version for shadow in route.shadows if shadow.takes(call.request_id))
+        if not shadows:
+            return
+        if len(call.body) > self._body_bytes:
+            self._drop(call.model or route.model, shadows)
+            return
+        reader = answer.arm.servable.reader
+        scores_nk = answer.outputs.scores_nk
+        self._jobs.append(
+            ShadowJob(
+                route.model,
+                shadows,
+                answer.arm.version,
+                call.protocol,
+                call.body,
+                call.request_id,
+                self._clock.unix_s(),
+                tuple(str(c) for c in answer.arm.contract.outputs.classes),
+                reader.label_codes(answer.outputs),
+                np.empty((answer.decoded.n, 0)) if scores_nk is None else scores_nk.astype(np.float64),
+            )
+        )
+        self._held_bytes += len(call.body)
+        if self._held_bytes >= self._frame_bytes:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what is collected; called every few milliseconds by the owner."""
+        if not self._jobs:
+            return
+        if not self._channel.send(self._encode(self._jobs)):
+            for job in self._jobs:
+                self._drop(job.model, job.shadows)
+        self._jobs = []
+        self._held_bytes = 0
+
+    def _drop(self, model: str, shadows: Sequence[str]) -> None:
+        for version in shadows:
+            self._counters.counter("weir_shadow_requests_total", model=model, version=version, result="dropped").inc()

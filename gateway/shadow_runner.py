@@ -1,0 +1,136 @@
+"""Runs shadow versions on what stable answered, and compares. Plain functions of a job; no socket, no loop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from gateway.codec.decoded import Decoded
+from gateway.codec.plain import PlainDecoder
+from gateway.codec.v2 import V2Decoder
+from gateway.engine.outputs import Outputs
+from gateway.engine.session import RunHandle
+from gateway.engine.version import ServableVersion
+from gateway.settings import LimitSettings
+from gateway.shadow_jobs import ShadowJob
+from monitors.records import BROKEN_FLAG, Observation, ShadowComparison, StreamKey
+
+__all__ = ["ShadowResult", "ShadowRunner"]
+
+_VALUE_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ShadowResult:
+    """A shadow's answer to one job: what the watch sees of it, and how it compares with stable's."""
+
+    observation: Observation
+    comparison: ShadowComparison
+
+
+class ShadowRunner:
+    """One shadow version. ``run`` blocks; call it from one thread."""
+
+    def __init__(self, servable: ServableVersion, limits: LimitSettings, worker: str) -> None:
+        names, ranks = (servable.model, servable.version), servable.ranks
+        self._servable, self._worker = servable, worker
+        self._key = StreamKey(servable.model, servable.version, servable.digest, "shadow")
+        self._plain = PlainDecoder(servable.contract, servable.inputs, limits, names=names, ranks=ranks)
+        outputs = tuple(servable.outputs)
+        self._v2 = V2Decoder(servable.contract, servable.inputs, outputs, limits, names=names, ranks=ranks)
+
+    def run(self, job: ShadowJob, handle: RunHandle | None = None) -> ShadowResult:
+        """Return the shadow's answer beside stable's.
+
+        Raises
+        ------
+        gateway.errors.WeirError
+            The shadow's contract does not take the request.
+        gateway.engine.session.RunFailed
+            The shadow raised, or was terminated.
+        ValueError
+            The shadow answered another number of rows than stable.
+        """
+        decoded = self._plain.decode(job.body) if job.protocol == "plain" else self._v2.decode(job.body)
+        if decoded.n != len(job.labels_n):
+            raise ValueError(f"{decoded.n} rows here, {len(job.labels_n)} answered by {job.answered_by}")
+        outputs = self._servable.run(decoded.feeds, decoded.n, handle)
+        return ShadowResult(self._observed(job, decoded, outputs), self._compared(job, outputs))
+
+    def _observed(self, job: ShadowJob, decoded: Decoded, outputs: Outputs) -> Observation:
+        n = decoded.n
+        flags_n: npt.NDArray[np.uint16] = np.zeros(n, np.uint16)
+        if decoded.flags_n is not None:
+            flags_n |= decoded.flags_n
+        if not outputs.is_finite:
+            flags_n |= BROKEN_FLAG
+        return Observation(
+            key=self._key,
+            worker=self._worker,
+            route_revision=0,
+            sampled_ratio=1.0,
+            request_ids=(job.request_id,) * n,
+            answered_at_n=np.full(n, job.answered_at),
+            key_hashes_n=np.zeros(n, np.uint64),
+            values_nd=_float64(decoded.values_nd, n),
+            labels_n=self._servable.reader.label_codes(outputs),
+            scores_nk=_float64(outputs.scores_nk, n),
+            durations_n=np.zeros(n, np.float32),
+            flags_n=flags_n,
+        )
+
+    def _compared(self, job: ShadowJob, outputs: Outputs) -> ShadowComparison:
+        own = tuple(str(c) for c in self._servable.contract.outputs.classes)
+        theirs_nk = _reordered(job.scores_nk, job.classes, own)
+        ours_nk = _float64(outputs.scores_nk, len(job.labels_n))
+        if own:
+            agrees_n = self._named(own, self._servable.reader.label_codes(outputs)) == self._named(
+                job.classes, job.labels_n
+            )
+            differences_n = _variation(ours_nk, theirs_nk)
+        else:
+            differences_n = _difference(ours_nk, theirs_nk)
+            agrees_n = differences_n <= _VALUE_TOLERANCE * np.maximum(1.0, np.abs(theirs_nk).max(axis=1, initial=0.0))
+        return ShadowComparison(
+            key=self._key,
+            answered_by=job.answered_by,
+            worker=self._worker,
+            request_ids=(job.request_id,) * len(job.labels_n),
+            answered_at_n=np.full(len(job.labels_n), job.answered_at),
+            agrees_n=np.asarray(agrees_n, np.bool_),
+            score_differences_n=differences_n,
+        )
+
+    @staticmethod
+    def _named(classes: tuple[str, ...], codes_n: npt.NDArray[np.int32]) -> npt.NDArray[np.object_]:
+        names = np.array([*classes, "?"], object)
+        return names[np.where((codes_n >= 0) & (codes_n < len(classes)), codes_n, len(classes))]
+
+
+def _float64(values: npt.NDArray[np.generic] | None, n: int) -> npt.NDArray[np.float64]:
+    return np.empty((n, 0)) if values is None else np.asarray(values, np.float64)
+
+
+def _reordered(
+    scores_nk: npt.NDArray[np.float64], classes: tuple[str, ...], own: tuple[str, ...]
+) -> npt.NDArray[np.float64]:
+    """Return stable's probabilities in the shadow's order of classes; a class it does not have counts as zero."""
+    if classes == own or scores_nk.shape[1] != len(classes):
+        return scores_nk
+    columns = {name: scores_nk[:, k] for k, name in enumerate(classes)}
+    zero_n = np.zeros(len(scores_nk))
+    return np.stack([columns.get(name, zero_n) for name in own], axis=1)
+
+
+def _variation(a_nk: npt.NDArray[np.float64], b_nk: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    if a_nk.shape != b_nk.shape or not a_nk.shape[1]:
+        return np.zeros(len(a_nk))
+    return np.asarray(np.nan_to_num(0.5 * np.abs(a_nk - b_nk).sum(axis=1), nan=1.0, posinf=1.0))
+
+
+def _difference(a_nk: npt.NDArray[np.float64], b_nk: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    if a_nk.shape != b_nk.shape or not a_nk.shape[1]:
+        return np.zeros(len(a_nk))
+    return np.asarray(np.nan_to_num(np.abs(a_nk - b_nk).max(axis=1), nan=np.finfo(np.float64).max))

@@ -1,0 +1,69 @@
+"""Values that several rooms of the gateway share: what a graph looks like, and what a worker says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+__all__ = ["Actor", "GraphInfo", "LoadState", "TensorSpec", "VersionStatus", "WorkerFacts"]
+
+LoadState = Literal["loading", "ready", "failed", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """One graph input or output. ``dtype`` is numpy's name, or ``string``, ``map`` (ZipMap), ``other``; -1 is a free
+    axis.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GraphInfo:
+    """What can be read from an ONNX file without running it.
+
+    ``class_labels`` are those of the graph's own classifier node, empty where it has none or several that differ.
+    ``external_files`` are the file names that hold tensors outside the graph.
+    """
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    class_labels: tuple[str, ...] = ()
+    external_files: tuple[str, ...] = ()
+    ir_version: int = 0
+    opsets: dict[str, int] = field(default_factory=dict)
+    producer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who asks for a change: subject, role, how it was authenticated, and from where."""
+
+    subject: str
+    role: str = "admin"
+    method: str = "token"
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VersionStatus:
+    """State of one version on one worker; ``why`` says it in words where it is not ready."""
+
+    state: LoadState
+    digest: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerFacts:
+    """What a worker announces: which versions it has, and which route revision of each model it applies."""
+
+    worker: str
+    pid: int
+    started_at: float
+    versions: dict[str, dict[str, VersionStatus]] = field(default_factory=dict)
+    routes: dict[str, int] = field(default_factory=dict)
+    draining: bool = False

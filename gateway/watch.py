@@ -1,0 +1,185 @@
+"""The watch process: composition root of monitors, alerts and the metrics page."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+
+import uvicorn
+import uvloop
+from starlette.applications import Starlette
+
+from gateway.clock import SystemClock
+from gateway.codec.configuration import decode_settings
+from gateway.errors import DocumentInvalid, StoreUnavailable
+from gateway.http.watch_pages import watch_pages
+from gateway.logs import configure_logging
+from gateway.metrics.derived import Gauge, build_gauges, fault_totals, fleet_gauges, route_gauges
+from gateway.metrics.exposition import render
+from gateway.metrics.totals import fold_ended, live_workers, read_counters
+from gateway.routing.codec import decode_route
+from gateway.rundir import RunDirectory
+from gateway.settings import MonitorSettings, Settings
+from gateway.state.alert_store import LedgerAlertStore
+from gateway.state.facts import decode_facts
+from gateway.state.ledger import Ledger
+from gateway.state.sqlite import SqliteStore
+from gateway.state.store import StateStore
+from monitors.service import MonitorService
+from monitors.thresholds import Thresholds
+from monitors.transport.channel import ChannelServer
+
+__all__ = ["MetricsPage", "main", "run_watch", "thresholds_of"]
+
+FOLD_EVERY_S = 5.0
+LONGEST_PAUSE_S = 0.5
+logger = logging.getLogger(__name__)
+
+
+def thresholds_of(settings: MonitorSettings) -> Thresholds:
+    """Return the settings as the monitors know them."""
+    return Thresholds(**{field.name: getattr(settings, field.name) for field in fields(Thresholds)})
+
+
+class MetricsPage:
+    """The metrics page: what the workers counted, what the monitors found, what the documents say.
+
+    Parameters
+    ----------
+    counters
+        Folder of the workers' counters.
+    service
+        The monitors.
+    store
+        Routes and announcements.
+    """
+
+    def __init__(self, counters: Path, service: MonitorService, store: StateStore) -> None:
+        self._counters = counters
+        self._service = service
+        self._store = store
+
+    async def __call__(self, accept: str) -> tuple[bytes, str]:
+        """Return body and content type. Files and store are read in a thread, the monitors on the loop."""
+        gauges = list(self._service.gauges())
+        return await asyncio.to_thread(self._render, gauges, accept)
+
+    def _render(self, gauges: list[Gauge], accept: str) -> tuple[bytes, str]:
+        series = read_counters(self._counters)
+        found = [*gauges, *build_gauges(os.environ.get("WEIR_REVISION", "")), *self._documented()]
+        return render(series, found, accept)
+
+    def _documented(self) -> list[Gauge]:
+        """Return what the store knows; nothing while it is away, so that the rest of the page still answers."""
+        try:
+            routes = [decode_route(found.body, found.revision) for found in self._store.read_prefix("route/")]
+            fleet = [decode_facts(facts) for facts in self._store.announcements().values()]
+        except (StoreUnavailable, DocumentInvalid):
+            logger.exception("the metrics page goes without routes and fleet")
+            return []
+        gauges = [gauge for route in routes for gauge in route_gauges(route)]
+        return gauges + list(fleet_gauges(live_workers(self._counters), fleet))
+
+
+class _InternalServer(uvicorn.Server):
+    """A server that leaves signals to the process it runs in."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def run_watch(settings: Settings, run_dir: RunDirectory, stop: asyncio.Event | None = None) -> None:
+    """Watch until told to stop, or until SIGTERM or SIGINT when no event is given.
+
+    Parameters
+    ----------
+    settings
+        The process tree's settings.
+    run_dir
+        Holds ``counters/``, and gets ``watch.sock`` and ``watch-http.sock``.
+    stop
+        Ends the watch when set.
+    """
+    stop = stop or _stop_on_signal()
+    clock = SystemClock()
+    store = SqliteStore(settings.state, clock=clock)
+    alerts = LedgerAlertStore(store, Ledger(store, clock))
+    service = MonitorService(thresholds_of(settings.monitor), clock, store=alerts)
+    channel = ChannelServer(run_dir.watch_socket, service.receive)
+    pages = watch_pages(service, MetricsPage(run_dir.counters, service, store))
+    server = _internal_server(pages, run_dir.watch_http_socket)
+    try:
+        await channel.start()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(server.serve(), name="watch pages")
+            tasks.create_task(_keep_folding(run_dir.counters, stop), name="fold counters")
+            await _keep_ticking(service, run_dir.counters, settings.monitor.tick_s, stop)
+            server.should_exit = True
+    finally:
+        await channel.close()
+        store.close()
+
+
+def _stop_on_signal() -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+def _internal_server(app: Starlette, path: Path) -> _InternalServer:
+    path.unlink(missing_ok=True)
+    config = uvicorn.Config(
+        app,
+        uds=str(path),
+        loop="uvloop",
+        http="httptools",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        timeout_graceful_shutdown=2,
+    )
+    return _InternalServer(config)
+
+
+async def _keep_ticking(service: MonitorService, counters: Path, tick_s: float, stop: asyncio.Event) -> None:
+    while not await _is_set(stop, min(tick_s / 4.0, LONGEST_PAUSE_S)):
+        service.take_faults(fault_totals(await asyncio.to_thread(read_counters, counters)))
+        service.tick()
+
+
+async def _keep_folding(counters: Path, stop: asyncio.Event) -> None:
+    while not await _is_set(stop, FOLD_EVERY_S):
+        await asyncio.to_thread(fold_ended, counters)
+
+
+async def _is_set(event: asyncio.Event, timeout_s: float) -> bool:
+    """Wait for the event at most so long."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await event.wait()
+    except TimeoutError:
+        return False
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the watch of a run directory."""
+    parser = argparse.ArgumentParser(prog="python -m gateway.watch", description=__doc__)
+    parser.add_argument("--run-dir", type=Path, required=True, help="run directory of the process tree")
+    run_dir = RunDirectory(parser.parse_args(arguments).run_dir)
+    settings = decode_settings(run_dir.settings_file.read_bytes())
+    configure_logging(settings.log_level, "watch")
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run_watch(settings, run_dir))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""Everything that one window of a stream says, computed once: features, answers, confidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from monitors.confidence import Confidence, assess_confidence
+from monitors.effects import (
+    FeatureEffects,
+    Movement,
+    feature_effects,
+    percent,
+    share_differences,
+    share_noise,
+)
+from monitors.summary import Layout
+
+__all__ = ["Assessment", "ClassShare", "assess"]
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassShare:
+    """Share of one class among the answers; ``before`` is ``None`` without a reference."""
+
+    name: str
+    count: int
+    share: float
+    before: float | None
+    noise: float
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """Effects over one window of ``rows`` rows. ``value`` is a regression's answer, treated like a feature."""
+
+    rows: int
+    features: tuple[FeatureEffects, ...]
+    classes: tuple[ClassShare, ...]
+    value: FeatureEffects | None
+    confidence: Confidence | None
+    broken_rows: int
+
+    def broken(self) -> Movement:
+        """Return the share of broken answers; any is too many, so the sample size explains nothing."""
+        share = self.broken_rows / max(1, self.rows)
+        return Movement("answer", "broken", share, 0.0, "broken 0 %", f"broken {percent(share)}")
+
+    def prediction_movements(self) -> tuple[Movement, ...]:
+        """Return how the answers moved: one movement a class, or one of a regression's value."""
+        if self.value is not None:
+            moved = self.value.moved()
+            return () if moved is None else (moved,)
+        return tuple(_class_movement(share) for share in self.classes if share.before is not None)
+
+    def expected_faults(self) -> dict[tuple[str, str], float]:
+        """Return the shares of missing and unseen values that the reference has itself."""
+        found = {(feature.name, "missing"): feature.missing_before for feature in self.features}
+        return found | {(feature.name, "unseen"): feature.unseen_before for feature in self.features}
+
+
+def assess(layout: Layout, cells: Ints, rows: int) -> Assessment:
+    """Compare the pooled cells of a window with the stream's reference.
+
+    Parameters
+    ----------
+    layout
+        Layout of the summaries.
+    cells : (c,) int64
+        Their sum.
+    rows
+        Rows of the window.
+    """
+    features = tuple(
+        feature_effects(schema.name, inner, layout.part(cells, f"feature/{schema.name}"), layout.reference(schema))
+        for schema, inner in zip(layout.features, layout.feature_cells, strict=True)
+    )
+    value = None
+    if layout.has("value"):
+        reference = layout.profile.output.value if layout.profile else None
+        value = feature_effects("value", layout.value_cells, layout.part(cells, "value"), reference)
+    broken = int(layout.part(cells, "broken")[0])
+    return Assessment(
+        rows, features, _class_shares(layout, cells), value, assess_confidence(layout, cells, rows), broken
+    )
+
+
+def _class_shares(layout: Layout, cells: Ints) -> tuple[ClassShare, ...]:
+    if not layout.has("class"):
+        return ()
+    counts = layout.part(cells, "class")[:-1]
+    shares = counts / max(1, counts.sum())
+    reference = (
+        np.array(layout.profile.output.class_counts, dtype=np.int64) if layout.profile else np.zeros_like(counts)
+    )
+    if not reference.sum():
+        zipped = zip(layout.output.classes, counts.tolist(), shares.tolist(), strict=True)
+        return tuple(ClassShare(name, count, share, None, 0.0) for name, count, share in zipped)
+    before = (shares - share_differences(reference, counts)).tolist()
+    rows, reference_rows = int(counts.sum()), int(reference.sum())
+    return tuple(
+        ClassShare(name, int(counts[i]), float(shares[i]), before[i], share_noise(before[i], rows, reference_rows))
+        for i, name in enumerate(layout.output.classes)
+    )
+
+
+def _class_movement(share: ClassShare) -> Movement:
+    before = share.before or 0.0
+    words = f"share {percent(before)}", f"share {percent(share.share)}"
+    return Movement(f"class {share.name}", "share", abs(share.share - before), share.noise, *words)

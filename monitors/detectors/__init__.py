@@ -1,0 +1,3 @@
+"""Detectors: one method a file, one contract (``base``) for all."""
+
+__all__: list[str] = []

@@ -1,0 +1,89 @@
+"""What the monitors export, by name: effects, answers, alert states, the shadow's agreement.
+
+Label sets are closed: model, version, variant, feature (declared in the contract, capped), class (capped), statistic,
+cause, severity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from monitors.assessment import Assessment
+from monitors.causes import CAUSES
+from monitors.effects import FeatureEffects
+from monitors.records import Alert, AlertState, Severity
+from monitors.streams import Stream
+
+__all__ = ["GAUGES", "STATE_VALUES", "Gauge", "alert_gauges", "stream_gauges"]
+
+Gauge = tuple[str, dict[str, str], float]
+
+GAUGES = (
+    "weir_alert_state",
+    "weir_confidence_collapse_index",
+    "weir_drift_effect",
+    "weir_monitor_rows_total",
+    "weir_monitor_tick_timestamp_seconds",
+    "weir_prediction_entropy_nats",
+    "weir_prediction_margin_ratio",
+    "weir_prediction_share",
+    "weir_shadow_agreement_ratio",
+    "weir_shadow_score_difference",
+)
+"""Every name that ``MonitorService.gauges`` yields."""
+
+STATE_VALUES: dict[AlertState, int] = {"resolved": 0, "warn": 1, "recovering": 2, "firing": 3}
+MAXIMUM_CLASSES = 32
+SEVERITIES: tuple[Severity, ...] = ("warning", "page")
+
+
+def stream_gauges(stream: Stream, assessment: Assessment | None, feature_series: int) -> Iterator[Gauge]:
+    """Yield the gauges of one stream; features beyond ``feature_series``, in contract order, are only reported."""
+    labels = {"model": stream.key.model, "version": stream.key.version, "variant": stream.key.variant}
+    yield "weir_monitor_rows_total", labels, float(stream.rows_total)
+    if agreement := stream.agreement():
+        yield "weir_shadow_agreement_ratio", labels, agreement.ratio
+        yield "weir_shadow_score_difference", labels, agreement.score_difference
+    if assessment is not None:
+        for feature in assessment.features[:feature_series]:
+            yield from _feature_gauges(feature, labels)
+        yield from _answer_gauges(assessment, labels)
+
+
+def alert_gauges(watched: Iterable[tuple[str, str]], alerts: Sequence[Alert]) -> Iterator[Gauge]:
+    """Yield one state for each watched (model, version), cause and severity, 0 where no alert is open.
+
+    Several variants of a version share a series: the highest state is shown.
+    """
+    names = [(*name, cause, severity) for name in sorted(watched) for cause in CAUSES for severity in SEVERITIES]
+    states: dict[tuple[str, str, str, str], int] = dict.fromkeys(names, 0)
+    for alert in alerts:
+        name = (alert.model, alert.version, alert.cause, alert.severity)
+        states[name] = max(states.get(name, 0), STATE_VALUES[alert.state])
+    for (model, version, cause, severity), value in states.items():
+        labels = {"model": model, "version": version, "cause": cause, "severity": severity}
+        yield "weir_alert_state", labels, float(value)
+
+
+def _feature_gauges(feature: FeatureEffects, labels: dict[str, str]) -> Iterator[Gauge]:
+    effects = {
+        "psi": feature.psi,
+        "wasserstein": feature.wasserstein,
+        "missing": feature.missing,
+        "unseen": feature.unseen,
+    }
+    for statistic, value in effects.items():
+        if value is not None:
+            yield "weir_drift_effect", {**labels, "feature": feature.name, "statistic": statistic}, value
+
+
+def _answer_gauges(assessment: Assessment, labels: dict[str, str]) -> Iterator[Gauge]:
+    for share in assessment.classes[:MAXIMUM_CLASSES]:
+        yield "weir_prediction_share", {**labels, "class": share.name}, share.share
+    confidence = assessment.confidence
+    if confidence is None:
+        return
+    yield "weir_prediction_entropy_nats", labels, confidence.entropy_nats
+    yield "weir_prediction_margin_ratio", labels, confidence.margin
+    if confidence.collapse_index is not None:
+        yield "weir_confidence_collapse_index", labels, confidence.collapse_index

@@ -1,0 +1,71 @@
+"""Protocols that both packages speak. ``monitors`` calls them; a composition root supplies the implementation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from monitors.records import Alert
+
+__all__ = ["AlertSink", "AlertStore", "Clock", "FrameSink", "MonitorView", "RetrainSink", "TrafficControl"]
+
+
+class Clock(Protocol):
+    """Source of time. ``unix_s`` may step; ``monotonic_s`` never goes back. Both are safe from any thread."""
+
+    def unix_s(self) -> float:
+        """Return seconds since the Unix epoch."""
+
+    def monotonic_s(self) -> float:
+        """Return seconds since an arbitrary point."""
+
+
+class FrameSink(Protocol):
+    """One end of a bounded channel. Never waits and never raises for a full or broken channel."""
+
+    def send(self, frame: bytes) -> bool:
+        """Queue one frame; return False when it was dropped (and counted)."""
+
+
+class AlertSink(Protocol):
+    """Where alert transitions go: a log line, a webhook, the console's event stream."""
+
+    def publish(self, alert: Alert) -> None:
+        """Take one transition. Must return at once; a slow sink queues and drops on its own account."""
+
+
+class AlertStore(Protocol):
+    """Durable home of open alerts, so that a restart neither forgets an incident nor pages twice for it."""
+
+    def save(self, alert: Alert) -> None:
+        """Store the alert under its id. May raise; the caller keeps the alert and tries again at the next tick."""
+
+    def load_open(self) -> Sequence[Alert]:
+        """Return the stored alerts that are not resolved."""
+
+
+class MonitorView(Protocol):
+    """What the monitors know, for those who show it."""
+
+    def knows(self, model: str) -> bool:
+        """Return whether a version of the model was ever announced."""
+
+    def report(self, model: str) -> dict[str, Any]:
+        """Return the drift report of a model, ready for JSON."""
+
+    def alerts(self) -> Sequence[Alert]:
+        """Return the open alerts, then the recently resolved ones."""
+
+
+class TrafficControl(Protocol):
+    """What a monitor may ask of the traffic: only ever to reduce risk."""
+
+    def reduce_canary(self, model: str, version: str, reason: str) -> None:
+        """Take the canary's share down to nothing."""
+
+
+class RetrainSink(Protocol):
+    """Where requests for retraining go."""
+
+    def request_retraining(self, model: str, version: str, reason: str) -> None:
+        """Hand over one request; deduplication and cool-down are the sink's."""

@@ -1,0 +1,143 @@
+"""The drift report of a model: everything a console draws, as plain values ready for JSON.
+
+::
+
+    {"model", "as_of",
+     "versions": [{"version", "digest", "has_reference", "reference_error", "reference_rows", "faults"}],
+     "streams": [{"version", "digest", "variant", "since", "last_row_at", "rows", "rows_total", "late_rows",
+                  "features": [{"name", "psi", "psi_band", "wasserstein", "missing", "missing_reference", "unseen",
+                                "unseen_reference", "outside", "labels", "reference_counts", "counts"}],
+                  "predictions": [{"class", "count", "share", "reference_share"}],
+                  "value": feature | null,
+                  "confidence": {"rows", "entropy_nats", "margin", "margin_reference", "information_nats",
+                                 "information_reference_nats", "effective_classes", "saturated", "broken",
+                                 "collapse_index", "modes"} | null,
+                  "shadow": {"rows", "agreement", "score_difference"} | null}],
+     "alerts": [...]}
+
+Times are Unix seconds; shares and indices are ratios; figures without a reference are null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from monitors.assessment import Assessment, ClassShare
+from monitors.confidence import Confidence
+from monitors.effects import FeatureEffects
+from monitors.quality import FaultRates
+from monitors.records import Alert
+from monitors.streams import Agreement, Stream, Version
+
+__all__ = ["report_model"]
+
+
+def report_model(
+    model: str,
+    versions: Sequence[Version],
+    streams: Sequence[tuple[Stream, Assessment | None]],
+    faults: Mapping[str, FaultRates],
+    alerts: Sequence[Alert],
+    closed_ms: int,
+) -> dict[str, Any]:
+    """Return the report of one model.
+
+    Parameters
+    ----------
+    model
+        Its name.
+    versions
+        Versions announced.
+    streams
+        Streams with the effects of their last window.
+    faults
+        Fault rates by version.
+    alerts
+        Open and recently resolved alerts of the model.
+    closed_ms
+        End of the newest tick judged.
+    """
+    return {
+        "model": model,
+        "as_of": closed_ms / 1000.0,
+        "versions": [_version(version, faults.get(version.info.version)) for version in versions],
+        "streams": [_stream(stream, assessment) for stream, assessment in streams],
+        "alerts": [asdict(alert) for alert in alerts],
+    }
+
+
+def _version(version: Version, faults: FaultRates | None) -> dict[str, Any]:
+    profile = version.layout.profile
+    shares = faults.shares if faults else {}
+    return {
+        "version": version.info.version,
+        "digest": version.info.digest,
+        "has_reference": profile is not None,
+        "reference_error": version.reference_error,
+        "reference_rows": profile.rows if profile else 0,
+        "faults": [{"feature": name, "kind": kind, "share": share} for (name, kind), share in sorted(shares.items())],
+    }
+
+
+def _stream(stream: Stream, assessment: Assessment | None) -> dict[str, Any]:
+    found = assessment
+    return {
+        "version": stream.key.version,
+        "digest": stream.key.digest,
+        "variant": stream.key.variant,
+        "since": stream.first_seen_s,
+        "last_row_at": stream.last_row_s,
+        "rows": found.rows if found else 0,
+        "rows_total": stream.rows_total,
+        "late_rows": stream.late_rows,
+        "features": [_feature(feature) for feature in found.features] if found else [],
+        "predictions": [_class(share) for share in found.classes] if found else [],
+        "value": _feature(found.value) if found and found.value else None,
+        "confidence": _confidence(found.confidence) if found and found.confidence else None,
+        "shadow": _agreement(stream.agreement()),
+    }
+
+
+def _feature(feature: FeatureEffects) -> dict[str, Any]:
+    return {
+        "name": feature.name,
+        "psi": feature.psi,
+        "psi_band": feature.psi_band,
+        "wasserstein": feature.wasserstein,
+        "missing": feature.missing,
+        "missing_reference": feature.missing_before if feature.reference is not None else None,
+        "unseen": feature.unseen,
+        "unseen_reference": feature.unseen_before if feature.reference is not None else None,
+        "outside": feature.outside,
+        "labels": list(feature.cells.labels()),
+        "reference_counts": feature.reference.tolist() if feature.reference is not None else None,
+        "counts": feature.current.tolist(),
+    }
+
+
+def _class(share: ClassShare) -> dict[str, Any]:
+    return {"class": share.name, "count": share.count, "share": share.share, "reference_share": share.before}
+
+
+def _confidence(found: Confidence) -> dict[str, Any]:
+    return {
+        "rows": found.rows,
+        "entropy_nats": found.entropy_nats,
+        "margin": found.margin,
+        "margin_reference": found.margin_before,
+        "information_nats": found.information_nats,
+        "information_reference_nats": found.information_before,
+        "effective_classes": found.effective_classes,
+        "saturated": found.saturated,
+        "broken": found.broken,
+        "collapse_index": found.collapse_index,
+        "modes": list(found.modes),
+    }
+
+
+def _agreement(agreement: Agreement | None) -> dict[str, Any] | None:
+    if agreement is None:
+        return None
+    return {"rows": agreement.rows, "agreement": agreement.ratio, "score_difference": agreement.score_difference}

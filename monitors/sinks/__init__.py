@@ -1,0 +1,3 @@
+"""Where alert transitions go."""
+
+__all__: list[str] = []

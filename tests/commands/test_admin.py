@@ -1,0 +1,246 @@
+"""The verbs of the admin API against a real gateway's admin routes on a real port."""
+
+import json
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.cli import main
+from gateway.clock import SystemClock
+from gateway.control import Control
+from gateway.errors import WatchUnavailable, WeirError
+from gateway.http.admin import ControlAccess, admin_routes
+from gateway.http.auth import BearerToken
+from gateway.http.problems import problem_response
+from gateway.state.facts import encode_facts
+from gateway.state.ledger import Ledger
+from gateway.state.sqlite import SqliteStore
+from gateway.types import VersionStatus, WorkerFacts
+
+T = TypeVar("T")
+STREAM = {
+    "version": "1",
+    "variant": "stable",
+    "rows": 400,
+    "features": [
+        {"name": "age", "psi": 0.01, "wasserstein": 0.02, "missing": 0.0},
+        {"name": "income", "psi": 0.5, "wasserstein": 0.3, "missing": 0.25},
+    ],
+    "confidence": {"collapse_index": 0.125},
+}
+ALERT = {
+    "model": "m",
+    "version": "1",
+    "variant": "stable",
+    "cause": "drift",
+    "severity": "page",
+    "state": "firing",
+    "since": 1_700_000_000.0,
+    "summary": "income moved [sic]",
+}
+
+
+class ThreeVersions:
+    def models(self) -> dict[str, list[str]]:
+        return {"m": ["1", "2", "3"], "fresh": ["1"]}
+
+
+class Watch:
+    async def get(self, path: str) -> tuple[int, Mapping[str, str], bytes]:
+        documents: dict[str, object] = {"/drift/m": {"model": "m", "streams": [STREAM]}, "/alerts": {"alerts": [ALERT]}}
+        if path not in documents:
+            raise WatchUnavailable
+        return 200, {"content-type": "application/json"}, json.dumps(documents[path]).encode()
+
+
+async def at_once(fn: Callable[..., T], /, *args: Any) -> T:
+    return fn(*args)
+
+
+async def without_pause(seconds: float) -> None: ...
+
+
+async def tell(request: Request, error: Exception) -> Response:
+    assert isinstance(error, WeirError)
+    return problem_response(error)
+
+
+class Gateway:
+    """A store, and the admin routes over it on a port of this host."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self.control = Control(Ledger(store, SystemClock()), store, SystemClock(), repository=ThreeVersions())
+        pause: Callable[[float], Awaitable[None]] = without_pause
+        routes = admin_routes(ControlAccess(self.control, at_once, pause), Watch(), BearerToken("s3cret"))
+        app = Starlette(routes=routes, exception_handlers={WeirError: tell})
+        config = uvicorn.Config(app, port=0, log_level="error", lifespan="off", ws="none")
+        self.server = uvicorn.Server(config)
+        self.socket = config.bind_socket()
+        self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.socket]})
+        self.thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.socket.getsockname()[1]}"
+
+    def stop(self) -> None:
+        self.server.should_exit = True
+        self.thread.join()
+
+
+@pytest.fixture
+def gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gateway]:
+    store = SqliteStore(tmp_path / "state.db")
+    for worker in ("worker-0", "shadow-0"):
+        ready = {version: VersionStatus("ready") for version in "123"}
+        facts = WorkerFacts(worker, 1, 0.0, {"m": ready, "fresh": {"1": VersionStatus("ready")}})
+        store.announce(worker, encode_facts(facts), ttl_s=600)
+    gateway = Gateway(store)
+    gateway.control.seed_routes({"m": ["1", "2", "3"]}, {"m": "1"})
+    monkeypatch.setenv("WEIR_URL", gateway.url)
+    monkeypatch.setenv("WEIR_ADMIN_TOKEN", "s3cret")
+    monkeypatch.setenv("COLUMNS", "160")
+    yield gateway
+    gateway.stop()
+    store.close()
+
+
+Weir = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def weir(capsys: pytest.CaptureFixture[str]) -> Weir:
+    def run(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as exited:
+            main(arguments)
+        out, err = capsys.readouterr()
+        return int(exited.value.code or 0), out, err
+
+    return run
+
+
+@pytest.mark.usefixtures("gateway")
+def test_a_canary_goes_up_is_promoted_and_rolled_back(weir: Weir) -> None:
+    code, out, err = weir("route", "set", "m", "--canary", "2=33.33", "--shadow", "3", "--reason", "try it", "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["canary"] == {"version": "2", "weight": 33.33}
+    code, out, _ = weir("route", "set", "m", "--stable", "2", "--reason", "good", "--json")
+    promoted = json.loads(out)
+    assert (code, promoted["stable"], promoted["canary"], promoted["previous_stable"]) == (0, "2", None, "1")
+    assert promoted["shadow"] == [{"version": "3", "sample": 100}]
+    code, out, _ = weir("rollback", "m", "--reason", "worse", "--json")
+    assert (code, json.loads(out)["stable"]) == (0, "1")
+    code, out, _ = weir("audit", "--resource", "route/m", "--after", "1")
+    assert code == 0
+    assert [word in out for word in ("route.set", "route.rollback", "try it", "worse")] == [True] * 4
+
+
+@pytest.mark.usefixtures("gateway")
+def test_a_route_is_shown_as_a_table(weir: Weir) -> None:
+    weir("route", "set", "m", "--canary", "2=10", "--shadow", "3=50", "--reason", "start")
+    code, out, _ = weir("route", "show", "m")
+    assert code == 0
+    assert all(word in out for word in ("m, revision 2", "90.00 %", "10.00 %", "50.00 % sampled", "admin: start"))
+    weir("route", "set", "m", "--no-canary", "--no-shadow", "--reason", "stop")
+    _, out, _ = weir("route", "show", "m")
+    assert "100.00 %" in out
+    assert "canary" not in out
+    assert "shadow" not in out
+
+
+@pytest.mark.usefixtures("gateway")
+def test_a_model_without_a_route_gets_its_first_one(weir: Weir) -> None:
+    code, _, err = weir("route", "set", "fresh", "--reason", "first")
+    assert code == 2
+    assert "name its stable version" in err
+    code, out, _ = weir("route", "set", "fresh", "--stable", "1", "--reason", "first", "--json")
+    assert (code, json.loads(out)["revision"]) == (0, 1)
+
+
+@pytest.mark.usefixtures("gateway")
+def test_a_problem_is_told_with_its_faults_and_exit_code_one(weir: Weir) -> None:
+    code, out, err = weir("route", "set", "m", "--canary", "1=200", "--reason", "wrong")
+    assert (code, out) == (1, "")
+    assert err.splitlines() == [
+        "weir: The document breaks its schema",
+        "  /canary/weight: expected a percentage from 0 to 100, found 200.0",
+        "  /canary/version: expected another version than /stable, found '1'",
+    ]
+    code, _, err = weir("route", "set", "m", "--stable", "2", "--if-match", "9", "--reason", "late")
+    assert code == 1
+    assert "is at revision 1, not 9" in err
+
+
+@pytest.mark.usefixtures("gateway")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("route", "set", "m"),
+        ("route", "set", "m", "--canary", "2", "--reason", "r"),
+        ("route", "set", "m", "--canary", "2=x", "--reason", "r"),
+        ("rollback",),
+        ("nonsense",),
+    ],
+)
+def test_wrong_usage_exits_with_two(weir: Weir, arguments: tuple[str, ...]) -> None:
+    assert weir(*arguments)[0] == 2
+
+
+@pytest.mark.usefixtures("gateway")
+def test_versions_are_loaded_and_unloaded(weir: Weir) -> None:
+    code, out, _ = weir("load", "m", "3", "--reason", "next")
+    assert code == 0
+    assert "m version 3: ready" in out
+    code, out, _ = weir("unload", "m", "3", "--json")
+    assert (code, json.loads(out)) == (0, {"model": "m", "pinned": [], "unloaded": ["3"]})
+    code, _, err = weir("unload", "m", "1")
+    assert (code, err) == (1, "weir: m version 1 is stable; route traffic away from it first\n")
+
+
+@pytest.mark.usefixtures("gateway")
+def test_drift_shows_first_what_moved_most(weir: Weir) -> None:
+    code, out, _ = weir("drift", "m")
+    assert code == 0
+    assert out.index("income") < out.index("age")
+    assert all(word in out for word in ("0.500", "25.00 %", "collapse index 0.125"))
+    code, _, err = weir("drift", "other")
+    assert code == 1
+    assert "the watch process does not answer" in err
+
+
+@pytest.mark.usefixtures("gateway")
+def test_alerts_say_what_moved(weir: Weir) -> None:
+    code, out, _ = weir("alerts")
+    assert code == 0
+    assert all(word in out for word in ("m/1", "page, firing", "2023-11-14 22:13:20Z", "income moved [sic]"))
+    assert json.loads(weir("alerts", "--json")[1])["alerts"] == [ALERT]
+
+
+def test_the_token_comes_from_a_file_too(
+    gateway: Gateway, weir: Weir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WEIR_ADMIN_TOKEN")
+    monkeypatch.chdir(tmp_path)
+    code, _, err = weir("route", "show", "m")
+    assert code == 1
+    assert "send the admin token" in err
+    path = tmp_path / "weir.db.admin-token"
+    path.write_text("s3cret\n")
+    assert weir("route", "show", "m")[0] == 0
+    other = tmp_path / "other"
+    assert weir("route", "show", "m", "--token-file", str(other))[0] == 1
+    other.write_text("s3cret")
+    assert weir("route", "show", "m", "--token-file", str(other), "--url", gateway.url)[0] == 0
+
+
+def test_a_gateway_that_is_not_there_is_said(weir: Weir) -> None:
+    code, _, err = weir("alerts", "--url", "http://127.0.0.1:9")
+    assert code == 1
+    assert err.startswith("weir: http://127.0.0.1:9")

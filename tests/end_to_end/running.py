@@ -1,0 +1,127 @@
+"""A real gateway for tests: the command a user types, in processes of its own, on a free port."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import httpx
+
+__all__ = ["TOKEN", "RunningGateway", "free_port"]
+
+TOKEN = "token-of-the-tests"
+_START_S = 60.0
+
+
+def free_port() -> int:
+    """Return a port that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+class RunningGateway:
+    """``weir serve`` on a folder of models, started on entry and stopped on exit.
+
+    Parameters
+    ----------
+    models
+        The folder.
+    state
+        The state file.
+    flags
+        Further flags of ``weir serve``.
+    environ
+        Settings as ``WEIR_*`` variables.
+    """
+
+    def __init__(
+        self, models: Path, state: Path, *flags: str, workers: int = 2, environ: dict[str, str] | None = None
+    ) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.state = state
+        self.log = state.with_suffix(".log")
+        self._command = [sys.executable, "-m", "gateway.cli", "serve", "--models", str(models), "--state", str(state)]
+        self._command += ["--port", str(self.port), "--workers", str(workers), *flags]
+        self._environ = os.environ | {"WEIR_ADMIN_TOKEN": TOKEN} | (environ or {})
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> RunningGateway:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start, and wait until it is ready."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, env=self._environ)
+        self.wait_until(lambda: self._is_ready(), "ready")
+
+    def stop(self) -> int:
+        """Stop with SIGTERM and return the exit status."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(60.0)
+
+    def wait_until(self, holds: Any, what: str, timeout_s: float = _START_S) -> None:
+        """Poll until a condition holds; fail with the gateway's log when it does not."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            if self._process is not None and self._process.poll() is not None:
+                raise AssertionError(f"the gateway ended with {self._process.returncode}:\n{self.tail()}")
+            if holds():
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"not {what} within {timeout_s:g} s:\n{self.tail()}")
+
+    def tail(self) -> str:
+        """Return the end of the log."""
+        return self.log.read_text(errors="replace")[-4000:]
+
+    def client(self) -> httpx.Client:
+        """Return a client with the admin token."""
+        return httpx.Client(base_url=self.url, headers={"authorization": f"Bearer {TOKEN}"}, timeout=10.0)
+
+    def children(self, module: str) -> list[int]:
+        """Return the process ids of the tree's children that run a module."""
+        assert self._process is not None
+        found = []
+        for folder in Path("/proc").iterdir():
+            if folder.name.isdigit() and _parent(folder) == self._process.pid:
+                command = (folder / "cmdline").read_bytes().split(b"\0")
+                if module.encode() in command:
+                    found.append(int(folder.name))
+        return sorted(found)
+
+    def put_route(self, model: str, **body: Any) -> httpx.Response:
+        """Replace a model's route on top of its present revision."""
+        with self.client() as client:
+            tag = client.get(f"/admin/v1/models/{model}/route").headers["etag"]
+            body.setdefault("reason", "a test")
+            return client.put(f"/admin/v1/models/{model}/route", json=body, headers={"if-match": tag})
+
+    def _is_ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/readyz", timeout=2.0).status_code == 200
+        except httpx.TransportError:
+            return False
+
+
+def _parent(folder: Path) -> int:
+    try:
+        return int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+    except (OSError, IndexError):
+        return -1

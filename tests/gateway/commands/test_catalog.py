@@ -1,0 +1,152 @@
+"""``weir models``, ``weir profile`` and ``weir schema``, through the command line."""
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import typer
+from sklearn.datasets import load_diabetes, load_iris
+from typer.testing import CliRunner, Result
+
+from gateway.catalog.schema import schema_text
+from gateway.commands.catalog import register
+from monitors.reference import from_json
+from tests import models
+
+
+def weir(*arguments: object) -> Result:
+    app = typer.Typer()
+    register(app)
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "200", "TERM": "dumb"})
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> Path:
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+    return path
+
+
+@pytest.fixture
+def iris_table(tmp_path: Path) -> Path:
+    iris = load_iris()
+    rows = [(x[2], x[3], "short" if x[0] < 5.4 else "long", y) for x, y in zip(iris.data, iris.target, strict=True)]
+    return write_csv(tmp_path / "iris.csv", ["petal_length", "petal_width", "sepal", "species"], rows)
+
+
+def test_models_lists_what_may_serve(tmp_path: Path) -> None:
+    models.write_bundle(tmp_path / "iris" / "1", models.columns_classifier(), **{"card.md": "# Iris"})
+    result = weir("models", tmp_path)
+    assert result.exit_code == 0
+    for words in ("iris/1", "3 inputs", "columns", "card", "ok"):
+        assert words in result.stdout
+
+
+def test_models_says_why_a_version_is_refused_and_fails(tmp_path: Path) -> None:
+    models.write_bundle(tmp_path / "good" / "1", models.regressor())
+    models.write_bundle(tmp_path / "evil" / "1", models.custom_domain_model())
+    models.write_bundle(
+        tmp_path / "typo" / "1", models.regressor(), **{"model.yaml": "schema_version: 1\nservng: {}\n"}
+    )
+    models.write_bundle(tmp_path / "profile" / "1", models.regressor(), **{"reference.json": "{"})
+    (tmp_path / "bad name").mkdir()
+    result = weir("models", tmp_path)
+    assert result.exit_code == 1
+    assert "refused: evil/1: model.onnx uses the operator Anything" in result.stdout
+    assert "refused: typo/1: typo/1/model.yaml: /servng: expected" in result.stdout
+    assert "refused: profile/1: reference.json:" in result.stdout
+    assert "left aside: bad name:" in result.stdout
+    assert "refused: good/1" not in result.stdout
+
+
+def test_models_runs_the_golden_rows(tmp_path: Path) -> None:
+    golden = {"instances": [[1, 2, 3, 4]], "predictions": [99]}
+    manifest = "schema_version: 1\nevaluation: {golden_set: {path: golden.json}}\n"
+    files = {"model.yaml": manifest, "golden.json": json.dumps(golden)}
+    models.write_bundle(tmp_path / "iris" / "1", models.zipmap_classifier(), **files)
+    result = weir("models", tmp_path)
+    assert result.exit_code == 1
+    assert "golden row 0 expects 99" in result.stdout
+
+
+def test_models_prints_json(tmp_path: Path) -> None:
+    models.write_bundle(tmp_path / "m" / "1", models.matrix_classifier())
+    report = json.loads(weir("models", tmp_path, "--json").stdout)
+    [verdict] = report["versions"]
+    assert (verdict["model"], verdict["version"], verdict["refused"]) == ("m", "1", None)
+    assert verdict["inputs"] == ["X float32[n, 30]"]
+    assert report["problems"] == []
+
+
+def test_models_of_a_folder_that_is_not_there_fails(tmp_path: Path) -> None:
+    result = weir("models", tmp_path / "nowhere")
+    assert result.exit_code == 1
+    assert "is not a folder" in result.stdout
+
+
+def test_profile_writes_the_reference_of_a_table_pipeline(tmp_path: Path, iris_table: Path) -> None:
+    folder = models.write_bundle(tmp_path / "models" / "iris" / "1", models.columns_classifier())
+    result = weir("profile", tmp_path / "models", "iris", "1", "--table", iris_table)
+    assert result.exit_code == 0
+    assert "no feature of iris, left out: species" in result.stderr
+    profile = from_json((folder / "reference.json").read_bytes())
+    assert profile.rows == 150
+    assert [feature.name for feature in profile.features] == ["petal_length", "petal_width", "sepal"]
+    assert profile.features[2].cells.categories == ("long", "short")
+    assert profile.output.classes == ("setosa", "versicolor", "virginica")
+    assert sum(profile.output.class_counts) == 150
+    assert weir("models", tmp_path / "models").exit_code == 0
+
+
+def test_profile_fills_what_the_manifest_leaves_to_the_table(tmp_path: Path) -> None:
+    columns = [f"c{j}" for j in range(10)]
+    features = ", ".join(f"{{name: {name}, missing: impute}}" for name in columns)
+    manifest = f"schema_version: 1\ninterface: {{features: [{features}]}}\n"
+    folder = models.write_bundle(tmp_path / "m" / "1", models.regressor(), **{"model.yaml": manifest})
+    rows: list[list[object]] = [list(row) for row in load_diabetes().data[:99].round(3)]
+    rows.append([""] * 10)
+    table = write_csv(tmp_path / "rows.csv", columns, rows)
+    out = tmp_path / "profile.json"
+    assert weir("profile", tmp_path, "m", "1", "--table", table, "--out", out).exit_code == 0
+    profile = from_json(out.read_bytes())
+    first = profile.features[0]
+    assert first.counts[first.cells.missing] == 1
+    assert profile.output.value is not None
+    assert sum(profile.output.value.counts) == 100
+    assert not (folder / "reference.json").exists()
+
+
+def test_a_profile_is_the_same_bytes_each_time(tmp_path: Path, iris_table: Path) -> None:
+    models.write_bundle(tmp_path / "models" / "iris" / "1", models.columns_classifier())
+    outs = [tmp_path / "a.json", tmp_path / "b.json"]
+    for out in outs:
+        assert weir("profile", tmp_path / "models", "iris", "1", "--table", iris_table, "--out", out).exit_code == 0
+    assert outs[0].read_bytes() == outs[1].read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("model", "version", "message"),
+    [
+        pytest.param("none", "1", "no model named 'none'", id="unknown model"),
+        pytest.param("image", "2", "no version '2'", id="unknown version"),
+        pytest.param("image", "1", "a table needs named features", id="tensors"),
+        pytest.param("failing", "1", "the model fails on rows 1 to 150", id="model fails"),
+        pytest.param("iris", "1", "has no column for ['sepal']", id="column missing"),
+    ],
+)
+def test_profile_says_what_is_wrong(tmp_path: Path, model: str, version: str, message: str) -> None:
+    models.write_bundle(tmp_path / "image" / "1", models.image_model())
+    manifest = "schema_version: 1\nserving: {max_batch_rows: 200}\n"
+    models.write_bundle(tmp_path / "failing" / "1", models.failing_model(), **{"model.yaml": manifest})
+    models.write_bundle(tmp_path / "iris" / "1", models.columns_classifier())
+    rows = [*[[1, 2, 1]] * 149, [1, 2, 9]]
+    table = write_csv(tmp_path / "rows.csv", ["petal_length", "petal_width", "x"], rows)
+    result = weir("profile", tmp_path, model, version, "--table", table)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("weir: ")
+    assert message in result.stderr
+
+
+def test_schema_prints_the_committed_schema() -> None:
+    assert weir("schema").stdout == schema_text()

@@ -1,0 +1,102 @@
+"""The committed dashboard is what the code makes, and keeps to the rules that make it work everywhere."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from gateway.metrics.catalogue import CATALOGUE
+from grafana.dashboards import overview
+from tests.integration.expressions import exposed_names, metric_names, panel_expressions, rule_expressions
+
+DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
+
+
+@pytest.fixture(scope="module")
+def board() -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(overview())
+    return document
+
+
+@pytest.fixture(scope="module")
+def panels(board: dict[str, Any]) -> list[dict[str, Any]]:
+    return [panel for panel in board["panels"] if panel["type"] != "row"]
+
+
+def test_the_committed_dashboard_is_up_to_date(repo_root: Path) -> None:
+    committed = (repo_root / "grafana/dashboards/weir/overview.json").read_text(encoding="utf-8")
+    assert committed == overview(), "run scripts/generate"
+
+
+def test_the_dashboard_is_provisioned_not_imported(board: dict[str, Any]) -> None:
+    assert (board["id"], board["uid"], board["editable"]) == (None, "weir-overview", False)
+    assert "__inputs" not in board
+
+
+def test_source_job_instance_and_model_can_be_chosen(board: dict[str, Any]) -> None:
+    variables = {variable["name"]: variable for variable in board["templating"]["list"]}
+    assert list(variables) == ["datasource", "job", "instance", "model"]
+    assert variables.pop("datasource")["type"] == "datasource"
+    assert all(variable["datasource"] == DATASOURCE for variable in variables.values())
+
+
+def test_each_panel_says_what_it_shows_in_which_unit(panels: list[dict[str, Any]]) -> None:
+    for panel in panels:
+        assert panel["title"], panel["id"]
+        assert panel["description"].endswith("."), panel["title"]
+        assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
+
+
+def test_panels_have_numbers_and_places_of_their_own(board: dict[str, Any]) -> None:
+    assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
+    places = {(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in board["panels"]}
+    assert len(places) == len(board["panels"])
+    assert all(panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24 for panel in board["panels"])
+
+
+def test_every_panel_and_query_uses_the_chosen_source(panels: list[dict[str, Any]]) -> None:
+    for panel in panels:
+        assert panel["datasource"] == DATASOURCE, panel["title"]
+        assert all(target["datasource"] == DATASOURCE for target in panel["targets"]), panel["title"]
+
+
+def test_every_selector_keeps_to_the_chosen_job_and_instance(board: dict[str, Any]) -> None:
+    for title, expression in panel_expressions(board):
+        selectors = re.findall(r"weir_\w+(\{[^}]*\})?", expression)
+        assert selectors, title
+        assert all('job=~"$job",instance=~"$instance"' in selector for selector in selectors), title
+
+
+def test_every_rate_follows_the_scrape_interval(board: dict[str, Any]) -> None:
+    for title, expression in panel_expressions(board):
+        assert set(re.findall(r"rate\(\w+\{[^}]*\}\[([^]]*)\]", expression)) <= {"$__rate_interval"}, title
+
+
+def test_panels_read_only_what_is_exposed(board: dict[str, Any]) -> None:
+    for title, expression in panel_expressions(board):
+        assert metric_names(expression) <= exposed_names().keys(), title
+
+
+def test_every_metric_is_shown_or_judged(board: dict[str, Any], repo_root: Path) -> None:
+    rules = [rule for path in (repo_root / "deploy/prometheus/rules").glob("*.yml") for rule in rule_expressions(path)]
+    names = set().union(*(metric_names(expression) for _, expression in panel_expressions(board) + rules))
+    used = {metric for name, metric in exposed_names().items() if name in names}
+    assert {metric.name for metric in CATALOGUE if not metric.internal} <= used
+
+
+def test_provisioning_finds_the_dashboard_and_lets_nobody_change_it(repo_root: Path) -> None:
+    document = yaml.safe_load((repo_root / "grafana/provisioning/dashboards/weir.yaml").read_text(encoding="utf-8"))
+    (provider,) = document["providers"]
+    assert (provider["type"], provider["disableDeletion"], provider["allowUiUpdates"]) == ("file", True, False)
+    assert provider["options"]["foldersFromFilesStructure"] is True
+
+
+def test_the_provisioned_source_is_the_one_chosen_at_first(board: dict[str, Any], repo_root: Path) -> None:
+    path = repo_root / "grafana/provisioning/datasources/prometheus.yaml"
+    (source,) = yaml.safe_load(path.read_text(encoding="utf-8"))["datasources"]
+    assert source["uid"] == board["templating"]["list"][0]["current"]["value"]

@@ -1,0 +1,235 @@
+"""The admin API over ASGI, with a real store behind it."""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.clock import SystemClock
+from gateway.control import Control
+from gateway.errors import WatchUnavailable, WeirError
+from gateway.http.admin import ControlAccess, admin_routes
+from gateway.http.auth import BearerToken
+from gateway.http.problems import problem_response
+from gateway.state.facts import encode_facts
+from gateway.state.ledger import Ledger
+from gateway.state.sqlite import SqliteStore
+from gateway.types import LoadState, VersionStatus, WorkerFacts
+
+T = TypeVar("T")
+ROUTE = {"stable": "1", "canary": {"version": "2", "weight": 33.33}, "reason": "try it"}
+
+
+class OneModel:
+    def models(self) -> dict[str, list[str]]:
+        return {"m": ["1", "2", "3"]}
+
+
+class WatchOf:
+    """A watch that answers with the path it was asked for, or is away."""
+
+    def __init__(self) -> None:
+        self.away = False
+
+    async def get(self, path: str) -> tuple[int, Mapping[str, str], bytes]:
+        if self.away:
+            raise WatchUnavailable
+        return 200, {"content-type": "application/json"}, json.dumps({"path": path}).encode()
+
+
+async def at_once(fn: Callable[..., T], /, *args: Any) -> T:
+    return fn(*args)
+
+
+async def tell(request: Request, error: Exception) -> Response:
+    assert isinstance(error, WeirError)
+    return problem_response(error, request.headers.get("x-request-id", ""), request.url.path)
+
+
+def with_request_id(app: ASGIApp) -> ASGIApp:
+    """Give every request the same id, as the gateway's application gives each its own."""
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, "weir.request_id": "r-7"}, receive, send)
+
+    return wrapped
+
+
+class Admin:
+    """The API in process: a call is a method, a path and what goes with it."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self.store = store
+        self.watch = WatchOf()
+        self.on_pause: dict[int, Callable[[], None]] = {}
+        self.pauses = 0
+        self.control = Control(Ledger(store, SystemClock()), store, SystemClock(), repository=OneModel())
+        access = ControlAccess(self.control, at_once, self._pause)
+        routes = admin_routes(access, self.watch, BearerToken("t"))
+        self._app = with_request_id(Starlette(routes=routes, exception_handlers={WeirError: tell}))
+
+    def __call__(
+        self, method: str, path: str, *, json: object = None, token: str | None = "t", **headers: str
+    ) -> httpx.Response:
+        bearer = {} if token is None else {"authorization": f"Bearer {token}"}
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+
+        async def ask() -> httpx.Response:
+            transport = httpx.ASGITransport(self._app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://weir") as client:
+                return await client.request(method, f"/admin/v1{path}", json=json, headers=bearer | named)
+
+        return asyncio.run(ask())
+
+    def announce(self, worker: str = "w-1", **versions: LoadState) -> None:
+        told = {name.removeprefix("v"): VersionStatus(state) for name, state in versions.items()}
+        self.store.announce(worker, encode_facts(WorkerFacts(worker, 1, 0.0, {"m": told})), ttl_s=60)
+
+    async def _pause(self, seconds: float) -> None:
+        self.pauses += 1
+        self.on_pause.get(self.pauses, lambda: None)()
+
+
+@pytest.fixture
+def admin(tmp_path: Path) -> Iterator[Admin]:
+    store = SqliteStore(tmp_path / "state.db")
+    admin = Admin(store)
+    admin.control.seed_routes({"m": ["1", "2", "3"]}, {"m": "1"})
+    admin.announce(v1="ready", v2="ready")
+    yield admin
+    store.close()
+
+
+def assert_problem(response: httpx.Response, status: int, slug: str) -> dict[str, Any]:
+    document: dict[str, Any] = response.json()
+    assert (response.status_code, document["type"]) == (status, f"urn:weir:problem:{slug}")
+    assert response.headers["content-type"] == "application/problem+json"
+    return document
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/models"),
+        ("GET", "/models/m/route"),
+        ("PUT", "/models/m/route"),
+        ("POST", "/models/m/rollback"),
+        ("POST", "/models/m/versions/2/load"),
+        ("POST", "/models/m/versions/2/unload"),
+        ("GET", "/models/m/drift"),
+        ("GET", "/alerts"),
+        ("GET", "/audit"),
+    ],
+)
+def test_nobody_passes_without_the_token(admin: Admin, method: str, path: str) -> None:
+    assert_problem(admin(method, path, token=None), 401, "credentials-missing")
+    response = admin(method, path, token="other")
+    assert_problem(response, 401, "credentials-invalid")
+    assert response.headers["www-authenticate"] == 'Bearer realm="weir"'
+
+
+def test_a_route_is_read_changed_and_rolled_back(admin: Admin) -> None:
+    read = admin("GET", "/models/m/route")
+    assert (read.status_code, read.headers["etag"], read.json()["stable"]) == (200, '"1"', "1")
+    changed = admin("PUT", "/models/m/route", json=ROUTE, if_match=read.headers["etag"])
+    assert (changed.status_code, changed.headers["etag"], changed.json()["revision"]) == (200, '"2"', 2)
+    assert changed.json()["canary"] == {"version": "2", "weight": 33.33}
+    assert changed.json()["stable_weight"] == 66.67
+    back = admin("POST", "/models/m/rollback", json={"reason": "bad"})
+    assert (back.status_code, back.json()["canary"], back.json()["reason"]) == (200, None, "bad")
+    assert_problem(admin("POST", "/models/m/rollback"), 409, "nothing-to-roll-back")
+
+
+def test_a_change_needs_the_present_revision(admin: Admin) -> None:
+    assert_problem(admin("PUT", "/models/m/route", json=ROUTE), 428, "precondition-missing")
+    assert_problem(admin("PUT", "/models/m/route", json=ROUTE, if_match='"7"'), 412, "revision-stale")
+    for odd in ("1", "*", '"x"', '"1", "2"', 'W/"1"'):
+        assert_problem(admin("PUT", "/models/m/route", json=ROUTE, if_match=odd), 422, "document-invalid")
+
+
+def test_a_broken_change_is_told_by_pointer(admin: Admin) -> None:
+    body = {"stable": "1", "canary": {"version": "1", "weight": 101}, "reason": "r", "x": 1}
+    problem = assert_problem(admin("PUT", "/models/m/route", json=body, if_match='"1"'), 422, "document-invalid")
+    assert [error["pointer"] for error in problem["errors"]] == ["/x"]
+    del body["x"]
+    problem = assert_problem(admin("PUT", "/models/m/route", json=body, if_match='"1"'), 422, "document-invalid")
+    assert [error["pointer"] for error in problem["errors"]] == ["/canary/weight", "/canary/version"]
+    huge = {"stable": "1", "reason": "x" * 70_000}
+    assert_problem(admin("PUT", "/models/m/route", json=huge, if_match='"1"'), 413, "body-too-large")
+
+
+def test_a_cold_version_and_an_unknown_model_are_told(admin: Admin) -> None:
+    problem = assert_problem(
+        admin("PUT", "/models/m/route", json={"stable": "3", "reason": "r"}, if_match='"1"'), 409, "version-not-warm"
+    )
+    assert "w-1: not loaded" in problem["detail"]
+    assert_problem(admin("GET", "/models/x/route"), 404, "model-unknown")
+    assert_problem(admin("POST", "/models/m/versions/9/load"), 404, "version-unknown")
+
+
+def test_loading_answers_when_every_worker_is_ready(admin: Admin) -> None:
+    admin.on_pause = {3: lambda: admin.announce(v3="ready")}
+    response = admin("POST", "/models/m/versions/3/load", json={"reason": "next"})
+    assert (response.status_code, response.json()["state"], admin.pauses) == (200, "ready", 3)
+    record = admin.control.audit()[-1]
+    assert (record.reason, record.request_id) == ("next", "r-7")
+
+
+def test_loading_that_takes_long_is_accepted(admin: Admin) -> None:
+    response = admin("POST", "/models/m/versions/3/load")
+    assert (response.status_code, response.json()["state"], admin.pauses) == (202, "loading", 300)
+
+
+def test_an_old_failure_is_given_time_to_pass_and_a_new_one_is_told(admin: Admin) -> None:
+    admin.announce(v3="failed")
+    admin.on_pause = {5: lambda: admin.announce(v3="ready")}
+    assert admin("POST", "/models/m/versions/3/load").status_code == 200
+    admin.announce(v3="refused")
+    problem = assert_problem(admin("POST", "/models/m/versions/3/load"), 409, "version-refused")
+    assert "w-1: refused" in problem["detail"]
+
+
+def test_a_free_version_is_unloaded_and_a_routed_one_is_not(admin: Admin) -> None:
+    response = admin("POST", "/models/m/versions/3/unload")
+    assert response.json() == {"model": "m", "pinned": [], "unloaded": ["3"]}
+    assert_problem(admin("POST", "/models/m/versions/1/unload"), 409, "version-in-use")
+
+
+def test_models_and_audit_are_listed(admin: Admin) -> None:
+    (model,) = admin("GET", "/models").json()["models"]
+    assert model["versions"][0]["workers"] == {"w-1": {"state": "ready", "why": ""}}
+    admin("POST", "/models/m/versions/3/load")
+    records = admin("GET", "/audit?after=1&limit=5&resource=residency/m").json()["records"]
+    assert [(record["sequence"], record["action"]) for record in records] == [(2, "version.load")]
+    assert records[0]["actor"] == {"subject": "admin", "role": "admin", "method": "token", "address": "127.0.0.1"}
+    problem = assert_problem(admin("GET", "/audit?after=x&limit=0"), 422, "document-invalid")
+    assert [error["pointer"] for error in problem["errors"]] == ["/after", "/limit"]
+
+
+def test_drift_and_alerts_come_from_the_watch(admin: Admin) -> None:
+    assert admin("GET", "/models/m/drift").json() == {"path": "/drift/m"}
+    response = admin("GET", "/alerts")
+    assert response.json() == {"path": "/alerts"}
+    assert response.headers["content-type"] == "application/json"
+    admin.watch.away = True
+    problem = assert_problem(admin("GET", "/models/m/drift"), 503, "watch-unavailable")
+    assert problem["reason"] == "watch_unavailable"
+
+
+def test_the_store_away_is_told(admin: Admin) -> None:
+    admin.store.close()
+    assert_problem(admin("GET", "/models/m/route"), 503, "store-unavailable")
+
+
+@pytest.mark.parametrize("body", ["[]", '{"reason": 1}', '{"why": "x"}', "{", json.dumps({"reason": "x" * 501})])
+def test_a_broken_reason_is_refused(admin: Admin, body: str) -> None:
+    content = json.loads(body) if body != "{" else "{"
+    assert_problem(admin("POST", "/models/m/rollback", json=content), 422, "document-invalid")

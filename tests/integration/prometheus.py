@@ -1,0 +1,143 @@
+"""A real Prometheus server for tests."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+import yaml
+
+from tests.integration.expressions import measured, panel_expressions, rule_expressions, substituted
+
+__all__ = ["PrometheusServer", "measured", "panel_expressions", "rule_expressions", "substituted"]
+
+_POLL_S = 0.05
+
+
+class PrometheusServer:
+    """Debian's Prometheus on a free port, scraping and evaluating every ``interval_s``.
+
+    Parameters
+    ----------
+    directory
+        Where configuration, data and log go; must exist and be empty.
+    targets
+        ``host:port`` of each page; scraped as the job ``weir``.
+    rule_files
+        Rules to load, as they are.
+    """
+
+    def __init__(
+        self, directory: Path, targets: Sequence[str], rule_files: Sequence[Path] = (), *, interval_s: float = 1.0
+    ) -> None:
+        self._directory = directory
+        self._address = f"127.0.0.1:{_free_port()}"
+        self._client = httpx.Client(base_url=f"http://{self._address}/api/v1", timeout=10)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._configuration = _configuration(targets, rule_files, f"{round(interval_s * 1000)}ms")
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def log(self) -> str:
+        """What the server has printed."""
+        return (self._directory / "prometheus.log").read_text(encoding="utf-8")
+
+    def start(self, deadline_s: float = 30.0) -> None:
+        """Start the server and return when it answers queries."""
+        executable = shutil.which("prometheus")
+        assert executable, "install the Debian package prometheus: scripts/system-packages prometheus"
+        configuration = self._directory / "prometheus.yml"
+        configuration.write_text(yaml.safe_dump(self._configuration), encoding="utf-8")
+        command = [
+            executable,
+            f"--config.file={configuration}",
+            f"--storage.tsdb.path={self._directory / 'data'}",
+            f"--web.listen-address={self._address}",
+        ]
+        with (self._directory / "prometheus.log").open("wb") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=self._directory)
+        self._wait(self._is_ready, "the server is ready", deadline_s)
+
+    def stop(self) -> None:
+        """End the server."""
+        self._client.close()
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(30)
+
+    def query(self, expression: str) -> list[dict[str, Any]]:
+        """Return the samples that the expression has now: ``metric`` holds the labels, ``value`` time and value.
+
+        Raises
+        ------
+        AssertionError
+            The server refuses the expression; the message is the server's.
+        """
+        answer = self._client.get("/query", params={"query": expression})
+        document = answer.json()
+        assert document["status"] == "success", f"{expression}: {document['error']}"
+        data = document["data"]
+        return [{"metric": {}, "value": data["result"]}] if data["resultType"] == "scalar" else list(data["result"])
+
+    def wait_for(self, expression: str, deadline_s: float = 30.0) -> list[dict[str, Any]]:
+        """Return the samples of the expression as soon as it has any."""
+        found: list[dict[str, Any]] = []
+
+        def has_data() -> bool:
+            found[:] = self.query(expression)
+            return bool(found)
+
+        self._wait(has_data, f"{expression} has data", deadline_s)
+        return found
+
+    def rules(self) -> list[dict[str, Any]]:
+        """Return every rule as the server sees it, with ``health`` and ``lastError``."""
+        groups = self._client.get("/rules").json()["data"]["groups"]
+        return [rule for group in groups for rule in group["rules"]]
+
+    def targets(self) -> list[dict[str, Any]]:
+        """Return the scraped targets, with ``health`` and ``lastError``."""
+        return list(self._client.get("/targets").json()["data"]["activeTargets"])
+
+    def _is_ready(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, self.log
+        try:
+            return self._client.get(f"http://{self._address}/-/ready").is_success
+        except httpx.TransportError:
+            return False
+
+    def _wait(self, condition: Callable[[], bool], what: str, deadline_s: float) -> None:
+        deadline = time.monotonic() + deadline_s
+        while not condition():
+            assert time.monotonic() < deadline, f"waited {deadline_s:g} s until {what}\n{self.log}"
+            time.sleep(_POLL_S)
+
+
+def _configuration(targets: Sequence[str], rule_files: Sequence[Path], interval: str) -> dict[str, Any]:
+    return {
+        "global": {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval},
+        "rule_files": [str(path.resolve()) for path in rule_files],
+        "scrape_configs": [{"job_name": "weir", "static_configs": [{"targets": list(targets)}]}],
+    }
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,118 @@
+"""The state machine of an alert."""
+
+from dataclasses import replace
+
+import pytest
+
+from monitors.alerts import AlertPolicy, is_transition
+from monitors.causes import Reading
+from monitors.effects import Movement
+from monitors.records import Alert, StreamKey, Variant
+from monitors.thresholds import Thresholds
+
+POLICY = AlertPolicy(Thresholds(clear_ticks=2))
+WARN, PAGE = 0.10, 0.20
+
+
+def reading(*effects: float, noise: float = 0.0, companions: tuple[Movement, ...] = ()) -> Reading:
+    """Return a reading of drift with one movement an effect."""
+    moves = tuple(Movement(f"f{i}", "wasserstein", e, noise, "median 1", "median 2") for i, e in enumerate(effects))
+    return Reading("drift", WARN, PAGE, moves, companions)
+
+
+def play(*effects: float, variant: Variant = "stable") -> list[str | None]:
+    """Return the state after each effect in turn."""
+    alert: Alert | None = None
+    states: list[str | None] = []
+    for tick, effect in enumerate(effects):
+        alert = POLICY.decide(StreamKey("m", "1", "d", variant), reading(effect), alert, float(tick))
+        states.append(alert.state if alert else None)
+    return states
+
+
+@pytest.mark.parametrize(
+    ("effects", "states"),
+    [
+        pytest.param((0.0, 0.09), [None, None], id="ok"),
+        pytest.param((0.10, 0.15), ["warn", "warn"], id="warn"),
+        pytest.param((0.20, 0.25), ["firing", "firing"], id="firing-at-once"),
+        pytest.param((0.12, 0.30), ["warn", "firing"], id="warn-then-firing"),
+        pytest.param((0.12, 0.07, 0.07), ["warn", "warn", "warn"], id="warn-holds-above-half"),
+        pytest.param((0.12, 0.04, 0.04), ["warn", "recovering", "resolved"], id="warn-resolves"),
+        pytest.param((0.30, 0.12, 0.12), ["firing", "firing", "firing"], id="firing-holds-above-half"),
+        pytest.param((0.30, 0.08, 0.04, 0.04), ["firing", "recovering", "recovering", "resolved"], id="resolves"),
+        pytest.param((0.30, 0.04, 0.08, 0.04), ["firing", *["recovering"] * 3], id="calm-must-be-consecutive"),
+        pytest.param((0.30, 0.04, 0.30), ["firing", "recovering", "firing"], id="fires-again"),
+        pytest.param((0.30, 0.04, 0.15, 0.04), ["firing", *["recovering"] * 3], id="dead-band"),
+        pytest.param((0.12, 0.04, 0.12), ["warn", "recovering", "warn"], id="warns-again"),
+        pytest.param((0.30, 0.0, 0.0, 0.30), ["firing", "recovering", "resolved", "firing"], id="a-new-incident"),
+    ],
+)
+def test_states_follow_the_effect_with_hysteresis(effects: tuple[float, ...], states: list[str | None]) -> None:
+    assert play(*effects) == states
+
+
+def test_a_shadow_fires_as_a_warning_and_recovers_like_any_other() -> None:
+    key = StreamKey("m", "1", "d", "shadow")
+    alert = POLICY.decide(key, reading(0.5), None, 0.0)
+    assert alert is not None
+    assert (alert.state, alert.severity, alert.threshold) == ("firing", "warning", PAGE)
+    assert play(0.5, 0.12, 0.0, 0.0, variant="shadow") == ["firing", "firing", "recovering", "resolved"]
+
+
+def test_what_the_sample_size_explains_does_not_count() -> None:
+    key = StreamKey("m", "1", "d", "stable")
+    assert POLICY.decide(key, reading(0.14, noise=0.05), None, 0.0) is None
+    assert POLICY.decide(key, reading(0.16, noise=0.05), None, 0.0) is not None
+
+
+def test_newcomers_join_as_drivers_and_those_named_stay() -> None:
+    key = StreamKey("m", "1", "d", "stable")
+    first = POLICY.decide(key, reading(0.3, 0.0), None, 0.0)
+    assert first is not None
+    second = POLICY.decide(key, reading(0.25, 0.5), first, 1.0)
+    assert second is not None
+    assert second.id == first.id
+    assert [(driver.name, driver.effect) for driver in second.drivers] == [("f0", 0.25), ("f1", 0.5)]
+    third = POLICY.decide(key, reading(0.0, 0.5), second, 2.0)
+    assert third is not None
+    assert [driver.name for driver in third.drivers] == ["f0", "f1"]
+
+
+def test_at_most_five_drivers_are_named_the_furthest_first() -> None:
+    alert = POLICY.decide(StreamKey("m", "1", "d", "stable"), reading(*(0.2 + 0.01 * i for i in range(8))), None, 0.0)
+    assert alert is not None
+    assert [driver.name for driver in alert.drivers] == ["f7", "f6", "f5", "f4", "f3"]
+
+
+def test_any_broken_answer_fires_and_none_resolves() -> None:
+    key = StreamKey("m", "1", "d", "canary")
+    broken = Reading("broken-output", 0.0, 0.0, (Movement("answer", "broken", 1e-6, 0.0, "", ""),))
+    none = Reading("broken-output", 0.0, 0.0, (Movement("answer", "broken", 0.0, 0.0, "", ""),))
+    assert POLICY.decide(key, none, None, 0.0) is None
+    alert = POLICY.decide(key, broken, None, 0.0)
+    assert alert is not None
+    assert alert.state == "firing"
+    for expected in ("recovering", "resolved"):
+        assert alert is not None
+        alert = POLICY.decide(key, none, alert, 1.0)
+        assert alert is not None
+        assert alert.state == expected
+
+
+def test_only_another_state_or_severity_is_a_transition() -> None:
+    alert = POLICY.decide(StreamKey("m", "1", "d", "stable"), reading(0.3), None, 0.0)
+    assert alert is not None
+    assert is_transition(None, alert)
+    assert not is_transition(alert, replace(alert, effect=0.4, updated_at=9.0))
+    assert is_transition(alert, replace(alert, severity="warning"))
+
+
+def test_an_alert_says_what_moved_by_how_much_since_when_and_what_to_do() -> None:
+    alert = POLICY.decide(StreamKey("m", "3", "d", "canary"), reading(0.3), None, 60.0)
+    assert alert is not None
+    assert (alert.model, alert.version, alert.variant, alert.cause) == ("m", "3", "canary", "drift")
+    assert (alert.effect, alert.threshold, alert.since) == (0.3, PAGE, 60.0)
+    assert "f0 median 1 -> median 2" in alert.summary
+    assert alert.suggested_action
+    assert alert.calibration == "uncalibrated"
