@@ -15,6 +15,7 @@ from pathlib import Path
 import uvicorn
 import uvloop
 
+from gateway.apply_delay import ApplyDelay
 from gateway.arms import ArmKeeper
 from gateway.catalog.bundle import BundleLimits
 from gateway.catalog.digests import DigestRegister
@@ -25,6 +26,8 @@ from gateway.codec.configuration import decode_settings
 from gateway.commands.reference_hints import hints_of
 from gateway.control import Control
 from gateway.engine.version import ServableVersion
+from gateway.http.connection import Connection
+from gateway.http.draining import DrainingServer
 from gateway.http.gateway_app import GatewayApp
 from gateway.http.predict import PredictEndpoint
 from gateway.http.probes import Readiness
@@ -85,10 +88,10 @@ class Worker:
         self._keeper = ArmKeeper(loop, self._counters, settings)
         self._pipeline = Pipeline(
             Observers(self._counters, self._tap, self._feed),
-            key_feature=settings.routing.key_feature,
             queue_rows=settings.limits.queue_rows,
             timeout_s=settings.limits.request_timeout_s,
         )
+        self._apply_delay = ApplyDelay(self._counters, clock)
         self._loaded: Mapping[tuple[str, str], ServableVersion] = {}
         self._roster = Roster(
             self._store,
@@ -173,7 +176,9 @@ class Worker:
         self._loaded = loaded
         for servable in fresh:
             self._watch.send(encode_frame(servable.info))
-        return {model: route.revision for model, route in table.routes.items()}
+        applied = {model: route.revision for model, route in table.routes.items()}
+        self._apply_delay.note(routes, applied)
+        return applied
 
     def _introductions(self) -> Iterable[bytes]:
         return [encode_frame(servable.info) for servable in self._loaded.values()]
@@ -200,30 +205,12 @@ async def _repeat(every_s: float, tick: Callable[[], Awaitable[None]]) -> None:
             _log.exception("a background step failed; it will be tried again")
 
 
-class _Server(uvicorn.Server):
-    """uvicorn, telling the worker before it stops accepting."""
-
-    def __init__(self, config: uvicorn.Config, worker: Worker) -> None:
-        super().__init__(config)
-        self._worker = worker
-        self._parent = os.getppid()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Lower readiness, then stop as uvicorn does."""
-        await self._worker.drain()
-        await super().shutdown(sockets)
-
-    async def on_tick(self, counter: int) -> bool:
-        """Stop also when the supervisor is gone."""
-        return await super().on_tick(counter) or os.getppid() != self._parent
-
-
 async def serve(settings: Settings, run_dir: RunDirectory, name: str, listener: socket.socket) -> None:
     """Run one worker until it is told to stop."""
     worker = Worker(settings, run_dir, name, asyncio.get_running_loop())
     config = uvicorn.Config(
         worker.asgi,
-        http="httptools",
+        http=Connection,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -236,7 +223,7 @@ async def serve(settings: Settings, run_dir: RunDirectory, name: str, listener: 
     )
     try:
         await worker.start()
-        await _Server(config, worker).serve(sockets=[listener])
+        await DrainingServer(config, worker.drain).serve(sockets=[listener])
     finally:
         await worker.stop()
 

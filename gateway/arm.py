@@ -71,6 +71,11 @@ class Arm:
         """What the client may send."""
         return self.servable.contract
 
+    def decodes_like(self, other: Arm) -> bool:
+        """Return whether rows decoded for one of the two can run on the other, and be answered alike."""
+        mine, theirs = self.servable, other.servable
+        return self.contract == other.contract and mine.inputs == theirs.inputs and mine.outputs == theirs.outputs
+
     def strike(self) -> bool:
         """Count a failure; return whether this one tripped the arm."""
         self.strikes += 1

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from weakref import WeakSet
 
 from gateway.arm import Arm, ArmMetrics
 from gateway.batching.lane import Lane
 from gateway.codec.plain import PlainDecoder
 from gateway.codec.v2 import V2Decoder
 from gateway.engine.version import ServableVersion
+from gateway.metrics.catalogue import METRICS
 from gateway.metrics.shared import SharedCounters
 from gateway.routing.document import RouteDocument
 from gateway.routing.table import ModelRoute, RouteTable, ShadowSample
@@ -26,16 +28,14 @@ Name = tuple[str, str]
 class ArmKeeper:
     """Makes arms and tables. Lives on the event loop; owns the executors that heavy runs happen in.
 
-    A canary has an executor of its own and never runs on the loop, since ONNX Runtime cannot be preempted there.
+    A canary has an executor of its own and never runs on the loop, since ONNX Runtime cannot be preempted there. So has
+    every pinned version: one that hangs takes nobody else's thread. The thread ends with the arm.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, counters: SharedCounters, settings: Settings) -> None:
         self._loop, self._counters, self._settings = loop, counters, settings
-        self._pools: dict[Variant, ThreadPoolExecutor] = {
-            "stable": ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="weir-stable"),
-            "canary": ThreadPoolExecutor(1, thread_name_prefix="weir-canary"),
-            "pinned": ThreadPoolExecutor(1, thread_name_prefix="weir-pinned"),
-        }
+        self._stable_pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="weir-stable")
+        self._pools = WeakSet([self._stable_pool])
         self._arms: dict[tuple[str, str, str, Variant, bool], Arm] = {}
         self._routes: dict[str, ModelRoute] = {}
 
@@ -54,7 +54,7 @@ class ArmKeeper:
 
     def close(self) -> None:
         """End the executors without waiting for a run that hangs."""
-        for pool in self._pools.values():
+        for pool in list(self._pools):
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _route(self, document: RouteDocument, loaded: Mapping[Name, ServableVersion]) -> ModelRoute:
@@ -71,9 +71,8 @@ class ArmKeeper:
         canary = document.canary
         servable = loaded.get((model, canary.version)) if canary else None
         canary_arm = self.arm(servable, "canary") if servable else None
-        if canary_arm and (present is None or present.revision != document.revision):
-            canary_arm.reset()
-            self._counters.gauge("weir_canary_tripped", model=model, version=canary_arm.version).set(0.0)
+        if present is None or present.revision != document.revision:
+            self._forgive([canary_arm, present.canary if present else None])
         return ModelRoute(
             model,
             document.revision,
@@ -86,7 +85,15 @@ class ArmKeeper:
                 for shadow in document.shadows
             ),
             pinned,
+            key_feature=stable.manifest.interface.key_feature or self._settings.routing.key_feature,
         )
+
+    def _forgive(self, canaries: Iterable[Arm | None]) -> None:
+        """Let canaries begin anew, those that leave included: what is no canary any more is not tripped either."""
+        for arm in canaries:
+            if arm is not None:
+                arm.reset()
+                self._counters.gauge("weir_canary_tripped", model=arm.model, version=arm.version).set(0.0)
 
     def arm(self, servable: ServableVersion, variant: Variant, *, inline: bool = False) -> Arm:
         """Return the arm of a version in a role, made at its first use; ``inline`` allows runs on the loop."""
@@ -103,12 +110,13 @@ class ArmKeeper:
         lane = Lane(
             servable,
             loop=self._loop,
-            executor=self._pools[variant],
+            executor=self._pool(variant),
             inline_rows=servable.inline_rows if inline else 0,
             queue_rows=limits.queue_rows,
             slice_s=slice_ms / 1e3 if variant == "canary" else limits.request_timeout_s,
             on_run=_RunMetrics(self._counters, *names, variant),
         )
+        self._show_zeros(servable, variant)
         outputs = tuple(servable.outputs)
         return Arm(
             servable,
@@ -119,6 +127,24 @@ class ArmKeeper:
             metrics=ArmMetrics(self._counters, *names, variant),
             strikes_allowed=serving.canary_strikes,
         )
+
+    def _pool(self, variant: Variant) -> ThreadPoolExecutor:
+        if variant == "stable":
+            return self._stable_pool
+        pool = ThreadPoolExecutor(1, thread_name_prefix=f"weir-{variant}")
+        self._pools.add(pool)
+        return pool
+
+    def _show_zeros(self, servable: ServableVersion, variant: Variant) -> None:
+        """Bind the counters of rare events: a rate needs the value from before the first one."""
+        names = {"model": servable.model, "version": servable.version}
+        if variant != "pinned":
+            self._counters.counter("weir_contract_rows_total", **names)
+            for feature in servable.contract.features[: self._settings.monitor.feature_series]:
+                self._counters.counter("weir_feature_faults_total", **names, feature=feature.name, kind="missing")
+        if variant == "canary":
+            for reason in METRICS["weir_canary_fallback_total"].values["reason"]:
+                self._counters.counter("weir_canary_fallback_total", **names, reason=reason)
 
     def _forget(self, loaded: set[ServableVersion]) -> None:
         routed = {arm for route in self._routes.values() for arm in (route.stable, route.canary)}

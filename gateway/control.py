@@ -248,10 +248,9 @@ class Control:
 
     def _require_warm(self, route: RouteDocument) -> None:
         fleet = self._fleet()
-        for version in [route.stable, *([route.canary.version] if route.canary else [])]:
-            fleet.require_warm(route.model, version)
-        for shadow in route.shadows:
-            fleet.require_warm_as_shadow(route.model, shadow.version)
+        for version, role in route.versions().items():
+            if role != "previous":
+                fleet.require_warm(route.model, version)
 
     def _require_model(self, model: str) -> None:
         if model not in self._repository.models():

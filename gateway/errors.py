@@ -134,7 +134,8 @@ class MethodUnsupported(RequestInvalid):
 class InputRejected(RequestInvalid):
     """Rows that break the contract of the version.
 
-    ``faults`` names up to 64 of them, ``total`` counts all, ``counts`` does so by (feature, kind).
+    ``faults`` names up to 64 of them, ``total`` counts all, ``counts`` does so by (feature, kind); ``rows`` is how many
+    the request had, good ones included.
     """
 
     def __init__(
@@ -144,8 +145,10 @@ class InputRejected(RequestInvalid):
         faults: Sequence[Fault],
         total: int | None = None,
         counts: Mapping[tuple[str, str], int] | None = None,
+        *,
+        rows: int = 0,
     ) -> None:
-        self.model, self.version, self.faults = model, version, tuple(faults)
+        self.model, self.version, self.faults, self.rows = model, version, tuple(faults), rows
         self.counts = dict(counts or {})
         self.total = len(self.faults) if total is None else total
         noun = "fault" if self.total == 1 else "faults"

@@ -59,11 +59,12 @@ class Fleet:
 
     def require_warm(self, model: str, version: str) -> None:
         """Raise ``VersionNotWarm`` unless every worker that answers requests has the version ready."""
-        _require(self.serving, model, version, nobody="no worker has announced itself")
-
-    def require_warm_as_shadow(self, model: str, version: str) -> None:
-        """Raise ``VersionNotWarm`` unless every shadow process has the version ready."""
-        _require(self.shadows, model, version, nobody="the shadow process is away")
+        if not self.serving:
+            raise VersionNotWarm(model, version, "no worker has announced itself")
+        statuses = {w.worker: w.versions.get(model, {}).get(version) for w in self.serving}
+        cold = [f"{worker}: {_said(status)}" for worker, status in statuses.items() if not _ready(status)]
+        if cold:
+            raise VersionNotWarm(model, version, "; ".join(cold))
 
     def progress(self, model: str, version: str) -> LoadProgress:
         """Say how far loading is: on every worker that answers, and on a shadow process that has begun it."""
@@ -77,15 +78,6 @@ class Fleet:
 
 
 ABSENT = VersionStatus("loading", why="not begun")
-
-
-def _require(workers: tuple[WorkerFacts, ...], model: str, version: str, *, nobody: str) -> None:
-    if not workers:
-        raise VersionNotWarm(model, version, nobody)
-    statuses = {w.worker: w.versions.get(model, {}).get(version) for w in workers}
-    cold = [f"{worker}: {_said(status)}" for worker, status in statuses.items() if not _ready(status)]
-    if cold:
-        raise VersionNotWarm(model, version, "; ".join(cold))
 
 
 def _ready(status: VersionStatus | None) -> bool:

@@ -29,8 +29,9 @@ class Observers:
         if route.shadows and answer.arm.variant == "stable":
             self._shadow_feed.take(answer, route)
 
-    def faulted(self, arm: Arm, counts: dict[tuple[str, str], int]) -> None:
+    def faulted(self, arm: Arm, counts: dict[tuple[str, str], int], *, refused_rows: int = 0) -> None:
         """Count faults; features that the contract does not know go under ``other``."""
+        self._looked_at(arm).inc(refused_rows)
         known = {feature.name for feature in arm.contract.features}
         for (feature, kind), rows in counts.items():
             if kind not in _KINDS:

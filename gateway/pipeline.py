@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from math import isnan
 from time import perf_counter
 from typing import Literal, Protocol
 
@@ -86,10 +87,10 @@ class Observer(Protocol):
     """Who watches answers: the tap and the shadow feed. Must return at once and never raise."""
 
     def answered(self, answer: Answer, route: ModelRoute) -> None:
-        """See one answer, before it is encoded."""
+        """See one answer, after its reply."""
 
-    def faulted(self, arm: Arm, counts: dict[tuple[str, str], int]) -> None:
-        """See the contract faults of one request, by (feature, kind)."""
+    def faulted(self, arm: Arm, counts: dict[tuple[str, str], int], *, refused_rows: int = 0) -> None:
+        """See the contract faults of one request, by (feature, kind), and its rows where it was refused for them."""
 
     def fell_back(self, arm: Arm, reason: FallbackReason, *, tripped: bool) -> None:
         """See a canary fail a request that stable will answer."""
@@ -132,20 +133,28 @@ class Ticket:
     def _route_and_queue(self, route: ModelRoute) -> None:
         """Choose the arm by key; a key that is a feature needs the rows first."""
         call, decoded = self._call, None
-        if call.key is None and self._pipeline.key_feature is not None:
+        if call.key is None and route.key_feature is not None:
             stable = route.stable_arm()
             decoded = self._decode(stable)
-            call.key = _feature_key(stable, decoded, self._pipeline.key_feature)
+            call.key = _feature_key(stable, decoded, route.key_feature)
         arm = route.choose(call.key or call.request_id)
-        if decoded is None or (arm is not route.stable and arm.contract != route.stable_arm().contract):
+        if decoded is None or not arm.decodes_like(route.stable_arm()):
             try:
                 decoded = self._decode(arm)
-            except InputRejected:
-                if arm.variant != "canary" or route.stable is None or arm.contract == route.stable.contract:
-                    raise
-                self._fall_back(arm, "rejected")
+            except RequestInvalid as refusal:
+                self._fall_back(arm, "rejected", self._decode_by_stable(arm, refusal))
                 return
         self._queue(arm, decoded)
+
+    def _decode_by_stable(self, arm: Arm, refusal: RequestInvalid) -> Decoded:
+        """Decode what a canary refused. Where stable refuses it too the fault is the client's, not the canary's."""
+        stable = self._route.stable_arm()
+        if arm is stable or arm.decodes_like(stable):
+            raise refusal
+        decoded = self._decode(stable)
+        if isinstance(refusal, InputRejected):
+            self._pipeline.observer.faulted(arm, refusal.counts, refused_rows=refusal.rows)
+        return decoded
 
     def _decode(self, arm: Arm) -> Decoded:
         self._arm = arm
@@ -199,29 +208,30 @@ class Ticket:
         metrics.rows.inc(n)
         metrics.duration.observe(answer.total_s)
         if not answer.outputs.is_finite:
-            metrics.broken.inc(n)
+            metrics.broken.inc(int(answer.outputs.broken_n(n).sum()))
         observer = self._pipeline.observer
         if answer.decoded.faults:
             features = arm.contract.features
             observer.faulted(arm, {(features[j].name, kind): rows for j, kind, rows in answer.decoded.faults})
-        observer.answered(answer, self._route)
         self._reply(answer)
+        observer.answered(answer, self._route)
 
-    def _fall_back(self, canary: Arm, reason: FallbackReason) -> None:
+    def _fall_back(self, canary: Arm, reason: FallbackReason, decoded: Decoded | None = None) -> None:
         """Answer from stable what the canary failed; raise ``WeirError`` where stable cannot either."""
         tripped = canary.strike()
         self._pipeline.observer.fell_back(canary, reason, tripped=tripped)
         self._fallback = True
         stable = self._route.stable_arm()
-        same = self._arm is canary and self._job is not None and canary.contract == stable.contract
-        self._queue(stable, self._decoded if same else self._decode(stable))
+        if decoded is None:
+            decoded = self._decoded if canary.decodes_like(stable) else self._decode(stable)
+        self._queue(stable, decoded)
 
     def _fail(self, error: WeirError) -> None:
         arm = self._arm
         if arm is not None:
             _count(arm, error)
             if isinstance(error, InputRejected):
-                self._pipeline.observer.faulted(arm, error.counts)
+                self._pipeline.observer.faulted(arm, error.counts, refused_rows=error.rows)
         self._reply(error)
 
     def _error(self, arm: Arm, result: Exception) -> WeirError:
@@ -235,12 +245,9 @@ class Ticket:
 class Pipeline:
     """The data plane of one worker. Lives on the event loop; ``table`` is replaced whole when routes change."""
 
-    def __init__(
-        self, observer: Observer, *, key_feature: str | None = None, queue_rows: int = 20_000, timeout_s: float = 30.0
-    ) -> None:
+    def __init__(self, observer: Observer, *, queue_rows: int = 20_000, timeout_s: float = 30.0) -> None:
         self.table = RouteTable()
         self.observer = observer
-        self.key_feature = key_feature
         self.queue_rows, self.timeout_s = queue_rows, timeout_s
 
     def submit(self, call: Call, reply: Reply) -> Ticket:
@@ -297,11 +304,12 @@ def _count(arm: Arm, error: WeirError) -> None:
 
 
 def _feature_key(arm: Arm, decoded: Decoded, feature: str) -> str | None:
-    """Return the first row's value of a feature as a routing key; ``None`` where the version has no such feature."""
+    """Return the first row's value of a feature as a routing key; ``None`` where it is missing or not a feature."""
     for j, known in enumerate(arm.contract.features):
         if known.name == feature:
-            if known.dtype == "string":
-                return str(np.ravel(decoded.feeds[feature])[0])
             assert decoded.values_nd is not None
-            return repr(float(decoded.values_nd[0, j]))
+            value = float(decoded.values_nd[0, j])
+            if isnan(value):
+                return None
+            return str(np.ravel(decoded.feeds[feature])[0]) if known.dtype == "string" else repr(value)
     return None

@@ -30,6 +30,7 @@ from gateway.engine.version import ServableVersion
 from gateway.errors import WeirError
 from gateway.loading import version_loader
 from gateway.logs import configure_logging
+from gateway.metrics.catalogue import METRICS
 from gateway.metrics.shared import SharedCounters
 from gateway.roster import Roster
 from gateway.routing.document import RouteDocument
@@ -53,7 +54,10 @@ Name = tuple[str, str]
 
 
 class ShadowProcess:
-    """The object graph of the shadow process. One thread runs the models, one at a time."""
+    """The object graph of the shadow process. One thread runs the models, one at a time.
+
+    A step that fails unexpectedly ends the process with its traceback in the log; the supervisor starts another.
+    """
 
     def __init__(self, settings: Settings, run_dir: RunDirectory, name: str) -> None:
         clock = SystemClock()
@@ -89,16 +93,16 @@ class ShadowProcess:
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         self._watch.start()
         await self._intake.start()
-        tasks = [
-            asyncio.create_task(self._keep_in_step(stop), name="roster"),
-            asyncio.create_task(self._keep_running(), name="runs"),
-        ]
         try:
-            await stop.wait()
+            async with asyncio.TaskGroup() as tasks:
+                running = [
+                    tasks.create_task(self._keep_in_step(stop), name="roster"),
+                    tasks.create_task(self._keep_running(), name="runs"),
+                ]
+                await stop.wait()
+                for task in running:
+                    task.cancel()
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
             await self._intake.close()
             await self._watch.close()
             await self._roster.close()
@@ -164,7 +168,13 @@ class ShadowProcess:
         self._runners, self._loaded = kept | fresh, loaded
         for name in fresh:
             self._watch.send(encode_frame(loaded[name].info))
+            self._show_zeros(*name)
         return {model: route.revision for model, route in routes.items()}
+
+    def _show_zeros(self, model: str, version: str) -> None:
+        """Bind every counter of a version: a rate needs the value from before the first event."""
+        for result in METRICS["weir_shadow_requests_total"].values["result"]:
+            self._counters.counter("weir_shadow_requests_total", model=model, version=version, result=result)
 
     def _introductions(self) -> Iterable[bytes]:
         return [encode_frame(servable.info) for servable in self._loaded.values()]

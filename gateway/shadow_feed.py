@@ -58,7 +58,7 @@ class ShadowFeed:
                 call.request_id,
                 self._clock.unix_s(),
                 tuple(str(c) for c in answer.arm.contract.outputs.classes),
-                reader.label_codes(answer.outputs),
+                reader.label_codes(answer.outputs, answer.decoded.n),
                 np.empty((answer.decoded.n, 0)) if scores_nk is None else scores_nk.astype(np.float64),
             )
         )

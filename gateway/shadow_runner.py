@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,7 +52,7 @@ class ShadowRunner:
         gateway.engine.session.RunFailed
             The shadow raised, or was terminated.
         ValueError
-            The shadow answered another number of rows than stable.
+            The shadow's answer cannot be compared: other rows, or a classifier beside a regressor.
         """
         decoded = self._plain.decode(job.body) if job.protocol == "plain" else self._v2.decode(job.body)
         if decoded.n != len(job.labels_n):
@@ -64,8 +65,7 @@ class ShadowRunner:
         flags_n: npt.NDArray[np.uint16] = np.zeros(n, np.uint16)
         if decoded.flags_n is not None:
             flags_n |= decoded.flags_n
-        if not outputs.is_finite:
-            flags_n |= BROKEN_FLAG
+        flags_n[outputs.broken_n(n)] |= BROKEN_FLAG
         return Observation(
             key=self._key,
             worker=self._worker,
@@ -75,24 +75,25 @@ class ShadowRunner:
             answered_at_n=np.full(n, job.answered_at),
             key_hashes_n=np.zeros(n, np.uint64),
             values_nd=_float64(decoded.values_nd, n),
-            labels_n=self._servable.reader.label_codes(outputs),
+            labels_n=self._servable.reader.label_codes(outputs, n),
             scores_nk=_float64(outputs.scores_nk, n),
             durations_n=np.zeros(n, np.float32),
             flags_n=flags_n,
         )
 
     def _compared(self, job: ShadowJob, outputs: Outputs) -> ShadowComparison:
-        own = tuple(str(c) for c in self._servable.contract.outputs.classes)
-        theirs_nk = _reordered(job.scores_nk, job.classes, own)
-        ours_nk = _float64(outputs.scores_nk, len(job.labels_n))
+        own, n = tuple(str(c) for c in self._servable.contract.outputs.classes), len(job.labels_n)
+        ours_nk = _float64(outputs.scores_nk, n)
+        if bool(own) != bool(job.classes):
+            raise ValueError(f"classes {list(own)} here, {list(job.classes)} at {job.answered_by}: nothing to compare")
         if own:
-            agrees_n = self._named(own, self._servable.reader.label_codes(outputs)) == self._named(
-                job.classes, job.labels_n
-            )
-            differences_n = _variation(ours_nk, theirs_nk)
+            labels_n = self._named(own, self._servable.reader.label_codes(outputs, n))
+            agrees_n = labels_n == self._named(job.classes, job.labels_n)
+            differences_n = _variation(ours_nk, own, job.scores_nk, job.classes)
         else:
-            differences_n = _difference(ours_nk, theirs_nk)
-            agrees_n = differences_n <= _VALUE_TOLERANCE * np.maximum(1.0, np.abs(theirs_nk).max(axis=1, initial=0.0))
+            differences_n = _difference(ours_nk, job.scores_nk)
+            size_n = np.abs(job.scores_nk).max(axis=1, initial=0.0)
+            agrees_n = differences_n <= _VALUE_TOLERANCE * np.maximum(1.0, size_n)
         return ShadowComparison(
             key=self._key,
             answered_by=job.answered_by,
@@ -113,24 +114,25 @@ def _float64(values: npt.NDArray[np.generic] | None, n: int) -> npt.NDArray[np.f
     return np.empty((n, 0)) if values is None else np.asarray(values, np.float64)
 
 
-def _reordered(
-    scores_nk: npt.NDArray[np.float64], classes: tuple[str, ...], own: tuple[str, ...]
+def _variation(
+    ours_nk: npt.NDArray[np.float64], own: Sequence[str], theirs_nk: npt.NDArray[np.float64], classes: Sequence[str]
 ) -> npt.NDArray[np.float64]:
-    """Return stable's probabilities in the shadow's order of classes; a class it does not have counts as zero."""
-    if classes == own or scores_nk.shape[1] != len(classes):
-        return scores_nk
-    columns = {name: scores_nk[:, k] for k, name in enumerate(classes)}
+    """Return the total variation distance row by row; a class that only one of the two knows is zero at the other."""
+    if ours_nk.shape[1] != len(own) or theirs_nk.shape[1] != len(classes):
+        return np.zeros(len(ours_nk))
+    every = tuple(dict.fromkeys([*own, *classes]))
+    apart_nk = np.abs(_spread(ours_nk, own, every) - _spread(theirs_nk, classes, every))
+    return np.asarray(np.nan_to_num(0.5 * apart_nk.sum(axis=1), nan=1.0, posinf=1.0))
+
+
+def _spread(scores_nk: npt.NDArray[np.float64], names: Sequence[str], every: Sequence[str]) -> npt.NDArray[np.float64]:
+    columns = {name: scores_nk[:, k] for k, name in enumerate(names)}
     zero_n = np.zeros(len(scores_nk))
-    return np.stack([columns.get(name, zero_n) for name in own], axis=1)
-
-
-def _variation(a_nk: npt.NDArray[np.float64], b_nk: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    if a_nk.shape != b_nk.shape or not a_nk.shape[1]:
-        return np.zeros(len(a_nk))
-    return np.asarray(np.nan_to_num(0.5 * np.abs(a_nk - b_nk).sum(axis=1), nan=1.0, posinf=1.0))
+    return np.stack([columns.get(name, zero_n) for name in every], axis=1)
 
 
 def _difference(a_nk: npt.NDArray[np.float64], b_nk: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    if a_nk.shape != b_nk.shape or not a_nk.shape[1]:
-        return np.zeros(len(a_nk))
-    return np.asarray(np.nan_to_num(np.abs(a_nk - b_nk).max(axis=1), nan=np.finfo(np.float64).max))
+    if a_nk.shape != b_nk.shape:
+        raise ValueError(f"values of {a_nk.shape[1]} columns here, {b_nk.shape[1]} there: nothing to compare")
+    apart_n = np.abs(a_nk - b_nk).max(axis=1, initial=0.0)
+    return np.asarray(np.nan_to_num(apart_n, nan=np.finfo(np.float64).max))

@@ -49,7 +49,7 @@ def restart_pause_s(quick_deaths: int) -> float:
     >>> [restart_pause_s(n) for n in (0, 1, 2, 10)]
     [0.0, 0.2, 0.4, 5.0]
     """
-    return 0.0 if quick_deaths == 0 else min(5.0, 0.1 * 2.0**quick_deaths)
+    return 0.0 if quick_deaths == 0 else min(5.0, 0.1 * 2.0 ** min(quick_deaths, 6))
 
 
 class Supervisor:
@@ -65,7 +65,8 @@ class Supervisor:
         self._processes: dict[Child, asyncio.subprocess.Process] = {}
 
     def stop(self) -> None:
-        """Begin an orderly stop."""
+        """Begin an orderly stop: from now on the last worker to let go of the port closes it."""
+        self._listener.close()
         self._stopping.set()
 
     async def run(self) -> None:

@@ -19,6 +19,7 @@ from monitors.records import BROKEN_FLAG, FALLBACK_FLAG, Observation, StreamKey
 __all__ = ["Tap"]
 
 _FLUSH_ROWS = 512
+_IDLE_FLUSHES = 600
 
 
 class Tap:
@@ -52,6 +53,7 @@ class Tap:
         stream = self._streams.get(answer.arm)
         if stream is None:
             stream = self._streams[answer.arm] = _Stream(answer.arm, self._counters, self._rows_per_s)
+        stream.idle_flushes = 0
         now_s = self._clock.unix_s()
         kept = stream.sampler.keep(answer.decoded.n, now_s)
         if not kept:
@@ -65,10 +67,13 @@ class Tap:
 
     def flush(self) -> None:
         """Send what is collected; called every tenth of a second by the owner."""
-        for stream in self._streams.values():
+        for arm, stream in list(self._streams.items()):
             stream.ratio.set(stream.sampler.ratio)
             if stream.rows:
                 self._send(stream)
+            stream.idle_flushes += 1
+            if stream.idle_flushes > _IDLE_FLUSHES:
+                del self._streams[arm]  # of an arm that answered once more after it was forgotten, for one
 
     def forget(self, arms: set[Arm]) -> None:
         """Send and drop the streams of arms that are no longer routed."""
@@ -92,7 +97,8 @@ class Tap:
         counts = [kept for _, kept, _ in held]
         answers = [answer for answer, _, _ in held]
         servable = stream.arm.servable
-        labels = [servable.reader.label_codes(a.outputs)[:k] for a, k in zip(answers, counts, strict=True)]
+        codes = servable.reader.label_codes
+        labels = [codes(a.outputs, a.decoded.n)[:k] for a, k in zip(answers, counts, strict=True)]
         flags = [_flags(answer)[:kept] for answer, kept, _ in held]
         return Observation(
             key=StreamKey(servable.model, servable.version, servable.digest, stream.arm.variant),
@@ -116,7 +122,7 @@ class Tap:
 class _Stream:
     """What is held back for one arm until the next flush, and its counters."""
 
-    __slots__ = ("arm", "dropped", "held", "ratio", "rows", "sampled", "sampler", "skipped")
+    __slots__ = ("arm", "dropped", "held", "idle_flushes", "ratio", "rows", "sampled", "sampler", "skipped")
 
     def __init__(self, arm: Arm, counters: SharedCounters, rows_per_s: int) -> None:
         labels = {"model": arm.model, "version": arm.version, "variant": arm.variant}
@@ -128,7 +134,7 @@ class _Stream:
         self.dropped: Counter = counters.counter(name, **labels, result="dropped")
         self.ratio: Gauge = counters.gauge("weir_monitor_sampled_ratio", **labels)
         self.held: list[tuple[Answer, int, float]] = []
-        self.rows = 0
+        self.rows = self.idle_flushes = 0
 
     def add(self, answer: Answer, kept: int, now_s: float) -> None:
         self.held.append((answer, kept, now_s))
@@ -141,8 +147,7 @@ def _flags(answer: Answer) -> npt.NDArray[np.uint16]:
         flags_n |= answer.decoded.flags_n
     if answer.is_fallback:
         flags_n |= FALLBACK_FLAG
-    if not answer.outputs.is_finite:
-        flags_n |= BROKEN_FLAG
+    flags_n[answer.outputs.broken_n(answer.decoded.n)] |= BROKEN_FLAG
     return flags_n
 
 

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import logging
 import os
+import secrets
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,8 +22,11 @@ from gateway.codec.configuration import decode_settings
 from gateway.errors import DocumentInvalid, StoreUnavailable
 from gateway.http.watch_pages import watch_pages
 from gateway.logs import configure_logging
+from gateway.metrics.catalogue import METRICS
 from gateway.metrics.derived import Gauge, build_gauges, fault_totals, fleet_gauges, route_gauges
 from gateway.metrics.exposition import render
+from gateway.metrics.lasting import LastingTotals
+from gateway.metrics.shared import SharedCounters
 from gateway.metrics.totals import fold_ended, live_workers, read_counters
 from gateway.routing.codec import decode_route
 from gateway.rundir import RunDirectory
@@ -32,11 +36,12 @@ from gateway.state.facts import decode_facts
 from gateway.state.ledger import Ledger
 from gateway.state.sqlite import SqliteStore
 from gateway.state.store import StateStore
+from monitors.records import Alert
 from monitors.service import MonitorService
 from monitors.thresholds import Thresholds
 from monitors.transport.channel import ChannelServer
 
-__all__ = ["MetricsPage", "main", "run_watch", "thresholds_of"]
+__all__ = ["LoggedAlerts", "MetricsPage", "main", "run_watch", "thresholds_of"]
 
 FOLD_EVERY_S = 5.0
 LONGEST_PAUSE_S = 0.5
@@ -54,21 +59,26 @@ class MetricsPage:
     Parameters
     ----------
     counters
-        Folder of the workers' counters.
+        Folder of the counters of all processes.
     service
         The monitors.
     store
         Routes and announcements.
+    totals
+        Keeps what the monitors count beyond the life of this process.
     """
 
-    def __init__(self, counters: Path, service: MonitorService, store: StateStore) -> None:
+    def __init__(self, counters: Path, service: MonitorService, store: StateStore, totals: LastingTotals) -> None:
         self._counters = counters
         self._service = service
         self._store = store
+        self._totals = totals
 
     async def __call__(self, accept: str) -> tuple[bytes, str]:
         """Return body and content type. Files and store are read in a thread, the monitors on the loop."""
-        gauges = list(self._service.gauges())
+        shown = list(self._service.gauges())
+        self._totals.take(total for total in shown if METRICS[total[0]].kind == "counter")
+        gauges = [gauge for gauge in shown if METRICS[gauge[0]].kind != "counter"]
         return await asyncio.to_thread(self._render, gauges, accept)
 
     def _render(self, gauges: list[Gauge], accept: str) -> tuple[bytes, str]:
@@ -86,6 +96,15 @@ class MetricsPage:
             return []
         gauges = [gauge for route in routes for gauge in route_gauges(route)]
         return gauges + list(fleet_gauges(live_workers(self._counters), fleet))
+
+
+class LoggedAlerts:
+    """Writes every transition of an alert as a line of the log."""
+
+    def publish(self, alert: Alert) -> None:
+        """Log one transition."""
+        level = logging.WARNING if alert.state in ("warn", "firing") else logging.INFO
+        logger.log(level, "alert %s is %s (%s): %s", alert.id, alert.state, alert.severity, alert.summary)
 
 
 class _InternalServer(uvicorn.Server):
@@ -112,9 +131,11 @@ async def run_watch(settings: Settings, run_dir: RunDirectory, stop: asyncio.Eve
     clock = SystemClock()
     store = SqliteStore(settings.state, clock=clock)
     alerts = LedgerAlertStore(store, Ledger(store, clock))
-    service = MonitorService(thresholds_of(settings.monitor), clock, store=alerts)
+    service = MonitorService(thresholds_of(settings.monitor), clock, store=alerts, sinks=[LoggedAlerts()])
     channel = ChannelServer(run_dir.watch_socket, service.receive)
-    pages = watch_pages(service, MetricsPage(run_dir.counters, service, store))
+    name = f"watch-{os.getpid()}-{secrets.token_hex(2)}"
+    counters = SharedCounters.create(run_dir.counters, name, role="watch")
+    pages = watch_pages(service, MetricsPage(run_dir.counters, service, store, LastingTotals(counters)))
     server = _internal_server(pages, run_dir.watch_http_socket)
     try:
         await channel.start()
@@ -122,9 +143,11 @@ async def run_watch(settings: Settings, run_dir: RunDirectory, stop: asyncio.Eve
             tasks.create_task(server.serve(), name="watch pages")
             tasks.create_task(_keep_folding(run_dir.counters, stop), name="fold counters")
             await _keep_ticking(service, run_dir.counters, settings.monitor.tick_s, stop)
+            stop.set()
             server.should_exit = True
     finally:
         await channel.close()
+        counters.close()
         store.close()
 
 
@@ -151,7 +174,9 @@ def _internal_server(app: Starlette, path: Path) -> _InternalServer:
 
 
 async def _keep_ticking(service: MonitorService, counters: Path, tick_s: float, stop: asyncio.Event) -> None:
-    while not await _is_set(stop, min(tick_s / 4.0, LONGEST_PAUSE_S)):
+    """Tick until told to stop, or until the supervisor is gone."""
+    parent = os.getppid()
+    while os.getppid() == parent and not await _is_set(stop, min(tick_s / 4.0, LONGEST_PAUSE_S)):
         service.take_faults(fault_totals(await asyncio.to_thread(read_counters, counters)))
         service.tick()
 

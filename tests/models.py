@@ -78,6 +78,12 @@ def multi_output() -> bytes:
 
 
 @cache
+def echo_model() -> bytes:
+    """``x`` (n, 1) float32 -> ``y`` (n, 1) equal to x, at once: what the next two models are beside."""
+    return _serialized([helper.make_node("Identity", ["x"], ["y"])], [_floats("x", 1)], [_floats("y", 1)], [])
+
+
+@cache
 def failing_model() -> bytes:
     """``x`` (n, 1) float32 -> ``y`` (n, 1): 10, 20, 30 for 0, 1, 2; raises for the whole batch for anything more."""
     nodes = [
@@ -107,6 +113,13 @@ def slow_model() -> bytes:
         helper.make_node("Loop", ["turns", "always", "x"], ["y"], body=body),
     ]
     return _serialized(nodes, [_floats("x", 1)], [_floats("y", 1)], [_constant("always", np.array(True))])
+
+
+@cache
+def elementwise(operator: str, width: int = 1, element_type: int = TensorProto.FLOAT) -> bytes:
+    """``x`` (n, width) -> ``y`` (n, width) by one operator, such as ``Identity`` or ``Reciprocal`` (infinite for 0)."""
+    x, y = (helper.make_tensor_value_info(name, element_type, ["n", width]) for name in "xy")
+    return _serialized([helper.make_node(operator, ["x"], ["y"])], [x], [y], [])
 
 
 @cache

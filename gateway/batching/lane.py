@@ -114,17 +114,24 @@ class Lane:
             raise LaneFull
         self.queued_rows += job.decoded.n
         self._jobs.append(job)
+        self._schedule()
+
+    def _schedule(self) -> None:
         if not self._scheduled and not self._running:
             self._scheduled = True
             self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
+        """Start one run. What is left waits for the next pass, so that the loop is never held for more than one."""
         self._scheduled = False
-        while not self._running and (batch := self._take()):
-            if sum(job.decoded.n for job in batch) <= self._inline_rows:
-                self._run_here(batch)
-            else:
-                self._run_there(batch)
+        if self._running or not (batch := self._take()):
+            return
+        if sum(job.decoded.n for job in batch) <= self._inline_rows:
+            self._run_here(batch)
+        else:
+            self._run_there(batch)
+        if self._jobs or self._solo:
+            self._schedule()
 
     def _take(self) -> list[Job]:
         """Return the next batch: a job that must run alone, or as many compatible ones as fit."""
@@ -186,7 +193,7 @@ class Lane:
         if not handle.terminated:
             self._settle(batch, result, started, perf_counter() - started)
         if self._jobs or self._solo:
-            self._flush()
+            self._schedule()
 
     def _settle(self, batch: list[Job], result: Outputs | Exception, started: float, seconds: float) -> None:
         self._on_run(sum(job.decoded.n for job in batch), len(batch), seconds)
@@ -197,22 +204,28 @@ class Lane:
             job.started_at = started
         self._deliver(batch, result, seconds)
 
-    @staticmethod
-    def _deliver(batch: Sequence[Job], result: Outputs | Exception, seconds: float) -> None:
+    def _deliver(self, batch: Sequence[Job], result: Outputs | Exception, seconds: float) -> None:
         start = 0
         for job in batch:
             stop = start + job.decoded.n
             if not job.cancelled:
                 whole = isinstance(result, Exception) or len(batch) == 1
-                job.deliver(result if whole else result.rows(start, stop), seconds)  # type: ignore[union-attr]
+                self._hand_over(job, result if whole else result.rows(start, stop), seconds)  # type: ignore[union-attr]
             start = stop
+
+    def _hand_over(self, job: Job, result: Outputs | Exception, seconds: float) -> None:
+        try:
+            job.deliver(result, seconds)
+        except Exception as exc:  # a task owner: one caller's failure must not keep its neighbours from their answers
+            self._loop.call_exception_handler({"message": "an answer could not be delivered", "exception": exc})
 
 
 def _same_shape(first: Job, other: Job) -> bool:
     if first.decoded.values_nd is not None:
         return True
     a, b = first.decoded.feeds, other.decoded.feeds
-    return a.keys() == b.keys() and all(a[k].shape[1:] == b[k].shape[1:] for k in a)
+    whole = all(len(feed) == job.decoded.n for job in (first, other) for feed in job.decoded.feeds.values())
+    return whole and a.keys() == b.keys() and all(a[k].shape[1:] == b[k].shape[1:] for k in a)
 
 
 def _run(version: Runnable, batch: list[Job], handle: RunHandle | None) -> Outputs | Exception:

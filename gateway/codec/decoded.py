@@ -14,7 +14,14 @@ FeatureFault = tuple[int, str, int]
 
 
 class RowsRefused(Exception):
-    """Well-formed rows break a ``reject`` policy; the slow second pass says where."""
+    """Well-formed rows break a ``reject`` policy; the slow second pass says where.
+
+    ``feature`` is the first that was found, ``kind`` its fault, ``rows`` how many rows have it.
+    """
+
+    def __init__(self, feature: str, kind: str, rows: int) -> None:
+        super().__init__(f"{feature} is {kind}")
+        self.feature, self.kind, self.rows = feature, kind, rows
 
 
 @dataclass(slots=True, eq=False)

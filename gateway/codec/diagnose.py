@@ -7,15 +7,16 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from gateway.codec.limits import check_depth
+from gateway.codec.strict import described
 from gateway.contract import Contract, Feature
 from gateway.errors import BodyMalformed, BodyTooLarge, Fault, InputRejected, RequestInvalid
 from gateway.settings import LimitSettings
 
-__all__ = ["MAX_FAULTS", "diagnose_instances", "diagnose_row", "pointer"]
+__all__ = ["MAX_FAULTS", "diagnose_instances", "diagnose_row", "diagnose_tensors", "pointer"]
 
 MAX_FAULTS = 64
 _INTEGER_BITS = {"int8": 8, "int16": 16, "int32": 32, "int64": 64, "uint8": 8, "uint16": 16, "uint32": 32, "uint64": 64}
@@ -32,7 +33,8 @@ def pointer(*parts: str | int) -> str:
     >>> pointer("instances", 0, "a/b")
     '/instances/0/a~1b'
     """
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+    joined = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+    return joined.encode("utf-8", "backslashreplace").decode()  # half a surrogate pair has no UTF-8
 
 
 def diagnose_instances(
@@ -50,24 +52,49 @@ def diagnose_instances(
         return BodyMalformed("the body is not a prediction request", faults)
     if len(document["instances"]) > limits.rows:
         return BodyTooLarge("rows", limits.rows, len(document["instances"]))
+    rows = document["instances"]
+    if contract.layout == "tensors":
+        return BodyMalformed(f"the rows cannot be read as the model's input: {cause}")
+    found = (fault for i, row in enumerate(rows) for fault in diagnose_row(row, contract, "instances", i))
+    rejected = _rejection(found, names, len(rows))
+    return rejected if rejected.total else BodyMalformed(f"the rows cannot be read as the model's inputs: {cause}")
+
+
+def diagnose_tensors(
+    columns: Sequence[Sequence[Any]], pointers: Callable[[int, int], str], contract: Contract, *, names: tuple[str, str]
+) -> InputRejected:
+    """Return the error that names every value of tensors that breaks a ``reject`` policy.
+
+    Parameters
+    ----------
+    columns
+        Values of each feature, row by row.
+    pointers
+        Where a value stands in the body, from its row and the index of its feature.
+    """
+    found = (
+        fault
+        for i, row in enumerate(zip(*columns, strict=True))
+        for j, value in enumerate(row)
+        for fault in _value_faults(contract.features[j], value, pointers(i, j))
+    )
+    return _rejection(found, names, len(columns[0]))
+
+
+def _rejection(found: Iterable[Fault], names: tuple[str, str], rows: int) -> InputRejected:
     counts: Counter[tuple[str, str]] = Counter()
     shown: list[Fault] = []
-    total = 0
-    for i, row in enumerate(document["instances"]):
-        for fault in diagnose_row(row, contract, "instances", i):
-            total += 1
-            counts[(fault.feature or "", fault.kind)] += 1
-            if len(shown) < MAX_FAULTS:
-                shown.append(fault)
-    if not total:
-        return BodyMalformed(f"the rows cannot be read as the model's inputs: {cause}")
-    return InputRejected(*names, shown, total, counts)
+    for fault in found:
+        counts[(fault.feature or "", fault.kind)] += 1
+        if len(shown) < MAX_FAULTS:
+            shown.append(fault)
+    return InputRejected(*names, shown, counts.total(), counts, rows=rows)
 
 
 def _parse(body: bytes, limits: LimitSettings) -> Any:
     check_depth(body, limits.depth)
     try:
-        return json.loads(body, parse_constant=_NotFinite)
+        return json.loads(body.decode("utf-8"), parse_constant=_NotFinite)
     except UnicodeDecodeError as exc:
         raise BodyMalformed(f"the body is not UTF-8 (byte {exc.start})") from exc
     except json.JSONDecodeError as exc:
@@ -88,7 +115,7 @@ def _envelope_faults(document: Any) -> Iterator[Fault]:
         yield Fault("/instances", "shape", "at least one row", "an empty list")
     if not isinstance(document.get("model"), str | None):
         yield Fault("/model", "wrong_type", "a model name", _name(document["model"]))
-    for key in document.keys() - {"instances", "model"}:
+    for key in sorted(document.keys() - {"instances", "model"}):
         yield Fault(pointer(key), "unknown", "'instances' and 'model' only", "an unknown member")
 
 
@@ -122,12 +149,11 @@ def _value_faults(feature: Feature, value: Any, at: str) -> Iterator[Fault]:
         yield Fault(at, "wrong_type", _expected(feature), _name(value), feature.name)
         return
     if feature.out_of_range == "reject" and _is_outside(feature, value):
-        low, high = feature.minimum, feature.maximum
-        yield Fault(at, "out_of_range", f"a value from {low} to {high}", str(value), feature.name)
+        yield Fault(at, "out_of_range", _range(feature), described(value), feature.name)
     if feature.unseen == "reject" and feature.categories and value not in feature.categories:
         known = ", ".join(repr(c) for c in feature.categories[:8])
         more = ", ..." if len(feature.categories) > 8 else ""
-        yield Fault(at, "unseen", f"one of {known}{more}", repr(value)[:64], feature.name)
+        yield Fault(at, "unseen", f"one of {known}{more}", described(value), feature.name)
 
 
 def _has_type(feature: Feature, value: Any) -> bool:
@@ -158,7 +184,13 @@ def _is_outside(feature: Feature, value: Any) -> bool:
     if isinstance(value, str | bool):
         return False
     low, high = feature.minimum, feature.maximum
-    return bool((low is not None and value < low) or (high is not None and value > high))
+    return (low is not None and value < low) or (high is not None and value > high)
+
+
+def _range(feature: Feature) -> str:
+    if feature.minimum is None:
+        return f"at most {feature.maximum}"
+    return f"at least {feature.minimum}" if feature.maximum is None else f"{feature.minimum} to {feature.maximum}"
 
 
 def _expected(feature: Feature) -> str:
@@ -172,14 +204,4 @@ def _expected(feature: Feature) -> str:
 
 
 def _name(value: Any) -> str:
-    if isinstance(value, _NotFinite):
-        return f"{float(value)} (not JSON)"
-    names = {
-        dict: "an object",
-        list: "a list",
-        str: "a string",
-        bool: "a boolean",
-        int: "an integer",
-        float: "a number",
-    }
-    return "null" if value is None else names.get(type(value), type(value).__name__)
+    return f"{float(value)} (not JSON)" if isinstance(value, _NotFinite) else described(value)

@@ -11,7 +11,7 @@ import numpy as np
 from gateway.codec.decoded import Decoded, RowsRefused
 from gateway.codec.diagnose import diagnose_instances
 from gateway.codec.limits import check_depth, check_rows
-from gateway.codec.rows import RowGatherer, row_types
+from gateway.codec.rows import RowGatherer, nested_type, row_types
 from gateway.contract import Contract
 from gateway.errors import BodyMalformed, RequestInvalid
 from gateway.settings import LimitSettings
@@ -49,7 +49,7 @@ def peek_model(body: bytes) -> str | None:
     """Return the body's ``model`` member without decoding the rows; ``None`` where it has none or is not JSON."""
     try:
         return _peek(body).model
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return None
 
 
@@ -70,9 +70,10 @@ class PlainDecoder:
         ranks: Mapping[str, int],
     ) -> None:
         self._contract, self._limits, self._names = contract, limits, names
-        self._tensor = next(iter(inputs.values())) if contract.layout == "tensors" and len(inputs) == 1 else None
+        tensor = next(iter(inputs.values())) if contract.layout == "tensors" and len(inputs) == 1 else None
+        self._tensor = tensor if tensor and tensor.shape else None
         self._gatherer = None
-        row: Any = list[Any]
+        row: Any = nested_type(self._tensor.dtype, len(self._tensor.shape) - 1) if self._tensor else list[Any]
         if contract.layout != "tensors":
             dtype = inputs[contract.input_name].dtype if contract.layout == "matrix" else "float32"
             self._gatherer = RowGatherer(contract, ranks, dtype)
@@ -109,9 +110,10 @@ class PlainDecoder:
         except (RowsRefused, ArithmeticError, ValueError, TypeError) as exc:
             raise self._diagnosis(body, exc) from exc
 
+    @np.errstate(over="raise")
     def _tensors(self, rows: list[Any]) -> Decoded:
         if self._tensor is None:
-            raise BodyMalformed("this model has several tensor inputs: use the Open Inference Protocol under /v2")
+            raise BodyMalformed("this model's inputs are no batch of rows: use the Open Inference Protocol under /v2")
         values = np.array(rows, object if self._tensor.dtype == "string" else self._tensor.dtype)
         expected = self._tensor.shape[1:]
         if len(expected) != values.ndim - 1 or any(

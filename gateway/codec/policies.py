@@ -21,17 +21,17 @@ class MatrixPolicies:
     """The policies of a contract whose features are the columns of one matrix, vectorised over the matrix.
 
     Cost: one pass of two comparisons when a range is declared, one ``isnan`` where a value may be missing, nothing
-    otherwise. Loop-safe: holds no state.
+    otherwise. Loop-safe: holds no state. ``dtype`` is the graph's own.
     """
 
-    def __init__(self, contract: Contract) -> None:
+    def __init__(self, contract: Contract, dtype: str) -> None:
         features = contract.features
-        self._name = contract.input_name
+        self._name, self._dtype = contract.input_name, dtype
         self._features = features
-        self._low_d = np.array([-np.inf if f.minimum is None else f.minimum for f in features], np.float64)
-        self._high_d = np.array([np.inf if f.maximum is None else f.maximum for f in features], np.float64)
+        self._low_d = _rounded([-np.inf if f.minimum is None else f.minimum for f in features], dtype)
+        self._high_d = _rounded([np.inf if f.maximum is None else f.maximum for f in features], dtype)
         self._ranged = bool(np.isfinite(self._low_d).any() or np.isfinite(self._high_d).any())
-        self._listed = [(j, np.array(f.categories, np.float64)) for j, f in enumerate(features) if f.categories]
+        self._listed = [(j, _rounded(f.categories, dtype)) for j, f in enumerate(features) if f.categories]
         self._fill_d = np.array([0.0 if f.fill is None else float(f.fill) for f in features], np.float64)
 
     def apply(self, x_nd: npt.NDArray[Any], *, may_miss: bool) -> Decoded:
@@ -45,7 +45,7 @@ class MatrixPolicies:
         n = len(x_nd)
         masks = list(self._masks(x_nd, may_miss))
         if not masks:
-            return Decoded(n, {self._name: x_nd}, x_nd)
+            return Decoded(n, {self._name: x_nd.astype(self._dtype, copy=False)}, x_nd)
         return self._settle(x_nd, masks)
 
     def _masks(self, x_nd: npt.NDArray[Any], may_miss: bool) -> Sequence[tuple[str, npt.NDArray[np.bool_]]]:
@@ -75,9 +75,9 @@ class MatrixPolicies:
             for j in np.flatnonzero(mask_nd.any(axis=0)):
                 feature = self._features[j]
                 policy = getattr(feature, kind)
-                if policy == "reject":
-                    raise RowsRefused(f"{feature.name} is {kind}")
                 rows_n = mask_nd[:, j]
+                if policy == "reject":
+                    raise RowsRefused(feature.name, kind, int(rows_n.sum()))
                 flags_n[rows_n] |= _FLAGS[kind]
                 if policy == "impute":
                     feed_nd = x_nd.copy() if feed_nd is x_nd else feed_nd
@@ -85,7 +85,7 @@ class MatrixPolicies:
                     flags_n[rows_n] |= IMPUTED_FLAG
                 if not (kind == "missing" and feature.nullable):
                     faults.append((int(j), kind, int(rows_n.sum())))
-        return Decoded(n, {self._name: feed_nd}, x_nd, flags_n, tuple(faults))
+        return Decoded(n, {self._name: feed_nd.astype(self._dtype, copy=False)}, x_nd, flags_n, tuple(faults))
 
 
 class ColumnPolicies:
@@ -137,7 +137,7 @@ class ColumnPolicies:
         for kind, rows_n in self._masks(feature, values_n):
             policy = getattr(feature, kind)
             if policy == "reject":
-                raise RowsRefused(f"{feature.name} is {kind}")
+                raise RowsRefused(feature.name, kind, int(rows_n.sum()))
             flags_n[rows_n] |= _FLAGS[kind]
             if policy == "impute":
                 flags_n[rows_n] |= IMPUTED_FLAG
@@ -149,17 +149,27 @@ class ColumnPolicies:
     @staticmethod
     def _masks(feature: Feature, values_n: npt.NDArray[np.float64]) -> list[tuple[str, npt.NDArray[np.bool_]]]:
         missing_n = np.isnan(values_n)
+        values_n = _rounded(values_n, feature.dtype)
         masks = [("missing", missing_n)]
         if feature.minimum is not None or feature.maximum is not None:
-            low = -np.inf if feature.minimum is None else feature.minimum
-            high = np.inf if feature.maximum is None else feature.maximum
+            low = _rounded(-np.inf if feature.minimum is None else feature.minimum, feature.dtype)
+            high = _rounded(np.inf if feature.maximum is None else feature.maximum, feature.dtype)
             masks.append(("out_of_range", (values_n < low) | (values_n > high)))
         if feature.categories and feature.dtype == "string":
             masks.append(("unseen", values_n == UNSEEN_CODE))
         elif feature.categories:
-            masks.append(("unseen", ~np.isin(values_n, np.array(feature.categories, np.float64)) & ~missing_n))
+            masks.append(("unseen", ~np.isin(values_n, _rounded(feature.categories, feature.dtype)) & ~missing_n))
         return [(kind, rows_n) for kind, rows_n in masks if rows_n.any()]
 
     def _tensor(self, feature: Feature, column: Sequence[Any]) -> npt.NDArray[Any]:
         tensor: npt.NDArray[Any] = np.array(column, dtype=object if feature.dtype == "string" else feature.dtype)
         return tensor.reshape(-1, 1) if self._ranks[feature.name] == 2 else tensor
+
+
+def _rounded(values: Any, dtype: str) -> npt.NDArray[np.float64]:
+    """Return numbers as the graph's dtype holds them: 0.1 from a client is not above a limit of 0.1 in float32."""
+    exact = np.asarray(values, np.float64)
+    if not dtype.startswith("float"):
+        return exact
+    with np.errstate(over="ignore"):
+        return exact.astype(dtype).astype(np.float64)

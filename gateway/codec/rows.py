@@ -12,7 +12,7 @@ from gateway.codec.decoded import Decoded
 from gateway.codec.policies import ColumnPolicies, MatrixPolicies
 from gateway.contract import Contract, Feature
 
-__all__ = ["RowGatherer", "column_ranks", "encode_table", "row_types"]
+__all__ = ["RowGatherer", "column_ranks", "encode_table", "nested_type", "row_types"]
 
 
 def row_types(contract: Contract) -> Any:
@@ -25,7 +25,7 @@ def row_types(contract: Contract) -> Any:
     rename: dict[str, str] = {}
     cells: list[Any] = []
     for j, feature in enumerate(contract.features):
-        scalar = _scalar_type(feature)
+        scalar = nested_type(feature.dtype, 0)
         may_miss = feature.missing != "reject"
         fields.append((f"f{j}", scalar | None, None) if may_miss else (f"f{j}", scalar))
         cells.append(scalar | None if may_miss else scalar)
@@ -41,12 +41,13 @@ def row_types(contract: Contract) -> Any:
     return row | tuple[tuple(cells)]  # type: ignore[misc]  # a tuple type made at run time
 
 
-def _scalar_type(feature: Feature) -> Any:
-    if feature.dtype == "string":
-        return str
-    if feature.dtype == "bool":
-        return bool
-    return float if feature.dtype.startswith("float") else int
+def nested_type(dtype: str, depth: int) -> Any:
+    """Return the type that a value of a graph's dtype has in JSON, in ``depth`` lists."""
+    named: dict[str, Any] = {"string": str, "bool": bool}
+    nested = named.get(dtype, float if dtype.startswith("float") else int)
+    for _ in range(depth):
+        nested = list[nested]  # type: ignore[valid-type]  # a type made at run time
+    return nested
 
 
 def column_ranks(contract: Contract, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
@@ -63,12 +64,14 @@ class RowGatherer:
             f.missing != "reject" for f in contract.features
         )
         self._may_miss = any(f.missing != "reject" for f in contract.features)
-        self._dtype = dtype
-        self._matrix = MatrixPolicies(contract) if contract.layout == "matrix" else None
+        # NaN needs a float, also on its way to an integer that replaces it
+        self._dtype = "float64" if self._may_miss and not dtype.startswith("float") else dtype
+        self._matrix = MatrixPolicies(contract, dtype) if contract.layout == "matrix" else None
         self._columns = ColumnPolicies(contract, dict(ranks)) if contract.layout == "columns" else None
 
-    def gather(self, rows: Sequence[Any]) -> Decoded:
-        """Return the rows as graph inputs.
+    @np.errstate(over="raise")  # 1e300 in a float32 column is a fault of the client's, not infinity
+    def gather(self, rows: Sequence[Any], *, is_typed: bool = True) -> Decoded:
+        """Return the rows as graph inputs; ``is_typed`` says that they come from a decoder of ``row_types``.
 
         Raises
         ------
@@ -81,9 +84,7 @@ class RowGatherer:
         else:
             cells = [row if type(row) is tuple else tuple(getattr(row, f) for f in self._fields) for row in rows]
         if self._matrix is not None:
-            with np.errstate(over="raise"):  # 1e300 in a float32 column is a fault of the client's, not infinity
-                x_nd = np.array(cells, self._dtype)
-            return self._matrix.apply(x_nd, may_miss=self._may_miss)
+            return self._matrix.apply(np.array(cells, self._dtype), may_miss=self._may_miss or not is_typed)
         assert self._columns is not None
         return self._columns.apply(list(zip(*cells, strict=True)))
 
@@ -107,4 +108,4 @@ def encode_table(
         A value breaks a ``reject`` policy of the contract.
     """
     cells = [tuple(row.get(f.name) for f in contract.features) for row in rows]
-    return RowGatherer(contract, ranks, dtype).gather(cells)
+    return RowGatherer(contract, ranks, dtype).gather(cells, is_typed=False)

@@ -1,12 +1,13 @@
 """The Open Inference Protocol, version 2, REST with JSON tensors.
 
 The protocol is the one published by the KServe community; ``data`` may come nested or flat in row-major order.
+Pointers in errors count as if it were flat.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -14,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from gateway.codec.decoded import Decoded, RowsRefused
+from gateway.codec.diagnose import diagnose_tensors, pointer
 from gateway.codec.limits import check_depth, check_rows
-from gateway.codec.rows import RowGatherer
+from gateway.codec.rows import RowGatherer, nested_type
 from gateway.contract import Contract
-from gateway.errors import BodyMalformed, Fault, InputRejected
+from gateway.errors import BodyMalformed
 from gateway.settings import LimitSettings
 from gateway.types import TensorSpec
 
@@ -76,8 +78,8 @@ class V2Decoder:
     ) -> None:
         self._contract, self._inputs, self._limits, self._names = contract, inputs, limits, names
         self._outputs = frozenset(output_names)
-        tensors = contract.layout == "tensors"
-        self._gatherer = None if tensors else RowGatherer(contract, ranks)
+        dtype = inputs[contract.input_name].dtype if contract.layout == "matrix" else "float32"
+        self._gatherer = None if contract.layout == "tensors" else RowGatherer(contract, ranks, dtype)
 
     def decode(self, body: bytes) -> Decoded:
         """Return the request's tensors as graph inputs.
@@ -88,22 +90,23 @@ class V2Decoder:
             The body is not the protocol's, a tensor does not fit, or values break the contract.
         """
         request = self._parse(body)
-        feeds = {name: self._tensor(tensor) for name, tensor in self._by_name(request).items()}
-        rows = {len(value) for value in feeds.values()}
+        given = self._by_name(request)
+        feeds = {name: self._tensor(tensor) for name, tensor in given.items()}
+        rows = {len(value) if value.ndim else 1 for value in feeds.values()}
         if len(rows) > 1 and self._contract.layout == "columns":
             raise BodyMalformed(f"all inputs must have the same first dimension, found {sorted(rows)}")
         n = max(rows, default=0)
         check_rows(n, self._limits.rows)
-        decoded = self._judged(feeds, n)
+        decoded = self._judged(feeds, n, list(given))
         decoded.echo_id = request.id
         decoded.requested = self._requested(request)
         return decoded
 
     def _parse(self, body: bytes) -> _InferRequest:
-        check_depth(body, self._limits.depth) if body.count(b"[") > self._limits.depth else None
+        check_depth(body, self._limits.depth)
         try:
             return _decode_request(body)
-        except (msgspec.MsgspecError, RecursionError) as exc:
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as exc:
             raise BodyMalformed(f"not an inference request: {exc}") from exc
 
     def _by_name(self, request: _InferRequest) -> dict[str, _Input]:
@@ -135,14 +138,29 @@ class V2Decoder:
         except (msgspec.MsgspecError, ValueError, ArithmeticError) as exc:
             raise BodyMalformed(f"input {given.name!r}: data does not fit {expected}{given.shape}: {exc}") from exc
 
-    def _judged(self, feeds: dict[str, npt.NDArray[Any]], n: int) -> Decoded:
+    def _judged(self, feeds: dict[str, npt.NDArray[Any]], n: int, order: list[str]) -> Decoded:
         if self._gatherer is None:
             return Decoded(n, feeds, None)
+        features, matrix = self._contract.features, self._contract.input_name
         try:
-            return self._gatherer.from_feeds(feeds, self._contract.features, self._contract.input_name)
+            return self._gatherer.from_feeds(feeds, features, matrix)
         except RowsRefused as exc:
-            fault = Fault("/inputs", "value", "values that keep the contract", str(exc))
-            raise InputRejected(*self._names, [fault]) from exc
+            if self._contract.layout == "matrix":
+                columns = feeds[matrix].T.tolist()
+                raise diagnose_tensors(
+                    columns, _matrix_pointers(len(features)), self._contract, names=self._names
+                ) from exc
+            columns = [feeds[f.name].reshape(-1).tolist() for f in features]
+            places = [order.index(f.name) for f in features]
+            raise diagnose_tensors(columns, _column_pointers(places), self._contract, names=self._names) from exc
+
+
+def _matrix_pointers(width: int) -> Callable[[int, int], str]:
+    return lambda i, j: pointer("inputs", 0, "data", i * width + j)
+
+
+def _column_pointers(places: Sequence[int]) -> Callable[[int, int], str]:
+    return lambda i, j: pointer("inputs", places[j], "data", i)
 
 
 def _check_shape(given: _Input, spec: TensorSpec) -> None:
@@ -153,14 +171,10 @@ def _check_shape(given: _Input, spec: TensorSpec) -> None:
 
 
 def _array(given: _Input, dtype: str) -> npt.NDArray[Any]:
-    scalar: Any = str if dtype == "string" else bool if dtype == "bool" else float if "float" in dtype else int
     try:
-        values: Any = msgspec.json.decode(given.data, type=list[scalar])
+        values: Any = msgspec.json.decode(given.data, type=nested_type(dtype, 1))
     except msgspec.ValidationError:
-        nested: Any = scalar
-        for _ in given.shape:
-            nested = list[nested]
-        values = msgspec.json.decode(given.data, type=nested)
+        values = msgspec.json.decode(given.data, type=nested_type(dtype, len(given.shape)))
     with np.errstate(over="raise"):
         array: npt.NDArray[Any] = np.array(values, object if dtype == "string" else dtype)
     if array.size != math.prod(given.shape):

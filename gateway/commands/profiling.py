@@ -116,4 +116,4 @@ def _answers(version: ServableVersion, decoded: Decoded) -> Any:
         except RunFailed as exc:
             raise TableInvalid(f"the model fails on rows {start + 1} to {stop}: {exc}") from exc
         scores_nk = np.zeros((stop - start, 0)) if outputs.scores_nk is None else outputs.scores_nk
-        yield version.reader.label_codes(outputs), scores_nk.astype(np.float64)
+        yield version.reader.label_codes(outputs, stop - start), scores_nk.astype(np.float64)

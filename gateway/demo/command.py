@@ -54,6 +54,7 @@ def _demo(
 
 
 def _run(options: Options, console: Console) -> int:
+    from gateway.demo.folder_lock import FolderTaken
     from gateway.demo.gateway_process import GatewayDied
     from gateway.demo.performance import perform
 
@@ -68,6 +69,6 @@ def _run(options: Options, console: Console) -> int:
         return 0 if asyncio.run(main()) else 1
     except asyncio.CancelledError:
         return INTERRUPTED
-    except GatewayDied as error:
+    except (FolderTaken, GatewayDied) as error:
         console.print(str(error), markup=False)
     return 1

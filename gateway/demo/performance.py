@@ -14,6 +14,7 @@ from rich.console import Console
 from gateway.demo.admin import Admin
 from gateway.demo.bundles import MODEL
 from gateway.demo.data import load_phishing, sample_instances
+from gateway.demo.folder_lock import lock_folder
 from gateway.demo.gateway_process import GatewayPlan, GatewayProcess, free_port
 from gateway.demo.models import prepare_models
 from gateway.demo.scenario import PHASES, Scenario, scaled
@@ -45,16 +46,18 @@ async def perform(options: Options, console: Console, *, environment: Mapping[st
     ------
     gateway.demo.gateway_process.GatewayDied
         The gateway did not start.
+    gateway.demo.folder_lock.FolderTaken
+        Another demonstration runs in the folder.
     """
-    options.folder.mkdir(parents=True, exist_ok=True)
-    console.print("training the models" if not (options.folder / "models").is_dir() else "checking the models")
-    models = await asyncio.to_thread(prepare_models, options.folder, lambda line: console.print(f"  {line}"))
-    plan = GatewayPlan(options.folder, models, free_port(options.port), stable=f"{MODEL}=1")
-    console.print(f"starting the gateway: {plan.workers} workers, shadow, watch with ticks of {plan.tick_s:g} s")
-    async with GatewayProcess(plan, environment=environment) as gateway:
-        await gateway.wait_ready()
-        console.print(where_to_look(plan))
-        return await _play(plan, options, console)
+    with lock_folder(options.folder):
+        console.print("training the models" if not (options.folder / "models").is_dir() else "checking the models")
+        models = await asyncio.to_thread(prepare_models, options.folder, lambda line: console.print(f"  {line}"))
+        plan = GatewayPlan(options.folder, models, free_port(options.port), stable=f"{MODEL}=1")
+        console.print(f"starting the gateway: {plan.workers} workers, shadow, watch with ticks of {plan.tick_s:g} s")
+        async with GatewayProcess(plan, environment=environment) as gateway:
+            await gateway.wait_ready()
+            console.print(where_to_look(plan))
+            return await _play(plan, options, console)
 
 
 async def _play(plan: GatewayPlan, options: Options, console: Console) -> bool:

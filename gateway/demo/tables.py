@@ -25,10 +25,13 @@ def where_to_look(plan: GatewayPlan) -> Table:
     return table
 
 
-def open_alerts(scenario: Scenario, most: int = 8) -> Table:
+def open_alerts(scenario: Scenario, most: int = 6) -> Table:
     """Return the alerts that are open now, with the features they name."""
     table = Table("alert", "on", "severity", "names", title="Open alerts", expand=True)
-    for sighting in scenario.alerts.open_sightings()[:most]:
+    sightings = sorted(scenario.alerts.open_sightings(), key=_prominence)
+    if len(sightings) > most:
+        table.caption = f"and {len(sightings) - most} more"
+    for sighting in sightings[:most]:
         severity = f"[red]{sighting.severity}" if sighting.severity == "page" else f"[yellow]{sighting.severity}"
         table.add_row(sighting.cause, _stream(sighting), severity, ", ".join(sighting.named))
     return table
@@ -83,6 +86,10 @@ def answers_text(answers: Mapping[tuple[str, str], int]) -> str:
     'canary 2: 10, stable 1: 90'
     """
     return ", ".join(f"{variant} {version}: {count}" for (variant, version), count in sorted(answers.items()))
+
+
+def _prominence(sighting: Sighting) -> tuple[bool, bool, float]:
+    return sighting.variant != "stable", sighting.severity != "page", sighting.first_seen_at
 
 
 def _stream(sighting: Sighting) -> str:

@@ -13,6 +13,7 @@ from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from gateway.demo.alert_log import Sighting
 from gateway.demo.gateway_process import GatewayPlan
 from gateway.demo.scenario import Scenario
 from gateway.demo.tables import alerts_seen, answers_text, checks_kept, open_alerts, phases_played, where_to_look
@@ -62,16 +63,10 @@ class PlainView:
         """Print where the story is and what is open."""
         if not scenario.records:
             return
-        alerts = "; ".join(
-            f"{s.severity}: {s.cause} on {s.variant} {s.version}" for s in scenario.alerts.open_sightings()
-        )
-        self._console.print(
-            f"[{_elapsed_s(scenario):4.0f} s] {_title(scenario)}: {_traffic_text(scenario, self._rate)}"
-            + (f"; {alerts}" if alerts else ""),
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
+        alerts = _alerts_text(scenario.alerts.open_sightings())
+        progress = f"[{_elapsed_s(scenario):3.0f} of {_planned_s(scenario):.0f} s] {_title(scenario)}"
+        line = f"{progress}: {_traffic_text(scenario, self._rate)}" + (f"; {alerts}" if alerts else "")
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 class LiveView:
@@ -96,13 +91,13 @@ class LiveView:
         """Paint progress, addresses, traffic and open alerts."""
         if not scenario.records:
             return
+        planned_s = _planned_s(scenario)
         facts = Table.grid(padding=(0, 2))
+        facts.add_row("progress", ProgressBar(planned_s, min(planned_s, _elapsed_s(scenario)), width=60))
         facts.add_row("traffic", _traffic_text(scenario, self._rate))
         facts.add_row("collapse index", _collapse_text(scenario))
         facts.add_row("fallbacks", str(scenario.fallbacks))
-        planned_s = sum(phase.seconds for phase in scenario.phases)
-        bar = ProgressBar(total=planned_s, completed=min(planned_s, _elapsed_s(scenario)))
-        picture = Group(bar, facts, where_to_look(self._plan), open_alerts(scenario))
+        picture = Group(facts, where_to_look(self._plan), open_alerts(scenario))
         self._live.update(Panel(picture, title=f"weir demo: {_title(scenario)}"), refresh=True)
 
 
@@ -128,6 +123,20 @@ def _traffic_text(scenario: Scenario, rate: _Rate) -> str:
     total = scenario.traffic.total
     answers = answers_text(total.answers)
     return f"{total.requests} requests, {rate.of(total.requests):.0f}/s, {total.failed} errors, {answers}"
+
+
+def _alerts_text(sightings: list[Sighting]) -> str:
+    """Return which causes are open on which streams; page before warning."""
+    texts = []
+    for severity in ("page", "warning"):
+        mine = [s for s in sightings if s.severity == severity]
+        causes, streams = dict.fromkeys(s.cause for s in mine), dict.fromkeys(f"{s.variant} {s.version}" for s in mine)
+        texts += [f"{severity}: {', '.join(causes)} (on {', '.join(streams)})"] if mine else []
+    return "; ".join(texts)
+
+
+def _planned_s(scenario: Scenario) -> float:
+    return sum(phase.seconds for phase in scenario.phases)
 
 
 def _collapse_text(scenario: Scenario) -> str:

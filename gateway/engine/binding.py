@@ -1,26 +1,28 @@
 """How a bundle's graphs become a contract: what the manifest says, and documented defaults where it is silent.
 
-Defaults. One numeric input of rank 2 whose width is known is a matrix; its columns are the manifest's features, else
-``x0``, ``x1``... Several inputs of rank 1 or (n, 1) are one feature each, named as the inputs. Anything else is
-served as tensors. An output that is a map, or a float matrix whose rows sum to one, is the probabilities; an integer
-or string output of one value a row beside it is the label; a float output of one value a row is the value.
+Defaults. One numeric input of rank 2 is a matrix; its columns are the manifest's features, else ``x0``, ``x1``... of
+the input's dtype. Inputs of rank 1 or (n, 1) are one feature each, named as the inputs; so is a single one, unless the
+manifest gives its column another name. Anything else is served as tensors. An output that is a map, or a float matrix
+whose rows sum to one, is the probabilities; an integer or string output of one value a row beside it is the label; a
+float output of one value a row is the value.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from gateway.catalog.manifest import FeatureEntry, Interface
-from gateway.contract import Contract, Feature, OutputBinding
+from gateway.contract import Contract, Dtype, Feature, OutputBinding
 from gateway.types import GraphInfo, TensorSpec
 
 __all__ = ["BindingInvalid", "Hint", "bind_inputs", "bind_outputs"]
 
 _SUM_TOLERANCE = 1e-3
+_NUMBERS = frozenset(get_args(Dtype)) - {"string"}
 
 
 class BindingInvalid(Exception):
@@ -46,16 +48,18 @@ def bind_inputs(interface: Interface, graph: GraphInfo, hints: Mapping[str, Hint
     layout, input_name, features = _layout(interface, graph)
     policy = interface.unknown_features or unknown
     bound = tuple(_with_hint(feature, hints.get(feature.name, Hint())) for feature in features)
+    matrix_dtype = graph.inputs[0].dtype if layout == "matrix" else None
     for feature in bound:
-        _check(feature, layout)
+        _check(feature, matrix_dtype or feature.dtype)
     return Contract(layout, bound, OutputBinding(), input_name, policy)  # type: ignore[arg-type]  # literals
 
 
 def _layout(interface: Interface, graph: GraphInfo) -> tuple[Any, str, tuple[Feature, ...]]:
-    declared = tuple(_declared(entry) for entry in interface.features)
     inputs = graph.inputs
-    names = [spec.name for spec in inputs]
-    if len(inputs) == 1 and _is_matrix(inputs[0]) and not (len(declared) == 1 and declared[0].name == names[0]):
+    numbers = inputs[0].dtype if len(inputs) == 1 and inputs[0].dtype in _NUMBERS else "float32"
+    declared = tuple(_declared(entry, numbers) for entry in interface.features)
+    named = [feature.name for feature in declared]
+    if len(inputs) == 1 and _is_matrix(inputs[0], named):
         return "matrix", inputs[0].name, _matrix_features(inputs[0], declared)
     if inputs and all(_is_column(spec) for spec in inputs):
         return "columns", "", _column_features(inputs, declared)
@@ -65,8 +69,9 @@ def _layout(interface: Interface, graph: GraphInfo) -> tuple[Any, str, tuple[Fea
     return "tensors", "", ()
 
 
-def _is_matrix(spec: TensorSpec) -> bool:
-    return len(spec.shape) == 2 and spec.dtype not in ("string", "map", "other") and spec.shape[1] != 1
+def _is_matrix(spec: TensorSpec, named: list[str]) -> bool:
+    is_column = spec.shape[1:] == (1,) and named in ([], [spec.name])
+    return len(spec.shape) == 2 and spec.dtype not in ("string", "map", "other") and not is_column
 
 
 def _is_column(spec: TensorSpec) -> bool:
@@ -82,9 +87,15 @@ def _matrix_features(spec: TensorSpec, declared: tuple[Feature, ...]) -> tuple[F
     if width not in (-1, len(declared)):
         raise BindingInvalid(f"input {spec.name!r} has {width} columns, interface.features names {len(declared)}")
     for feature in declared:
-        if feature.dtype == "string":
-            raise BindingInvalid(f"feature {feature.name!r} is a string, but input {spec.name!r} is {spec.dtype}")
+        if feature.dtype == "string" or (_is_float(feature.dtype) and not _is_float(spec.dtype)):
+            raise BindingInvalid(
+                f"feature {feature.name!r} is {feature.dtype}, but input {spec.name!r} is {spec.dtype}"
+            )
     return declared
+
+
+def _is_float(dtype: str) -> bool:
+    return dtype.startswith("float")
 
 
 def _column_features(inputs: Sequence[TensorSpec], declared: tuple[Feature, ...]) -> tuple[Feature, ...]:
@@ -104,8 +115,8 @@ def _graph_dtype(feature: Feature, spec: TensorSpec) -> Any:
     return spec.dtype
 
 
-def _declared(entry: FeatureEntry) -> Feature:
-    dtype = entry.dtype or ("string" if entry.categories and isinstance(entry.categories[0], str) else "float32")
+def _declared(entry: FeatureEntry, numbers: str) -> Feature:
+    dtype: Any = entry.dtype or ("string" if entry.categories and isinstance(entry.categories[0], str) else numbers)
     missing = entry.missing or ("flag" if entry.nullable and dtype.startswith("float") else "reject")
     return Feature(
         entry.name,
@@ -129,17 +140,14 @@ def _with_hint(feature: Feature, hint: Hint) -> Feature:
     return replace(feature, fill=fill, categories=categories)
 
 
-def _check(feature: Feature, layout: str) -> None:
-    holds_nan = feature.dtype.startswith("float") or layout == "matrix"
-    if feature.missing == "flag" and not holds_nan:
-        raise BindingInvalid(f"feature {feature.name!r}: missing: flag passes NaN, which {feature.dtype} cannot hold")
+def _check(feature: Feature, graph_dtype: str) -> None:
+    if feature.missing == "flag" and not _is_float(graph_dtype):
+        raise BindingInvalid(f"feature {feature.name!r}: missing: flag passes NaN, which {graph_dtype} cannot hold")
     imputes = "impute" in (feature.missing, feature.out_of_range, feature.unseen)
     if imputes and feature.fill is None:
         raise BindingInvalid(f"feature {feature.name!r} is imputed: set its fill, or add a reference profile")
     if feature.fill is not None and isinstance(feature.fill, str) != (feature.dtype == "string"):
         raise BindingInvalid(f"feature {feature.name!r} is {feature.dtype}, its fill is {feature.fill!r}")
-    if feature.minimum is not None and feature.maximum is not None and feature.minimum > feature.maximum:
-        raise BindingInvalid(f"feature {feature.name!r}: range starts at {feature.minimum}, above its end")
 
 
 def bind_outputs(interface: Interface, graph: GraphInfo, probe: Mapping[str, Any], rows: int) -> OutputBinding:
@@ -160,6 +168,8 @@ def bind_outputs(interface: Interface, graph: GraphInfo, probe: Mapping[str, Any
     label = _first(roles, "label")
     probabilities = _first(roles, "probabilities")
     value = None if label or probabilities else _first(roles, "value")
+    if value and (width := np.asarray(probe[value]).size // max(rows, 1)) != 1:
+        raise BindingInvalid(f"output {value!r} is named the value, which is one number a row; it has {width}")
     zipmap = probabilities is not None and specs[probabilities].dtype == "map"
     answered = _answered_classes(interface, graph, probe, label, probabilities, zipmap=zipmap)
     classes = interface.classes or answered
@@ -183,7 +193,7 @@ def _role(spec: TensorSpec, value: Any, rows: int, taken: Any) -> str:
         return "label" if width == 1 and "label" not in taken else "other"
     if width >= 2 and "probabilities" not in taken and array.ndim == 2 and _sums_to_one(array):
         return "probabilities"
-    return "value" if array.ndim <= 2 and "value" not in taken else "other"
+    return "value" if width == 1 and "value" not in taken else "other"
 
 
 def _sums_to_one(array: Any) -> bool:
@@ -204,10 +214,21 @@ def _answered_classes(
     if zipmap and probabilities:
         return tuple(probe[probabilities][0])
     whole = label is not None and np.asarray(probe[label]).dtype.kind in "iu"
-    width = max(2, np.asarray(probe[probabilities]).shape[-1]) if probabilities else len(interface.classes)
+    width = len(interface.classes)
+    if probabilities:
+        scores = np.asarray(probe[probabilities])
+        width = max(2, scores.size // max(len(scores), 1))
     found: tuple[str | int, ...] = tuple(range(width)) if whole or label is None else interface.classes
     if graph.class_labels:
-        found = tuple(int(c) for c in graph.class_labels) if whole else graph.class_labels
+        found = _whole_numbers(graph.class_labels) or found if whole else graph.class_labels
     if found and probabilities and len(found) != width:
         raise BindingInvalid(f"the graph names {len(found)} classes, its output {probabilities!r} has {width}")
     return found
+
+
+def _whole_numbers(labels: Sequence[str]) -> tuple[int, ...]:
+    """Return labels as integers; nothing where they are the names of a classifier whose answer is coded afterwards."""
+    try:
+        return tuple(int(label) for label in labels)
+    except ValueError:
+        return ()

@@ -86,10 +86,11 @@ class GoldenRows:
             self._check_probabilities(version, outputs.scores_nk)
 
     def _check_probabilities(self, version: ServableVersion, scores_nk: npt.NDArray[Any] | None) -> None:
-        expected_nk = np.array(self.probabilities, np.float64)
-        if scores_nk is None or scores_nk.shape != expected_nk.shape:
+        rows = self.probabilities or []
+        if scores_nk is None or [len(row) for row in rows] != [scores_nk.shape[1]] * len(scores_nk):
             why = "golden probabilities have another shape than the model's"
             raise VersionRefused(version.model, version.version, why)
+        expected_nk = np.array(rows, np.float64)
         off_n = np.abs(scores_nk - expected_nk).max(axis=1)
         if not (off_n <= self.tolerance).all():
             worst = int(np.argmax(off_n))
@@ -97,6 +98,8 @@ class GoldenRows:
             self._refuse(version, why)
 
     def _same(self, expected: Any, answer: Any) -> bool:
+        if isinstance(expected, list) and isinstance(answer, list):
+            return len(expected) == len(answer) and all(map(self._same, expected, answer))
         if isinstance(expected, int | float) and isinstance(answer, float):
             return abs(expected - answer) <= self.tolerance
         return bool(expected == answer)

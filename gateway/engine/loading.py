@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -13,11 +13,11 @@ import numpy.typing as npt
 
 from gateway.catalog.bundle import Bundle, GraphFile
 from gateway.codec.rows import column_ranks
-from gateway.contract import Contract, Feature
+from gateway.contract import Contract, Feature, OutputBinding
 from gateway.engine.binding import BindingInvalid, Hint, bind_inputs, bind_outputs
 from gateway.engine.golden import GoldenRows
 from gateway.engine.outputs import OutputReader
-from gateway.engine.session import OnnxSession, RunFailed
+from gateway.engine.session import OnnxSession, RunFailed, row_counts
 from gateway.engine.version import GraphPair, RunCost, ServableVersion
 from gateway.errors import VersionRefused
 from gateway.settings import ServingSettings
@@ -57,7 +57,11 @@ def load_version(
         The graph does not load, does not fit its manifest, fails on synthetic rows, or disagrees with a golden row.
     """
     try:
-        return _Loading(bundle, serving, unknown_features, hints_of(bundle.reference)).version()
+        hints = hints_of(bundle.reference)
+    except ValueError as exc:
+        raise VersionRefused(bundle.model, bundle.version, f"reference.json: {exc}") from exc
+    try:
+        return _Loading(bundle, serving, unknown_features, hints).version()
     except (RunFailed, BindingInvalid) as exc:
         raise VersionRefused(bundle.model, bundle.version, str(exc)) from exc
 
@@ -94,18 +98,17 @@ class _Loading:
             digest=bundle.digest,
             manifest=bundle.manifest,
             graphs=graphs,
-            contract=Contract(
-                contract.layout, contract.features, binding, contract.input_name, contract.unknown_features
-            ),
+            contract=replace(contract, outputs=binding),
             reader=reader,
             inputs=inputs,
-            outputs={spec.name: spec for spec in bundle.graph.info.outputs},
+            outputs={spec.name: _shown(spec, binding) for spec in bundle.graph.info.outputs},
             ranks=ranks,
             max_batch_rows=most if batches else None,
             inline_rows=cost.rows_within(self.serving.on_loop_ms / 1e3, most if batches else 1),
             cost=cost,
             reference=bundle.reference,
         )
+        reader.predictions(version.run(feeds_of(rows), rows))
         if golden:
             golden.check(version)
         return version
@@ -115,6 +118,12 @@ class _Loading:
         transform = self.bundle.features_graph
         model = _session(self.bundle.graph, threads)
         return GraphPair(model, _session(transform, threads) if transform else None, fixed_rows)
+
+
+def _shown(spec: TensorSpec, binding: OutputBinding) -> TensorSpec:
+    """Return an output as clients get it: a ZipMap becomes a matrix."""
+    is_matrix = binding.zipmap and spec.name == binding.probabilities
+    return replace(spec, shape=(-1, len(binding.answered))) if is_matrix else spec
 
 
 def _session(graph: GraphFile, threads: int) -> OnnxSession:
@@ -131,10 +140,10 @@ def _keeps_rows(
 ) -> bool:
     """Return whether n rows in give n rows out, which is what batching several requests needs."""
     if fixed:
-        return all(len(output) == fixed for output in graphs.run(feeds_of(fixed), fixed))
+        return set(row_counts(graphs.run(feeds_of(fixed), fixed))) == {fixed}
     if any(not spec.shape or spec.shape[0] != -1 for spec in inputs.values()):
         return False
-    return all(len(output) == n for n in (1, 2, 3) for output in graphs.run(feeds_of(n), n))
+    return all(set(row_counts(graphs.run(feeds_of(n), n))) == {n} for n in (1, 2, 3))
 
 
 def _measure(graphs: GraphPair, feeds_of: Callable[[int], Feeds], most: int) -> RunCost:

@@ -42,6 +42,12 @@ class Outputs:
         finite = self.is_finite or scores_nk is None or bool(np.isfinite(scores_nk).all())
         return Outputs([o[start:stop] for o in self.raw], labels, scores_nk, finite)
 
+    def broken_n(self, n: int) -> npt.NDArray[np.bool_]:
+        """Return which of the ``n`` rows have a score that is not a finite number."""
+        if self.is_finite or self.scores_nk is None:
+            return np.zeros(n, np.bool_)
+        return np.asarray(~np.isfinite(self.scores_nk).all(axis=1))
+
 
 class OutputReader:
     """Read raw outputs by a binding. Costs a few microseconds a run, not a row (a ZipMap costs more: a dict a row)."""
@@ -84,15 +90,15 @@ class OutputReader:
             labels: list[Any] = outputs.labels.tolist()
             return [self._named.get(label, label) for label in labels] if self._renames else labels
         if outputs.scores_nk is None:
-            return list(np.asarray(outputs.raw[0]).tolist())
+            first: Any = np.asarray(outputs.raw[0]).tolist()
+            return first if isinstance(first, list) else [first]
         if self._classes:
             return [self._classes[i] for i in outputs.scores_nk.argmax(axis=1).tolist()]
         values: list[Any] = outputs.scores_nk.tolist()
         return [v[0] for v in values] if outputs.scores_nk.shape[1] == 1 else values
 
-    def label_codes(self, outputs: Outputs) -> npt.NDArray[np.int32]:
-        """Return the index of each row's class, -1 where the version has no classes."""
-        n = len(outputs.raw[0])
+    def label_codes(self, outputs: Outputs, n: int) -> npt.NDArray[np.int32]:
+        """Return the index of the class of each of the ``n`` rows, -1 where the version has no classes."""
         if not self._classes:
             return np.full(n, -1, np.int32)
         if outputs.labels is None:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
-__all__ = ["OnnxSession", "RunFailed", "RunHandle"]
+__all__ = ["OnnxSession", "RunFailed", "RunHandle", "row_counts"]
 
 
 class RunFailed(Exception):
@@ -89,6 +89,6 @@ def _first_line(exc: Exception) -> str:
     return lines[0][:300] if lines else type(exc).__name__
 
 
-def first_axis(outputs: Sequence[Any]) -> list[int]:
+def row_counts(outputs: Sequence[Any]) -> list[int]:
     """Return the length of each output's first axis; -1 for a scalar."""
     return [len(o) if isinstance(o, list) or np.ndim(o) else -1 for o in outputs]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from gateway.catalog.manifest import Manifest
 from gateway.contract import Contract
 from gateway.engine.outputs import OutputReader, Outputs
-from gateway.engine.session import OnnxSession, RunFailed, RunHandle
+from gateway.engine.session import OnnxSession, RunFailed, RunHandle, row_counts
 from gateway.types import TensorSpec
 from monitors.records import StreamInfo
 
@@ -21,6 +21,9 @@ __all__ = ["GraphPair", "RunCost", "ServableVersion"]
 
 class GraphPair:
     """The model's session behind its optional feature transform. Safe from any thread.
+
+    What the transform gives goes to the model's inputs of the same names; a single output goes to a single input
+    whatever their names. Raises ``RunFailed`` where the two do not fit.
 
     Parameters
     ----------
@@ -31,6 +34,7 @@ class GraphPair:
     def __init__(self, model: OnnxSession, transform: OnnxSession | None, fixed_rows: int) -> None:
         self._model, self._transform, self._fixed_rows = model, transform, fixed_rows
         self.output_names = model.output_names
+        self._check_names()
 
     def run(self, feeds: Mapping[str, npt.NDArray[Any]], n: int, handle: RunHandle | None = None) -> Sequence[Any]:
         """Return the model's outputs in graph order, for ``n`` rows; raise ``RunFailed``."""
@@ -39,6 +43,13 @@ class GraphPair:
             return self._whole(feeds, handle)
         pieces = [self._whole(_padded(feeds, start, size), handle) for start in range(0, n, size)]
         return [_joined([piece[i] for piece in pieces])[:n] for i in range(len(self.output_names))]
+
+    def _check_names(self) -> None:
+        if self._transform is None:
+            return
+        given, needed = self._transform.output_names, self._model.input_names
+        if not (len(given) == len(needed) == 1) and not set(needed) <= set(given):
+            raise RunFailed(f"features.onnx gives {list(given)}, model.onnx takes {list(needed)}")
 
     def _whole(self, feeds: Mapping[str, npt.NDArray[Any]], handle: RunHandle | None) -> Sequence[Any]:
         if self._transform is None:
@@ -132,5 +143,5 @@ class ServableVersion:
         """
         raw = self.graphs.run(feeds, n, handle)
         if self.max_batch_rows is not None and any(len(output) != n for output in raw):
-            raise RunFailed(f"outputs have {[len(output) for output in raw]} rows, the input has {n}")
+            raise RunFailed(f"outputs have {row_counts(raw)} rows, the input has {n}")
         return self.reader.read(raw)

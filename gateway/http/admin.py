@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from gateway.codec.documents import encode_document
 from gateway.control import Control
-from gateway.errors import VersionRefused
+from gateway.errors import ModelUnknown, VersionRefused
 from gateway.fleet import LoadProgress
 from gateway.http.admin_requests import admin_body, audit_query, read_reason, request_id_of, revision_of
 from gateway.routing.codec import route_view
@@ -133,11 +133,14 @@ class AdminApi:
 
     async def drift(self, request: Request, actor: Actor) -> Response:
         """The watch's report on a model."""
-        return await self._from_watch(f"/drift/{quote(request.path_params['model'])}")
+        response = await self._from_watch(request)
+        if response.status_code == 404:
+            raise ModelUnknown(request.path_params["model"])
+        return response
 
     async def alerts(self, request: Request, actor: Actor) -> Response:
         """The watch's open alerts, and those resolved not long ago."""
-        return await self._from_watch("/alerts")
+        return await self._from_watch(request)
 
     async def audit(self, request: Request, actor: Actor) -> Response:
         """Audit records above a sequence, oldest first."""
@@ -145,8 +148,8 @@ class AdminApi:
         records = await self._call(self._control.audit, query.after, query.limit, query.resource)
         return _json({"records": records})
 
-    async def _from_watch(self, path: str) -> Response:
-        status, headers, body = await self._watch.get(path)
+    async def _from_watch(self, request: Request) -> Response:
+        status, headers, body = await self._watch.get(quote(request.scope["path"]))
         return Response(body, status, media_type=headers.get("content-type"))
 
     async def _settled(self, model: str, version: str) -> LoadProgress:

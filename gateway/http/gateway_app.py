@@ -85,7 +85,8 @@ class GatewayApp:
         status, headers, body = problem_bytes(error, request_id, scope["path"])
         if scope["path"].startswith("/v2"):
             status, body = v2_error(status, error)
-            headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+            kept = [pair for pair in headers if pair[0] not in (b"content-type", b"content-length")]
+            headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *kept]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 

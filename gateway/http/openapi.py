@@ -1,7 +1,210 @@
-"""The OpenAPI document."""
+"""The OpenAPI document: every route, with the schemas of the models that are served at the moment."""
 
-from gateway.routing.table import RouteTable
+from __future__ import annotations
+
+from gateway import errors
+from gateway.http.openapi_admin import SECURITY_SCHEMES, admin_paths
+from gateway.http.openapi_answers import (
+    HEADERS,
+    PROBLEM_SCHEMAS,
+    answer,
+    problem_schema,
+    problem_types,
+    problems,
+    protocol_errors,
+)
+from gateway.http.openapi_models import answer_schema, example_request, request_schema
+from gateway.http.openapi_parts import Part, body_of, object_of, operation, path_parameter, ref
+from gateway.http.openapi_schemas import SCHEMAS
+from gateway.routing.table import ModelRoute, RouteTable
+
+__all__ = ["describe"]
+
+ANSWERED = ("x-model-version", "x-variant", "x-route-revision", "server-timing")
+RUN = (
+    errors.ModelUnknown, errors.BodyMalformed, errors.BodyTooLarge, errors.InputRejected, errors.ExecutionFailed,
+    errors.ModelNotReady, errors.QueueFull, errors.DeadlineExceeded, errors.MediaTypeUnsupported,
+)  # fmt: skip
+TAGS = {
+    "predict": "Rows in, predictions out.",
+    "open inference protocol": "Version 2 of the protocol over REST, with JSON tensors.",
+    "probes": "For load balancers and orchestrators.",
+    "observe": "Metrics and this document.",
+    "admin": "Routes, versions, drift, alerts and audit. Needs the admin token.",
+}
 
 
-def describe(table: RouteTable, product_version: str) -> dict[str, object]:
-    return {}
+def describe(table: RouteTable, product_version: str) -> Part:
+    """Return the OpenAPI 3.1 document of a worker.
+
+    Parameters
+    ----------
+    table
+        Gives each served model a path of its own, with the schemas of its stable version.
+    product_version
+        Becomes the version of the API.
+    """
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Weir",
+            "version": product_version,
+            "description": _introduction(),
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
+        "paths": {**_predict_paths(table), **_protocol_paths(), **_open_paths(), **admin_paths()},
+        "components": {
+            "schemas": {**SCHEMAS, **PROBLEM_SCHEMAS, "Problem": problem_schema()},
+            "headers": HEADERS,
+            "responses": _elsewhere(),
+            "securitySchemes": SECURITY_SCHEMES,
+        },
+    }
+
+
+def _introduction() -> str:
+    lines = [f"| {problem.status} | `{problem.type}` | {problem.title} |" for problem in problem_types()]
+    return "\n".join(
+        [
+            "An inference gateway. Errors are problem documents (RFC 9457); below `/v2` they are the protocol's own.",
+            "",
+            "| Status | Type | Meaning |",
+            "|---|---|---|",
+            *lines,
+        ]
+    )
+
+
+def _elsewhere() -> dict[str, Part]:
+    """Return what paths and methods that are not listed here answer."""
+    return {
+        "UnknownPath": problems(errors.ResourceUnknown)["404"],
+        "UnknownMethod": problems(errors.MethodUnsupported)["405"],
+    }
+
+
+def _predict_paths(table: RouteTable) -> dict[str, Part]:
+    request, told = ref("PredictRequest"), answer("The predictions.", ref("PredictAnswer"), *ANSWERED)
+    paths: dict[str, Part] = {
+        "/predict": {
+            "post": _predict("predict", "Ask the default model, or the one that the body names", request, told)
+        },
+        "/predict/{model}": {
+            "parameters": [path_parameter("model")],
+            "post": _predict("predictModel", "Ask a model", request, told),
+        },
+    }
+    return paths | {f"/predict/{name}": {"post": _predict_one(route)} for name, route in sorted(table.routes.items())}
+
+
+def _predict(name: str, summary: str, request: Part, told: Part, example: Part | None = None) -> Part:
+    return operation(
+        "predict",
+        name,
+        summary,
+        {"200": told, **problems(*RUN)},
+        parameters=_request_headers(),
+        requestBody=body_of(request, example),
+    )
+
+
+def _predict_one(route: ModelRoute) -> Part:
+    name, summary = f"predict_{route.model}", f"Ask the model {route.model}"
+    if route.stable is None:
+        request, told = ref("PredictRequest"), answer("The predictions.", ref("PredictAnswer"), *ANSWERED)
+        return _predict(name, summary, request, told)
+    version = route.stable.servable
+    told = answer(f"The predictions. Schema of version {version.version}.", answer_schema(version), *ANSWERED)
+    return _predict(name, summary, request_schema(version), told, example_request(version))
+
+
+def _protocol_paths() -> dict[str, Part]:
+    tag, flag = "open inference protocol", {"type": "boolean"}
+    server = object_of(name={"const": "weir"}, version={"type": "string"}, extensions={"type": "array"})
+    live, ready = object_of(live=flag), object_of(ready=flag)
+    paths: dict[str, Part] = {
+        "/v2": {"get": operation(tag, "v2Server", "Server metadata", {"200": answer("Name and version.", server)})},
+        "/v2/health/live": {"get": operation(tag, "v2Live", "Is it alive?", {"200": answer("Yes.", live)})},
+        "/v2/health/ready": {
+            "get": operation(
+                tag,
+                "v2Ready",
+                "Can every model answer?",
+                {"200": answer("Yes.", ready), "503": answer("No.", ready)},
+            )
+        },
+    }
+    for suffix, base, names in (
+        ("", "/v2/models/{model}", ("model",)),
+        ("Version", "/v2/models/{model}/versions/{version}", ("model", "version")),
+    ):
+        paths |= _protocol_model(suffix, base, [path_parameter(name) for name in names])
+    return paths
+
+
+def _protocol_model(suffix: str, base: str, parameters: list[Part]) -> dict[str, Part]:
+    tag = "open inference protocol"
+    unknown = (errors.ModelUnknown, errors.VersionUnknown) if suffix else (errors.ModelUnknown,)
+    reading = protocol_errors(*unknown) if suffix else protocol_errors(*unknown, errors.ModelNotReady)
+    is_ready = object_of(name={"type": "string"}, version={"type": "string"}, ready={"const": True})
+    infer = operation(
+        tag,
+        f"v2Infer{suffix}",
+        "Infer" if not suffix else "Infer with this version, whatever the route says",
+        {
+            "200": answer("The outputs.", ref("InferAnswer"), *ANSWERED),
+            **protocol_errors(*RUN, *unknown[1:]),
+        },
+        parameters=_request_headers(),
+        requestBody=body_of(ref("InferRequest")),
+    )
+    told = {"200": answer("Inputs, outputs and loaded versions.", ref("ModelMetadata")), **reading}
+    loaded = {"200": answer("It can answer.", is_ready), **reading}
+    return {
+        base: {"parameters": parameters, "get": operation(tag, f"v2Model{suffix}", "Model metadata", told)},
+        f"{base}/ready": {
+            "parameters": parameters,
+            "get": operation(tag, f"v2ModelReady{suffix}", "Can it answer?", loaded),
+        },
+        f"{base}/infer": {"parameters": parameters, "post": infer},
+    }
+
+
+def _open_paths() -> dict[str, Part]:
+    words, text = {"type": "array", "items": {"type": "string"}}, {"type": "string"}
+    ready = object_of(status={"enum": ["ready", "not ready"]}, reasons=words, degraded=words)
+    started = object_of(status={"enum": ["started", "starting"]})
+    page = answer("OpenMetrics 1.0 for those who accept it, else text 0.0.4.", text, media_type="text/plain")
+    page["content"]["application/openmetrics-text"] = {"schema": text}
+    return {
+        "/livez": {"get": _probe("livez", "Does the event loop turn?", object_of(status={"const": "alive"}))},
+        "/readyz": {"get": _probe("readyz", "Can every routed model answer here?", ready, may_fail=True)},
+        "/startupz": {"get": _probe("startupz", "Is the first loading over?", started, may_fail=True)},
+        "/metrics": {
+            "get": operation(
+                "observe", "metrics", "Prometheus metrics", {"200": page, **problems(errors.WatchUnavailable)}
+            )
+        },
+        "/openapi.json": {
+            "get": operation("observe", "openapi", "This document", {"200": answer("OpenAPI 3.1.", {"type": "object"})})
+        },
+    }
+
+
+def _probe(name: str, summary: str, schema: Part, *, may_fail: bool = False) -> Part:
+    responses = {"200": answer("Yes.", schema)} | ({"503": answer("Not now.", schema)} if may_fail else {})
+    return operation("probes", name, summary, responses)
+
+
+def _request_headers() -> list[Part]:
+    key = "Callers with the same key get the same version. The name is a setting; this is its default."
+    return [
+        {
+            "name": "x-request-id",
+            "in": "header",
+            "description": "Given back as it is where it matches; another one is replaced.",
+            "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:+/=-]{1,128}$"},
+        },
+        {"name": "x-route-key", "in": "header", "description": key, "schema": {"type": "string"}},
+    ]

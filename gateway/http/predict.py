@@ -9,7 +9,15 @@ import numpy as np
 
 from gateway.codec.plain import PlainAnswer, encode_answer
 from gateway.codec.v2 import encode_outputs
-from gateway.http.reading import ASGIReceive, ASGIScope, ASGISend, check_json, header, read_body
+from gateway.http.reading import (
+    ASGIReceive,
+    ASGIScope,
+    ASGISend,
+    check_json,
+    check_json_tensors,
+    header,
+    read_body,
+)
 from gateway.pipeline import Answer, Call, Pipeline
 
 __all__ = ["PredictEndpoint", "answer_headers", "plain_body", "v2_body"]
@@ -49,6 +57,7 @@ class PredictEndpoint:
         request_id: str,
     ) -> None:
         """Answer the Open Inference Protocol."""
+        check_json_tensors(scope["headers"])
         answer = await self._answer(scope, receive, model, version, "v2", request_id)
         await respond(send, 200, v2_body(answer), answer_headers(answer))
 

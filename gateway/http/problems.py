@@ -11,10 +11,11 @@ from gateway import errors
 from gateway.codec.documents import encode_document
 from gateway.errors import Fault, InputRejected, MethodUnsupported, Unavailable, WeirError
 
-__all__ = ["MEDIA_TYPE", "TABLE", "Problem", "problem_bytes", "problem_of", "problem_response"]
+__all__ = ["MEDIA_TYPE", "TABLE", "Problem", "problem_bytes", "problem_of", "problem_response", "shortened"]
 
 MEDIA_TYPE = "application/problem+json"
 MOST_ERRORS = 64
+LONGEST_NAME = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,5 +110,15 @@ def _document(error: WeirError | None, problem: Problem, request_id: str, instan
 
 
 def _fault(fault: Fault) -> dict[str, str]:
-    told = {"pointer": fault.pointer, "kind": fault.kind, "expected": fault.expected, "found": fault.found}
-    return told if fault.feature is None else {**told, "feature": fault.feature}
+    told = {
+        "pointer": shortened(fault.pointer),
+        "kind": fault.kind,
+        "expected": fault.expected,
+        "found": shortened(fault.found),
+    }
+    return told if fault.feature is None else {**told, "feature": shortened(fault.feature)}
+
+
+def shortened(name: str) -> str:
+    """Return a name that a client chose, at a length that an answer can bear."""
+    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 3] + "..."

@@ -9,14 +9,24 @@ from typing import Any
 
 from gateway.errors import BodyMalformed, BodyTooLarge, MediaTypeUnsupported
 
-__all__ = ["ASGIReceive", "ASGIScope", "ASGISend", "check_json", "header", "read_body", "request_id_of"]
+__all__ = [
+    "ASGIReceive",
+    "ASGIScope",
+    "ASGISend",
+    "check_json",
+    "check_json_tensors",
+    "header",
+    "read_body",
+    "request_id_of",
+]
 
 ASGIScope = MutableMapping[str, Any]
 ASGIReceive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 ASGISend = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:+/=-]{1,128}")
-_JSON = re.compile(rb"application/(?:[a-z0-9.+-]+\+)?json *(?:;.*)?", re.IGNORECASE)
+# A form is what curl -d says of any body unless told otherwise; it is read as the JSON that it then is, or refused.
+_JSON = re.compile(rb"application/(?:x-www-form-urlencoded|(?:[a-z0-9.+-]+\+)?json) *(?:;.*)?", re.IGNORECASE)
 
 
 def header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes | None:
@@ -45,8 +55,25 @@ def check_json(headers: Iterable[tuple[bytes, bytes]]) -> None:
     for key, value in headers:
         if key == b"content-type" and not _JSON.fullmatch(value):
             raise MediaTypeUnsupported(value.decode("latin-1")[:100], "application/json")
-        if key == b"content-encoding" and value.lower() != b"identity":
-            raise MediaTypeUnsupported(value.decode("latin-1")[:100], "an uncompressed body")
+        _check_encoding(key, value)
+
+
+def check_json_tensors(headers: Iterable[tuple[bytes, bytes]]) -> None:
+    """Refuse what the Open Inference Protocol has besides JSON tensors; its clients often send no content type.
+
+    Raises
+    ------
+    gateway.errors.MediaTypeUnsupported
+    """
+    for key, value in headers:
+        if key == b"inference-header-content-length":
+            raise MediaTypeUnsupported("binary tensor data", "all tensors as JSON (binary_data=False)")
+        _check_encoding(key, value)
+
+
+def _check_encoding(key: bytes, value: bytes) -> None:
+    if key == b"content-encoding" and value.lower() != b"identity":
+        raise MediaTypeUnsupported(value.decode("latin-1")[:100], "an uncompressed body")
 
 
 async def read_body(scope: ASGIScope, receive: ASGIReceive, limit: int) -> bytes:

@@ -14,6 +14,7 @@ from gateway.codec.v2 import datatype_of
 from gateway.engine.version import ServableVersion
 from gateway.errors import VersionUnknown, WeirError
 from gateway.http.probes import Readiness
+from gateway.http.problems import shortened
 from gateway.pipeline import Pipeline
 from gateway.routing.table import ModelRoute
 from gateway.types import TensorSpec
@@ -25,8 +26,8 @@ _BAD_REQUEST = frozenset({413, 415, 422})
 
 def v2_error(status: int, error: WeirError) -> tuple[int, bytes]:
     """Return status and body of the protocol's error: whatever is wrong with a request is 400 there."""
-    faults = [str(fault) for fault in getattr(error, "faults", ())]
-    text = "; ".join([str(error) or "the gateway failed", *faults])
+    faults = [shortened(str(fault)) for fault in getattr(error, "faults", ())]
+    text = "; ".join([shortened(str(error)) or "the gateway failed", *faults])
     return (400 if status in _BAD_REQUEST else status), json.dumps({"error": text}).encode()
 
 

@@ -1,4 +1,7 @@
-"""The watch's internal pages, read by the workers over a Unix socket: metrics, drift reports, alerts."""
+"""The watch's internal pages, read by the workers over a Unix socket: metrics, drift reports, alerts.
+
+Their paths are those of the public API, so that a worker only passes a request on.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from gateway.errors import ModelUnknown
+from gateway.http.problems import problem_response
 from monitors.ports import MonitorView
 
 __all__ = ["watch_pages"]
@@ -35,7 +40,7 @@ def watch_pages(view: MonitorView, metrics_page: MetricsPage) -> Starlette:
     async def drift(request: Request) -> Response:
         model = request.path_params["model"]
         if not view.knows(model):
-            return JSONResponse({"detail": f"the watch has not heard of a model {model}"}, status_code=404)
+            return problem_response(ModelUnknown(model), instance=request.url.path)
         return JSONResponse(view.report(model))
 
     async def alerts(request: Request) -> Response:
@@ -44,5 +49,10 @@ def watch_pages(view: MonitorView, metrics_page: MetricsPage) -> Starlette:
     async def livez(request: Request) -> Response:
         return PlainTextResponse("ok")
 
-    pages = {"/metrics": metrics, "/drift/{model}": drift, "/alerts": alerts, "/livez": livez}
+    pages = {
+        "/metrics": metrics,
+        "/admin/v1/models/{model}/drift": drift,
+        "/admin/v1/alerts": alerts,
+        "/livez": livez,
+    }
     return Starlette(routes=[Route(path, page, methods=["GET"]) for path, page in pages.items()])

@@ -11,6 +11,7 @@ import json
 import mmap
 import os
 import re
+import threading
 from bisect import bisect_left
 from collections.abc import Callable
 from pathlib import Path
@@ -104,8 +105,9 @@ class SharedCounters:
 
     Notes
     -----
-    One thread only: an add is a load and a store, and two threads would lose counts between them. A process that forks
-    must not leave the child running without ``exec``: it would hold the lock that says that the worker lives.
+    One thread a counter: an add is a load and a store, and two threads would lose counts between them. Any thread may
+    ask for a counter; the first time takes a lock, so that no two get the same place. A process that forks must not
+    leave the child running without ``exec``: it would hold the lock that says that the worker lives.
 
     Memory is bounded by ``capacity``. When it is used up, or the disk is full, further series share one place that
     nobody reads, and each time that one is asked for counts in ``weir_series_dropped_total``.
@@ -115,6 +117,7 @@ class SharedCounters:
         view = memoryview(mapping)
         self._integers, self._floats = view.cast("q"), view.cast("d")
         self._lock, self._index = lock, index
+        self._placing = threading.Lock()
         self._next, self._end = HEADER_WORDS, HEADER_WORDS + capacity
         self._counters: dict[tuple[str, Labels], Counter] = {}
         self._gauges: dict[tuple[str, Labels], Gauge] = {}
@@ -192,6 +195,16 @@ class SharedCounters:
         if found is not None:
             return found
         metric = _checked(*wanted, labels)
+        with self._placing:
+            return known.get(key) or self._place(known, make, metric, key)
+
+    def _place(
+        self,
+        known: dict[tuple[str, Labels], _Bound],
+        make: Callable[[Metric, int], _Bound],
+        metric: Metric,
+        key: tuple[str, Labels],
+    ) -> _Bound:
         entry = Entry(metric.name, key[1], metric.buckets, self._next)
         if self._next + entry.width > self._end or not append_line(self._index, entry.to_line()):
             self._dropped.inc()

@@ -27,7 +27,11 @@ class ShadowSample:
 
 @dataclass(frozen=True, slots=True)
 class ModelRoute:
-    """One model's arms at one revision. ``why`` says why there is no stable arm."""
+    """One model's arms at one revision.
+
+    ``why`` says why there is no stable arm; ``key_feature`` names the feature that is the routing key where the client
+    sends none.
+    """
 
     model: str
     revision: int
@@ -38,6 +42,7 @@ class ModelRoute:
     shadows: tuple[ShadowSample, ...] = ()
     pinned: Mapping[str, Arm] = field(default_factory=dict)
     why: str = ""
+    key_feature: str | None = None
 
     def choose(self, key: str) -> Arm:
         """Return the arm of a routing key.

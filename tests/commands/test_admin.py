@@ -54,7 +54,10 @@ class ThreeVersions:
 
 class Watch:
     async def get(self, path: str) -> tuple[int, Mapping[str, str], bytes]:
-        documents: dict[str, object] = {"/drift/m": {"model": "m", "streams": [STREAM]}, "/alerts": {"alerts": [ALERT]}}
+        documents: dict[str, object] = {
+            "/admin/v1/models/m/drift": {"model": "m", "streams": [STREAM]},
+            "/admin/v1/alerts": {"alerts": [ALERT]},
+        }
         if path not in documents:
             raise WatchUnavailable
         return 200, {"content-type": "application/json"}, json.dumps(documents[path]).encode()

@@ -53,7 +53,7 @@ def test_a_log_gets_one_plain_line_a_look(scenario: Scenario, plan: GatewayPlan)
     lines = text_of(console).splitlines()
     assert len(lines) == 2
     assert "page fetcher down: 1 requests" in lines[0]
-    assert lines[0].endswith("0 errors, stable 1: 1; page: drift on stable 1")
+    assert lines[0].endswith("0 errors, stable 1: 1; page: drift (on stable 1)")
 
 
 def test_a_terminal_gets_a_picture_with_addresses_and_alerts(scenario: Scenario, plan: GatewayPlan) -> None:
@@ -63,7 +63,7 @@ def test_a_terminal_gets_a_picture_with_addresses_and_alerts(scenario: Scenario,
     with view:
         view.show(scenario)
     picture = text_of(console)
-    assert all(words in picture for words in (BEGIN, "/metrics", "admin-token", "drift", *GUILTY))
+    assert all(words in picture for words in (BEGIN, "1 requests", "/metrics", "admin-token", "drift", *GUILTY))
 
 
 def test_the_story_tells_when_each_alert_fired_and_what_was_not_kept(scenario: Scenario) -> None:

@@ -49,6 +49,7 @@ class RunningGateway:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.state = state
+        self.workers = workers
         self.log = state.with_suffix(".log")
         self._command = [sys.executable, "-m", "gateway.cli", "serve", "--models", str(models), "--state", str(state)]
         self._command += ["--port", str(self.port), "--workers", str(workers), *flags]
@@ -56,7 +57,11 @@ class RunningGateway:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> RunningGateway:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def __exit__(
@@ -64,11 +69,11 @@ class RunningGateway:
     ) -> None:
         self.stop()
 
-    def start(self) -> None:
-        """Start, and wait until it is ready."""
+    def start(self, until: str = "/readyz") -> None:
+        """Start, and wait until a probe answers 200."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log, env=self._environ)
-        self.wait_until(lambda: self._is_ready(), "ready")
+        self.wait_until(lambda: self._answers(until), f"{until} 200")
 
     def stop(self) -> int:
         """Stop with SIGTERM and return the exit status."""
@@ -86,6 +91,24 @@ class RunningGateway:
                 return
             time.sleep(0.05)
         raise AssertionError(f"not {what} within {timeout_s:g} s:\n{self.tail()}")
+
+    def wait_for_workers(self, model: str, version: str) -> None:
+        """Wait until every worker has a version ready; being ready is one worker's word."""
+        self.wait_until(lambda: self.ready_workers(model, version) >= self.workers, f"{model} {version} on all workers")
+
+    def ready_workers(self, model: str, version: str) -> int:
+        """Return how many serving workers have a version ready."""
+        with self.client() as client:
+            models = client.get("/admin/v1/models").json()["models"]
+        versions = next(found["versions"] for found in models if found["model"] == model)
+        workers = next(found["workers"] for found in versions if found["version"] == version)
+        return sum(name.startswith("worker") and told["state"] == "ready" for name, told in workers.items())
+
+    @property
+    def pid(self) -> int:
+        """The process id of the supervisor."""
+        assert self._process is not None
+        return self._process.pid
 
     def tail(self) -> str:
         """Return the end of the log."""
@@ -113,9 +136,9 @@ class RunningGateway:
             body.setdefault("reason", "a test")
             return client.put(f"/admin/v1/models/{model}/route", json=body, headers={"if-match": tag})
 
-    def _is_ready(self) -> bool:
+    def _answers(self, probe: str) -> bool:
         try:
-            return httpx.get(f"{self.url}/readyz", timeout=2.0).status_code == 200
+            return httpx.get(f"{self.url}{probe}", timeout=2.0).status_code == 200
         except httpx.TransportError:
             return False
 

@@ -84,12 +84,14 @@ def test_rows_become_a_report_an_alert_and_a_stored_document(tmp_path: Path) -> 
         async with tree.watching() as client:
             sender = tree.sender(missing=True)
             sender.start()
-            alerts = await until(client, "/alerts", lambda page: bool(page["alerts"]))
+            alerts = await until(client, "/admin/v1/alerts", lambda page: bool(page["alerts"]))
             causes = {alert["cause"]: alert for alert in alerts["alerts"]}
             assert causes["data-quality"]["drivers"][0]["name"] == "https"
-            report = await until(client, "/drift/phishing", lambda page: "streams" in page)
+            report = await until(client, "/admin/v1/models/phishing/drift", lambda page: "streams" in page)
             assert report["streams"][0]["rows_total"] == 100
-            assert (await client.get("/drift/nobody")).status_code == 404
+            unknown = await client.get("/admin/v1/models/nobody/drift")
+            assert (unknown.status_code, unknown.json()["type"]) == (404, "urn:weir:problem:model-unknown")
+            assert unknown.headers["content-type"] == "application/problem+json"
             assert (await client.get("/livez")).text == "ok"
             await sender.close()
 
@@ -107,10 +109,10 @@ def test_an_alert_survives_the_watch(tmp_path: Path) -> None:
         async with tree.watching() as client:
             sender = tree.sender(missing=True)
             sender.start()
-            before = await until(client, "/alerts", lambda page: bool(page["alerts"]))
+            before = await until(client, "/admin/v1/alerts", lambda page: bool(page["alerts"]))
             await sender.close()
         async with tree.watching() as client:
-            after = await until(client, "/alerts", lambda page: bool(page["alerts"]))
+            after = await until(client, "/admin/v1/alerts", lambda page: bool(page["alerts"]))
         assert after["alerts"][0]["id"] == before["alerts"][0]["id"]
 
     asyncio.run(scenario())
@@ -131,7 +133,9 @@ def test_the_metrics_page_has_counters_of_workers_gauges_of_monitors_and_weights
         async with tree.watching() as client:
             sender = tree.sender(missing=False)
             sender.start()
-            await until(client, "/drift/phishing", lambda page: any(s["rows"] for s in page.get("streams", ())))
+            await until(
+                client, "/admin/v1/models/phishing/drift", lambda page: any(s["rows"] for s in page.get("streams", ()))
+            )
             page = await client.get("/metrics", headers={"accept": "application/openmetrics-text"})
             assert page.headers["content-type"].startswith("application/openmetrics-text")
             text = (await client.get("/metrics")).text
@@ -174,7 +178,7 @@ def test_requests_that_the_contract_refused_reach_the_alerts(tmp_path: Path) -> 
                 for _ in range(20):
                     checked.inc()
                     wrong.inc()
-                found = (await until(client, "/alerts", lambda page: "alerts" in page))["alerts"]
+                found = (await until(client, "/admin/v1/alerts", lambda page: "alerts" in page))["alerts"]
             assert (found[0]["cause"], found[0]["drivers"][0]["statistic"]) == ("data-quality", "wrong_type")
 
     asyncio.run(scenario())
@@ -191,7 +195,7 @@ def test_the_watch_goes_on_while_a_page_fails_on_the_store(tmp_path: Path) -> No
 
     async def scenario() -> None:
         async with tree.watching() as client:
-            await until(client, "/alerts", lambda page: page == {"alerts": []})
+            await until(client, "/admin/v1/alerts", lambda page: page == {"alerts": []})
             page = await client.get("/metrics")
             assert page.status_code == 200
             assert "weir_build_info" in page.text
@@ -208,7 +212,7 @@ def test_the_process_ends_cleanly_on_sigterm(tmp_path: Path, repo_root: Path) ->
         process = await asyncio.create_subprocess_exec(sys.executable, *arguments, cwd=repo_root)
         transport = httpx.AsyncHTTPTransport(uds=str(tree.run_dir.watch_http_socket))
         async with asyncio.timeout(LIMIT_S), httpx.AsyncClient(transport=transport, base_url="http://watch") as client:
-            await until(client, "/alerts", lambda page: page == {"alerts": []})
+            await until(client, "/admin/v1/alerts", lambda page: page == {"alerts": []})
             process.terminate()
             assert await process.wait() == 0
         assert not tree.run_dir.watch_socket.exists()

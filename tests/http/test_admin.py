@@ -42,7 +42,8 @@ class WatchOf:
     async def get(self, path: str) -> tuple[int, Mapping[str, str], bytes]:
         if self.away:
             raise WatchUnavailable
-        return 200, {"content-type": "application/json"}, json.dumps({"path": path}).encode()
+        status = 404 if "nobody" in path else 200
+        return status, {"content-type": "application/json"}, json.dumps({"path": path}).encode()
 
 
 async def at_once(fn: Callable[..., T], /, *args: Any) -> T:
@@ -215,9 +216,11 @@ def test_models_and_audit_are_listed(admin: Admin) -> None:
 
 
 def test_drift_and_alerts_come_from_the_watch(admin: Admin) -> None:
-    assert admin("GET", "/models/m/drift").json() == {"path": "/drift/m"}
+    assert admin("GET", "/models/m/drift").json() == {"path": "/admin/v1/models/m/drift"}
+    assert admin("GET", "/models/a%3Fb/drift").json() == {"path": "/admin/v1/models/a%3Fb/drift"}
+    assert_problem(admin("GET", "/models/nobody/drift"), 404, "model-unknown")
     response = admin("GET", "/alerts")
-    assert response.json() == {"path": "/alerts"}
+    assert response.json() == {"path": "/admin/v1/alerts"}
     assert response.headers["content-type"] == "application/json"
     admin.watch.away = True
     problem = assert_problem(admin("GET", "/models/m/drift"), 503, "watch-unavailable")

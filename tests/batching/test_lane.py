@@ -1,0 +1,463 @@
+"""Lanes: what runs together, who gets which rows, and that nobody disturbs anybody else."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor, Future
+from contextvars import Context
+from functools import partial
+from typing import Any, TypeVarTuple
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.batching.lane import Job, Lane, LaneFull, LaneOverdue
+from gateway.codec.decoded import Decoded
+from gateway.engine.outputs import Outputs
+from gateway.engine.session import RunFailed, RunHandle
+
+POISON, CRASH = -1.0, -2.0
+FOR_EVER_S = 60.0
+_Args = TypeVarTuple("_Args")
+
+
+class Doubler:
+    """Answers every row doubled; fails for a poisoned one. Keeps the rows of each run."""
+
+    def __init__(self, max_batch_rows: int | None = 128) -> None:
+        self.max_batch_rows = max_batch_rows
+        self.runs: list[list[float]] = []
+        self.handles: list[RunHandle | None] = []
+
+    def run(self, feeds: dict[str, npt.NDArray[Any]], n: int, handle: RunHandle | None = None) -> Outputs:
+        x_n = feeds["x"]
+        assert len(x_n) == n
+        self.runs.append(x_n.reshape(len(x_n), -1)[:, 0].tolist())
+        self.handles.append(handle)
+        if (x_n == CRASH).any():
+            raise ZeroDivisionError("a bug")
+        if (x_n == POISON).any() or (handle is not None and handle.terminated):
+            raise RunFailed("poisoned")
+        scores_n1 = x_n.reshape(len(x_n), -1)[:, :1] * 2
+        return Outputs([scores_n1], None, scores_n1, bool(np.isfinite(scores_n1).all()))
+
+
+class HandExecutor(Executor):
+    """Runs what was submitted when it is pumped, so that a test decides what happens while a run is under way."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Callable[[], Any]] = []
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.waiting.append(partial(fn, *args, **kwargs))
+        return Future()
+
+    def pump(self) -> None:
+        self.waiting.pop(0)()
+
+
+class Bench:
+    """One lane on the running loop, and what came out of it."""
+
+    def __init__(
+        self,
+        version: Doubler | None = None,
+        *,
+        inline_rows: int = 0,
+        queue_rows: int = 1_000,
+        slice_s: float = FOR_EVER_S,
+    ) -> None:
+        self.version, self.executor = version or Doubler(), HandExecutor()
+        self.runs: list[tuple[int, int]] = []
+        self.answers: dict[str, list[list[float] | Exception]] = {}
+        self.lane = Lane(
+            self.version,
+            loop=asyncio.get_running_loop(),
+            executor=self.executor,
+            inline_rows=inline_rows,
+            queue_rows=queue_rows,
+            slice_s=slice_s,
+            on_run=lambda rows, requests, _seconds: self.runs.append((rows, requests)),
+        )
+
+    def ask(self, name: str, *values: float, named: bool = True) -> Job:
+        x_n1 = np.array(values, np.float32).reshape(-1, 1)
+        decoded = Decoded(len(values), {"x": x_n1}, x_n1 if named else None)
+        job = Job(decoded, lambda result, _seconds: self.take(name, result))
+        self.lane.submit(job)
+        return job
+
+    def take(self, name: str, result: Outputs | Exception) -> None:
+        told = result if isinstance(result, Exception) else result.raw[0].ravel().tolist()
+        self.answers.setdefault(name, []).append(told)
+
+    def answer(self, name: str) -> list[float] | Exception:
+        (only,) = self.answers[name]
+        return only
+
+    def error(self, name: str) -> str:
+        answer = self.answer(name)
+        assert isinstance(answer, Exception)
+        return type(answer).__name__
+
+
+async def passes(n: int = 1) -> None:
+    """Let the loop go round."""
+    for _ in range(n):
+        await asyncio.sleep(0)
+
+
+def on_loop(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
+    def run() -> None:
+        asyncio.run(test(), debug=True)
+
+    run.__name__ = test.__name__
+    return run
+
+
+@on_loop
+async def test_everything_of_one_pass_of_the_loop_is_one_run() -> None:
+    bench = Bench(inline_rows=128)
+    for i in range(20):
+        asyncio.get_running_loop().call_soon(bench.ask, f"r{i}", float(i))
+    await passes(2)
+    assert bench.version.runs == [[float(i) for i in range(20)]]
+    assert bench.runs == [(20, 20)]
+    assert [bench.answer(f"r{i}") for i in range(20)] == [[2.0 * i] for i in range(20)]
+
+
+@on_loop
+async def test_a_lonely_request_runs_at_the_end_of_its_own_pass() -> None:
+    bench = Bench(inline_rows=128)
+    bench.ask("a", 1.0)
+    assert bench.answers == {}
+    await passes()
+    assert bench.answer("a") == [2.0]
+
+
+@on_loop
+async def test_what_arrives_during_a_run_is_the_next_run() -> None:
+    bench = Bench()
+    bench.ask("a", 1.0)
+    await passes()
+    bench.ask("b", 2.0)
+    bench.ask("c", 3.0)
+    await passes(3)
+    assert len(bench.executor.waiting) == 1
+    bench.executor.pump()
+    await passes(3)
+    bench.executor.pump()
+    await passes()
+    assert bench.version.runs == [[1.0], [2.0, 3.0]]
+    assert (bench.answer("a"), bench.answer("b"), bench.answer("c")) == ([2.0], [4.0], [6.0])
+
+
+@given(
+    sizes=st.lists(st.integers(1, 9), min_size=1, max_size=30),
+    most=st.none() | st.integers(1, 12),
+    inline_rows=st.sampled_from([0, 1, 4, 100]),
+    cancelled=st.sets(st.integers(0, 29)),
+    poisoned=st.sets(st.integers(0, 29), max_size=3),
+)
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_each_caller_gets_its_own_rows_once(
+    sizes: list[int], most: int | None, inline_rows: int, cancelled: set[int], poisoned: set[int]
+) -> None:
+    async def check() -> None:
+        bench = Bench(Doubler(most), inline_rows=inline_rows)
+        for i, size in enumerate(sizes):
+            values = [i * 100.0 + j for j in range(size)]
+            if i in poisoned:
+                values[-1] = POISON
+            job = bench.ask(str(i), *values)
+            job.cancelled = i in cancelled
+        for _ in range(4 * len(sizes) + 4):
+            await passes(2)
+            while bench.executor.waiting:
+                bench.executor.pump()
+        for i, size in enumerate(sizes):
+            if i in cancelled:
+                assert str(i) not in bench.answers
+            elif i in poisoned:
+                assert bench.error(str(i)) == "RunFailed"
+            else:
+                assert bench.answer(str(i)) == [2 * (i * 100.0 + j) for j in range(size)]
+        assert bench.lane.queued_rows == 0
+        if most is not None:
+            biggest = max(sizes)
+            assert all(len(run) <= max(most, biggest) for run in bench.version.runs)
+
+    asyncio.run(check())
+
+
+@on_loop
+async def test_a_batch_holds_whole_requests_up_to_its_limit() -> None:
+    bench = Bench(Doubler(max_batch_rows=4), inline_rows=4)
+    for name, size in (("a", 2), ("b", 2), ("c", 3), ("d", 2), ("e", 9)):
+        bench.ask(name, *[1.0] * size)
+    await passes(6)
+    assert bench.runs == [(4, 2), (3, 1), (2, 1)]
+    bench.executor.pump()
+    await passes()
+    assert bench.runs[-1] == (9, 1)
+
+
+@on_loop
+async def test_the_loop_goes_round_between_two_runs_on_it() -> None:
+    bench = Bench(Doubler(max_batch_rows=1), inline_rows=1)
+    seen: list[int] = []
+    for i in range(3):
+        bench.ask(f"r{i}", 1.0)
+        asyncio.get_running_loop().call_soon(lambda: seen.append(len(bench.version.runs)))
+    await passes()
+    assert len(bench.version.runs) == 1
+    await passes(3)
+    assert len(bench.version.runs) == 3
+
+
+@on_loop
+async def test_small_runs_happen_on_the_loop_and_large_ones_in_the_executor() -> None:
+    bench = Bench(inline_rows=2)
+    bench.ask("small", 1.0, 2.0)
+    bench.ask("large", 1.0, 2.0, 3.0)
+    await passes(2)
+    assert bench.answer("small") == [2.0, 4.0]
+    assert "large" not in bench.answers
+    assert bench.version.handles == [None]
+    bench.executor.pump()
+    await passes()
+    assert bench.answer("large") == [2.0, 4.0, 6.0]
+    assert bench.version.handles[1] is not None
+
+
+@on_loop
+async def test_requests_run_one_by_one_where_rows_do_not_keep_their_place() -> None:
+    bench = Bench(Doubler(max_batch_rows=None), inline_rows=1)
+    for name in "abc":
+        bench.ask(name, 1.0)
+    await passes(4)
+    assert bench.runs == [(1, 1)] * 3
+
+
+@on_loop
+async def test_tensors_of_another_shape_run_apart() -> None:
+    bench = Bench(inline_rows=128)
+
+    def ask(name: str, shape: tuple[int, ...], n: int) -> None:
+        decoded = Decoded(n, {"x": np.ones(shape, np.float32)}, None)
+        bench.lane.submit(Job(decoded, lambda result, _: bench.take(name, result)))
+
+    for name, shape in (("a", (1, 2)), ("b", (1, 2)), ("c", (1, 3))):
+        ask(name, shape, 1)
+    await passes(3)
+    assert bench.runs == [(2, 2), (1, 1)]
+
+
+@on_loop
+async def test_tensors_whose_first_axis_is_not_the_rows_run_alone() -> None:
+    bench = Bench(inline_rows=128)
+    feeds = {"x": np.ones((2, 1), np.float32), "y": np.ones((1, 1), np.float32)}
+    for _ in range(2):
+        bench.lane.submit(Job(Decoded(2, feeds, None), lambda result, _: bench.take("a", result)))
+    await passes(3)
+    assert bench.runs == [(2, 1), (2, 1)]
+
+
+@on_loop
+async def test_a_caller_that_leaves_before_its_run_takes_nothing_with_it() -> None:
+    bench = Bench(inline_rows=128)
+    bench.ask("a", 1.0)
+    gone = bench.ask("gone", 5.0, 6.0)
+    bench.ask("b", 2.0)
+    gone.cancelled = True
+    await passes()
+    assert bench.version.runs == [[1.0, 2.0]]
+    assert (bench.answer("a"), bench.answer("b")) == ([2.0], [4.0])
+    assert "gone" not in bench.answers
+    assert bench.lane.queued_rows == 0
+
+
+@on_loop
+async def test_a_caller_that_leaves_during_its_run_does_not_disturb_its_batch() -> None:
+    bench = Bench()
+    bench.ask("a", 1.0)
+    gone = bench.ask("gone", 5.0, 6.0)
+    bench.ask("b", 2.0)
+    await passes()
+    gone.cancelled = True
+    bench.executor.pump()
+    await passes()
+    assert (bench.answer("a"), bench.answer("b")) == ([2.0], [4.0])
+    assert "gone" not in bench.answers
+
+
+@on_loop
+async def test_callers_that_all_leave_cost_no_run() -> None:
+    bench = Bench()
+    for name in "ab":
+        bench.ask(name, 1.0).cancelled = True
+    await passes(2)
+    assert bench.executor.waiting == []
+    bench.ask("c", 1.0)
+    await passes()
+    assert len(bench.executor.waiting) == 1
+
+
+@pytest.mark.parametrize("inline_rows", [0, 128], ids=["in a thread", "on the loop"])
+@pytest.mark.parametrize("poison", [POISON, CRASH], ids=["run failed", "bug"])
+def test_a_poisoned_request_fails_alone(inline_rows: int, poison: float) -> None:
+    async def check() -> None:
+        bench = Bench(inline_rows=inline_rows)
+        for name, value in (("a", 1.0), ("bad", poison), ("b", 2.0)):
+            bench.ask(name, value)
+        for _ in range(8):
+            await passes(2)
+            while bench.executor.waiting:
+                bench.executor.pump()
+        assert (bench.answer("a"), bench.answer("b")) == ([2.0], [4.0])
+        assert bench.error("bad") == "RunFailed"
+        assert [len(run) for run in bench.version.runs] == [3, 1, 1, 1]
+
+    asyncio.run(check(), debug=True)
+
+
+@on_loop
+async def test_a_caller_whose_delivery_fails_does_not_keep_others_from_theirs() -> None:
+    bench = Bench(inline_rows=128)
+    told: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: told.append(context["exception"]))
+
+    def fail(_result: Outputs | Exception, _seconds: float) -> None:
+        raise KeyError("a bug of this caller's")
+
+    bench.lane.submit(Job(Decoded(1, {"x": np.ones((1, 1))}, np.ones((1, 1))), fail))
+    bench.ask("b", 2.0)
+    await passes()
+    assert bench.answer("b") == [4.0]
+    assert [type(error) for error in told] == [KeyError]
+
+
+@on_loop
+async def test_a_full_queue_refuses() -> None:
+    bench = Bench(queue_rows=5)
+    bench.ask("a", 1.0, 2.0, 3.0)
+    bench.ask("b", 1.0, 2.0)
+    with pytest.raises(LaneFull):
+        bench.ask("c", 1.0)
+    assert bench.lane.queued_rows == 5
+    await passes()
+    assert bench.lane.queued_rows == 0
+    bench.ask("d", 1.0)
+
+
+@on_loop
+async def test_a_request_above_the_limit_is_taken_when_nothing_waits() -> None:
+    bench = Bench(queue_rows=2)
+    bench.ask("big", *[1.0] * 9)
+    with pytest.raises(LaneFull):
+        bench.ask("c", 1.0)
+
+
+@on_loop
+async def test_a_run_past_its_slice_is_terminated_and_its_jobs_are_told() -> None:
+    bench = Bench(slice_s=0.0)
+    bench.ask("a", 1.0)
+    bench.ask("b", 2.0)
+    await passes()
+    bench.ask("waits", 3.0)
+    await passes(2)
+    assert [bench.error(name) for name in ("a", "b", "waits")] == ["RunTimedOut", "RunTimedOut", "LaneOverdue"]
+    assert bench.lane.queued_rows == 0
+    with pytest.raises(LaneOverdue):
+        bench.ask("late", 4.0)
+    bench.executor.pump()
+    (handle,) = bench.version.handles
+    assert handle is not None
+    assert handle.terminated
+
+
+@on_loop
+async def test_a_lane_serves_again_when_its_overdue_run_has_come_back() -> None:
+    bench = Bench(slice_s=0.0)
+    bench.ask("a", 1.0)
+    await passes(3)
+    bench.executor.pump()
+    await passes()
+    bench.ask("b", 2.0)
+    await passes()
+    bench.executor.pump()
+    await passes()
+    assert bench.answer("b") == [4.0]
+    assert bench.error("a") == "RunTimedOut"
+    assert bench.runs == [(1, 1)]
+
+
+@on_loop
+async def test_a_run_that_comes_back_as_its_slice_ends_is_answered_once() -> None:
+    bench = Bench(slice_s=0.0)
+    bench.ask("a", 1.0)
+    await passes()
+    bench.executor.pump()
+    await passes(3)
+    assert len(bench.answers["a"]) == 1
+
+
+class NotingLoop(asyncio.SelectorEventLoop):
+    """A loop that remembers the timers it was asked for."""
+
+    timers: list[asyncio.TimerHandle]
+
+    def call_later(
+        self, delay: float, callback: Callable[[*_Args], object], *args: *_Args, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        self.timers = [*getattr(self, "timers", []), super().call_later(delay, callback, *args, context=context)]
+        return self.timers[-1]
+
+
+def test_the_only_timer_is_the_slice_and_it_ends_with_its_run() -> None:
+    async def check() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, NotingLoop)
+        bench = Bench()
+        bench.ask("a", 1.0)
+        await passes()
+        (timer,) = loop.timers
+        assert not timer.cancelled()
+        bench.executor.pump()
+        await passes()
+        assert timer.cancelled()
+        assert bench.answer("a") == [2.0]
+
+    with asyncio.Runner(loop_factory=NotingLoop) as runner:
+        runner.run(check())
+
+
+@on_loop
+async def test_an_answer_may_ask_again_on_the_same_lane() -> None:
+    bench = Bench(inline_rows=128)
+    x_n1 = np.ones((1, 1), np.float32)
+
+    def ask_again(_result: Outputs | Exception, _seconds: float) -> None:
+        bench.ask("again", 3.0)
+
+    bench.lane.submit(Job(Decoded(1, {"x": x_n1}, x_n1), ask_again))
+    await passes(3)
+    assert bench.answer("again") == [6.0]
+
+
+@on_loop
+async def test_a_job_knows_when_its_run_began() -> None:
+    bench = Bench(inline_rows=128)
+    job = bench.ask("a", 1.0)
+    await passes()
+    assert job.started_at > 0.0
+
+
+@on_loop
+async def test_a_timed_out_run_is_told_with_its_slice() -> None:
+    bench = Bench(slice_s=0.0)
+    bench.ask("a", 1.0)
+    await passes(3)
+    assert str(bench.answer("a")) == "no answer within 0 s"

@@ -1,0 +1,43 @@
+"""The metrics page as tests ask it."""
+
+from __future__ import annotations
+
+import httpx
+
+__all__ = ["MetricsPage"]
+
+
+class MetricsPage:
+    """One answer of ``/metrics``.
+
+    Attributes
+    ----------
+    samples
+        Every sample's value, by its text before the value.
+    totals
+        Those of them that may never shrink: counters and histograms.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.samples: dict[str, float] = {}
+        self.totals: dict[str, float] = {}
+        kind = ""
+        for line in text.splitlines():
+            sample, _, last = line.rpartition(" ")
+            if sample.startswith("# TYPE"):
+                kind = last
+            elif not line.startswith("#"):
+                self.samples[sample] = float(last)
+                if kind in ("counter", "histogram"):
+                    self.totals[sample] = float(last)
+
+    @classmethod
+    def of(cls, url: str) -> MetricsPage:
+        """Read the page of a gateway."""
+        return cls(httpx.get(f"{url}/metrics", timeout=10.0).raise_for_status().text)
+
+    def sum(self, name: str, **labels: str) -> float:
+        """Return the sum of a metric's samples with these labels."""
+        wanted = [f'{label}="{value}"' for label, value in labels.items()]
+        found = {sample: value for sample, value in self.samples.items() if sample.partition("{")[0] == name}
+        return sum(value for sample, value in found.items() if all(text in sample for text in wanted))

@@ -1,0 +1,194 @@
+"""The demonstration's incident on a real gateway: silent before it, named while it lasts, resolved after it.
+
+Ticks are a quarter of the demonstration's; bundles, thresholds and rows are its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from gateway.demo.data import load_phishing, sample_instances
+from gateway.demo.incident import GUILTY, Transform, fetcher_down, fetcher_stuck, unchanged
+from tests.end_to_end.clients import Clients, Instance
+from tests.end_to_end.running import RunningGateway
+
+TICK_S = 0.5
+SILENT_TICKS = 12
+CAUSES = ("data-quality", "drift", "confidence-collapse")
+FEATURES = load_phishing().features
+INNOCENT = sorted(set(FEATURES) - set(GUILTY))
+Alerts = dict[str, dict[str, Any]]
+Page = dict[str, list[tuple[dict[str, str], float]]]
+
+
+@dataclass
+class Look:
+    """What the operator sees at one moment: the open alerts by cause, and the metrics page."""
+
+    alerts: Alerts
+    page: Page
+
+    def gauge(self, name: str, **labels: str) -> float:
+        """Return the highest value among the series with these labels."""
+        return max(value for found, value in self.page[name] if labels.items() <= found.items())
+
+    @property
+    def tick_at(self) -> float:
+        """When the watch finished its last tick."""
+        return self.gauge("weir_monitor_tick_timestamp_seconds")
+
+    def drift(self, feature: str, statistic: str) -> float:
+        """Return an effect of stable's traffic."""
+        return self.gauge("weir_drift_effect", feature=feature, statistic=statistic, variant="stable", version="1")
+
+    @property
+    def collapse(self) -> float:
+        """Return stable's collapse index."""
+        return self.gauge("weir_confidence_collapse_index", variant="stable", version="1")
+
+    def named(self, cause: str) -> set[str]:
+        """Return the features that an alert names."""
+        return {driver["name"] for driver in self.alerts[cause]["drivers"]} & set(FEATURES)
+
+
+@dataclass
+class Operator:
+    """Looks at a running gateway, again and again."""
+
+    gateway: RunningGateway
+    client: httpx.Client
+    looks: list[Look] = field(default_factory=list)
+
+    def look(self) -> Look:
+        """Read alerts and metrics once."""
+        alerts = self.client.get("/admin/v1/alerts").raise_for_status().json()["alerts"]
+        page: Page = {}
+        for family in text_string_to_metric_families(self.client.get("/metrics").raise_for_status().text):
+            for sample in family.samples:
+                page.setdefault(sample.name, []).append((sample.labels, sample.value))
+        self.looks.append(Look({alert["cause"]: alert for alert in alerts if alert["state"] != "resolved"}, page))
+        return self.looks[-1]
+
+    def wait(self, holds: Any, what: str) -> Look:
+        """Look until something holds, and return that look."""
+        self.gateway.wait_until(lambda: holds(self.look()), what, timeout_s=30.0)
+        return self.looks[-1]
+
+
+@dataclass
+class Upstream:
+    """Real rows, as they arrive from a source that can fail."""
+
+    transform: Transform = unchanged
+    statuses: set[int] = field(default_factory=set)
+
+    def requests(self) -> Iterator[list[Instance]]:
+        """Give rows without end."""
+        for rows in sample_instances(load_phishing().instances(), most=24):
+            yield [self.transform(row) for row in rows]
+
+    def answered(self, instances: list[Instance], response: httpx.Response) -> None:
+        """See one answer."""
+        self.statuses.add(response.status_code)
+
+
+@dataclass
+class Story:
+    """What was seen at the end of each phase."""
+
+    normal: list[Look]
+    down: Look
+    stuck: Look
+    recovered: Look
+    statuses: set[int]
+    audit: list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def story(demo_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    state = tmp_path_factory.mktemp("incident") / "weir.db"
+    environ = {"WEIR_MONITOR__TICK_S": str(TICK_S)}
+    upstream = Upstream()
+    with (
+        RunningGateway(demo_models, state, "--stable", "phishing=1", workers=2, environ=environ) as gateway,
+        Clients(gateway.url, "phishing", upstream.requests(), upstream.answered, pause_s=0.03),
+        gateway.client() as client,
+    ):
+        operator = Operator(gateway, client)
+        first = operator.wait(lambda look: "weir_confidence_collapse_index" in look.page, "judged")
+        operator.wait(lambda look: look.tick_at >= first.tick_at + SILENT_TICKS * TICK_S, "12 ticks on")
+        normal = list(operator.looks)
+
+        upstream.transform = fetcher_down
+        down = operator.wait(names_the_guilty, "an alert of every cause that names the guilty")
+        upstream.transform = fetcher_stuck
+        stuck = operator.wait(lambda look: is_stuck(look), "stuck values seen")
+        upstream.transform = unchanged
+        recovered = operator.wait(lambda look: not look.alerts, "calm again")
+
+        audit = client.get("/admin/v1/audit", params={"limit": 1000}).raise_for_status().json()["records"]
+        yield Story(normal, down, stuck, recovered, upstream.statuses, audit)
+
+
+def names_the_guilty(look: Look) -> bool:
+    """Return whether every cause fires and names exactly the guilty features."""
+    return all(
+        cause in look.alerts and look.alerts[cause]["state"] == "firing" and look.named(cause) == set(GUILTY)
+        for cause in CAUSES
+    )
+
+
+def is_stuck(look: Look) -> bool:
+    """Return whether the last window holds constant values only: nothing is missing, and the features still differ."""
+    return all(look.drift(feature, "missing") < 0.01 and look.drift(feature, "wasserstein") > 0.2 for feature in GUILTY)
+
+
+def test_nobody_is_told_anything_before_the_incident(story: Story) -> None:
+    assert [look.alerts for look in story.normal if look.alerts] == []
+    assert max(value for look in story.normal for _, value in look.page.get("weir_alert_state", ())) == 0
+    assert story.normal[-1].collapse < 0.1
+
+
+def test_every_cause_fires_and_names_the_guilty_features(story: Story) -> None:
+    for cause in CAUSES:
+        alert = story.down.alerts[cause]
+        assert (alert["model"], alert["version"], alert["variant"]) == ("phishing", "1", "stable")
+        assert alert["effect"] > alert["threshold"]
+        assert story.down.named(cause) == set(GUILTY)
+        assert all(feature in alert["summary"] for feature in GUILTY)
+        labels = {"model": "phishing", "version": "1", "cause": cause, "severity": alert["severity"]}
+        assert story.down.gauge("weir_alert_state", **labels) == 3
+
+
+def test_the_metrics_show_what_is_missing_and_what_is_not(story: Story) -> None:
+    assert min(story.down.drift(feature, "missing") for feature in GUILTY) > 0.1
+    assert max(story.down.drift(feature, "missing") for feature in INNOCENT) == 0
+    assert story.down.collapse > 0.3
+
+
+def test_constant_values_keep_drift_open_for_the_same_features(story: Story) -> None:
+    assert story.stuck.named("drift") == set(GUILTY)
+    assert max(story.stuck.drift(feature, "wasserstein") for feature in INNOCENT) < 0.1
+
+
+def test_everything_resolves_and_no_client_saw_an_error(story: Story) -> None:
+    assert max(value for _, value in story.recovered.page["weir_alert_state"]) == 0
+    assert story.recovered.collapse < 0.1
+    assert story.statuses == {200}
+
+
+def test_the_audit_log_holds_every_transition(story: Story) -> None:
+    for cause in CAUSES:
+        records = [r for r in story.audit if r["resource"].startswith("alert/") and r["after"]["cause"] == cause]
+        actions = [record["action"] for record in records]
+        assert actions[0] in ("alert.warn", "alert.firing")
+        assert "alert.firing" in actions
+        assert actions[-1] == "alert.resolved"
+        assert {record["actor"]["subject"] for record in records} == {"watch"}

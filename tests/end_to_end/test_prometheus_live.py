@@ -1,0 +1,161 @@
+"""Metrics, rules and panels on a real gateway, scraped by a real Prometheus, while clients count what they send."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from gateway.demo.data import load_phishing, sample_instances
+from gateway.metrics.catalogue import CATALOGUE
+from tests.end_to_end.clients import Clients, Instance
+from tests.end_to_end.running import RunningGateway
+from tests.integration.prometheus import (
+    PrometheusServer,
+    measured,
+    panel_expressions,
+    rule_expressions,
+    substituted,
+)
+
+MONITOR = {"WEIR_MONITOR__TICK_S": "1", "WEIR_MONITOR__MINIMUM_ROWS": "50"}
+LEFT_OUT = "https"
+OUTCOMES = {200: "ok", 422: "client_error"}
+
+
+@dataclass
+class Tally:
+    """What the clients have seen, as the gateway should have counted it."""
+
+    requests: Counter[tuple[str, str]] = field(default_factory=Counter)
+    rows: int = 0
+    rows_checked: int = 0
+    left_out: int = 0
+
+    def add(self, instances: list[Instance], response: httpx.Response) -> None:
+        """Count one answer."""
+        variant = response.headers.get("x-variant", "refused")
+        self.requests[variant, OUTCOMES[response.status_code]] += 1
+        self.rows_checked += len(instances)
+        if response.status_code == 200:
+            self.rows += len(instances)
+            self.left_out += sum(LEFT_OUT not in row for row in instances)
+
+
+@dataclass
+class World:
+    """A gateway that has been used and scraped, and what its clients counted."""
+
+    gateway: RunningGateway
+    prometheus: PrometheusServer
+    tally: Tally
+
+    def total(self, expression: str) -> float:
+        """Return the one number that Prometheus has for an expression."""
+        (sample,) = self.prometheus.query(expression)
+        return float(sample["value"][1])
+
+
+def faulty_requests() -> Iterator[list[Instance]]:
+    """Give real rows for ever; every tenth request leaves a feature out, every 25th has one of the wrong type."""
+    for number, rows in zip(count(1), sample_instances(load_phishing().instances(), most=8), strict=False):
+        instances: list[Instance] = [dict(row) for row in rows]
+        if number % 10 == 0:
+            del instances[0][LEFT_OUT]
+        if number % 25 == 0:
+            instances[0]["long_url"] = "yes"
+        yield instances
+
+
+@pytest.fixture(scope="module")
+def rule_files(repo_root: Path) -> list[Path]:
+    return sorted((repo_root / "deploy/prometheus/rules").glob("*.yml"))
+
+
+@pytest.fixture(scope="module")
+def world(demo_models: Path, rule_files: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("prometheus")
+    gateway = RunningGateway(demo_models, folder / "weir.db", "--stable", "phishing=1", workers=2, environ=MONITOR)
+    (folder / "server").mkdir()
+    server = PrometheusServer(folder / "server", [gateway.url.removeprefix("http://")], rule_files, interval_s=0.5)
+    tally = Tally()
+    with gateway, server:
+        server.wait_for("weir_worker_restarts_total")
+        for version in ("2", "3"):
+            gateway.wait_for_workers("phishing", version)
+        shadow, canary = {"version": "3", "sample": 100.0}, {"version": "2", "weight": 20.0}
+        assert gateway.put_route("phishing", stable="1", canary=canary, shadow=[shadow]).status_code == 200
+        server.wait_for("weir_route_apply_delay_seconds_count == 2")
+        with Clients(gateway.url, "phishing", faulty_requests(), tally.add):
+            server.wait_for('weir_confidence_collapse_index{variant="canary"}')
+            server.wait_for('rate(weir_monitor_rows_total{variant="shadow"}[30s]) > 0')
+            server.wait_for("model:weir_requests_slow:ratio_rate5m")
+        server.wait_for(f"sum(weir_requests_total) >= {tally.requests.total()}")
+        server.wait_for(f'sum(weir_monitor_rows_total{{variant!="shadow"}}) >= {tally.rows}')
+        yield World(gateway, server, tally)
+
+
+def test_the_page_is_scraped_without_complaint(world: World) -> None:
+    assert [(target["health"], target["lastError"]) for target in world.prometheus.targets()] == [("up", "")]
+
+
+def test_every_metric_of_the_catalogue_is_on_the_page(world: World) -> None:
+    page = httpx.get(f"{world.gateway.url}/metrics").text
+    samples = {sample.name for family in text_string_to_metric_families(page) for sample in family.samples}
+    exposed = {name.removesuffix("_count") for name in samples}
+    assert [metric.name for metric in CATALOGUE if metric.name not in exposed] == []
+
+
+def test_every_rule_is_evaluated_and_has_data(world: World, rule_files: list[Path]) -> None:
+    assert [rule["name"] for rule in world.prometheus.rules() if rule["health"] != "ok"] == []
+    rules = [rule for path in rule_files for rule in rule_expressions(path)]
+    assert len(rules) > 20
+    assert [name for name, expression in rules if not world.prometheus.query(measured(expression))] == []
+
+
+def test_every_panel_has_data(world: World, repo_root: Path) -> None:
+    panels = panel_expressions((repo_root / "grafana/dashboards/weir/overview.json").read_text(encoding="utf-8"))
+    assert len(panels) > 30
+    assert [title for title, query in panels if not world.prometheus.query(measured(substituted(query)))] == []
+
+
+def test_two_workers_count_exactly_what_the_clients_count(world: World) -> None:
+    counted = world.prometheus.query("sum by (variant, outcome) (weir_requests_total) > 0")
+    found = {(s["metric"]["variant"], s["metric"]["outcome"]): int(s["value"][1]) for s in counted}
+    refused = {name: n for name, n in found.items() if name[1] != "ok"}
+    sent = world.tally.requests
+    assert {name: n for name, n in found.items() if name[1] == "ok"} == {
+        name: n for name, n in sent.items() if name[1] == "ok"
+    }
+    assert set(refused) <= {("stable", "client_error"), ("canary", "client_error")}
+    assert sum(refused.values()) == sent["refused", "client_error"]
+    assert world.total('sum(weir_http_requests_total{route="/predict"})') == sent.total()
+    assert world.total("sum(weir_request_duration_seconds_count)") == sent.total() - sent["refused", "client_error"]
+
+
+def test_rows_and_faults_are_exact_those_of_refused_requests_included(world: World) -> None:
+    tally = world.tally
+    assert world.total("sum(weir_rows_total)") == tally.rows
+    assert world.total("sum(weir_contract_rows_total)") == tally.rows_checked
+    left_out = world.total(f'sum(weir_feature_faults_total{{feature="{LEFT_OUT}",kind="missing"}})')
+    assert left_out == tally.left_out > 0
+    refused = world.total('sum(weir_feature_faults_total{feature="long_url",kind="wrong_type"})')
+    assert refused == tally.requests["refused", "client_error"]
+
+
+def test_every_row_reaches_the_watch_and_every_answer_of_stable_the_shadow(world: World) -> None:
+    assert world.total('sum(weir_monitor_rows_total{variant!="shadow"})') == world.tally.rows
+    repeated = f"sum(weir_shadow_requests_total) >= {world.tally.requests['stable', 'ok']}"
+    world.prometheus.wait_for(repeated)
+    assert world.total("sum(weir_shadow_requests_total)") == world.tally.requests["stable", "ok"]
+
+
+def test_a_change_of_the_route_is_applied_by_both_workers_and_timed(world: World) -> None:
+    assert world.total("weir_route_apply_delay_seconds_count") == 2
+    assert world.total('weir_route_apply_delay_seconds_bucket{le="2.5"}') == 2

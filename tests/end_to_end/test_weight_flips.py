@@ -1,0 +1,158 @@
+"""Two hundred changes of a canary's weight by four administrators at once, under the load of sixteen clients."""
+
+import statistics
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+import psutil
+import pytest
+
+from gateway.routing.split import bucket
+from gateway.state.ledger import verify
+from gateway.state.sqlite import SqliteStore
+from tests.end_to_end.load import Exchange, Load
+from tests.end_to_end.running import RunningGateway
+from tests.models import multi_output, write_bundle
+
+ADMINS, CHANGES_EACH = 4, 50
+SLOWEST_APPLY_S = 2.0  # the promise is 0.5 s; the machine that runs the tests is shared
+
+
+class Admins:
+    """Administrators who each read the route, change it and put it back, again and again, as fast as they can."""
+
+    def __init__(self, gateway: RunningGateway) -> None:
+        self._gateway = gateway
+        self._wishes = count()
+        self._lock = threading.Lock()
+        self.routes: dict[int, dict[str, Any]] = {}
+        self.written_at: dict[int, float] = {}
+        self.statuses: Counter[int] = Counter()
+        self._threads = [threading.Thread(target=self._change) for _ in range(ADMINS)]
+
+    def run(self) -> None:
+        for thread in self._threads:
+            thread.start()
+        for thread in self._threads:
+            thread.join()
+
+    def _change(self) -> None:
+        with self._gateway.client() as client:
+            done = 0
+            while done < CHANGES_EACH:
+                read = client.get("/admin/v1/models/m/route")
+                wish = next(self._wishes)
+                body = {
+                    "stable": "1",
+                    "canary": {"version": "23"[wish % 7 == 0], "weight": [10.0, 50.0, 0.0, 33.33, 100.0][wish % 5]},
+                    "reason": f"wish {wish}",
+                }
+                put = client.put("/admin/v1/models/m/route", json=body, headers={"if-match": read.headers["etag"]})
+                with self._lock:
+                    self.statuses[put.status_code] += 1
+                    if put.status_code == 200:
+                        done += 1
+                        self.routes[put.json()["revision"]] = put.json()
+                        self.written_at[put.json()["revision"]] = time.monotonic()
+
+
+@pytest.fixture(scope="module")
+def storm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningGateway, Admins, list[Exchange]]]:
+    """Give the gateway after the storm, the administrators' memory and the clients' exchanges."""
+    folder = tmp_path_factory.mktemp("flips")
+    for version in "123":
+        write_bundle(folder / "models" / "m" / version, multi_output())
+    with RunningGateway(folder / "models", folder / "weir.db", "--stable", "m=1") as gateway:
+        for version in "123":
+            gateway.wait_for_workers("m", version)
+        admins = Admins(gateway)
+        with gateway.client() as client:
+            admins.routes[1] = client.get("/admin/v1/models/m/route").json()
+        with Load(gateway.port, "/predict/m", {"instances": [[1, 2, 3]]}, n=16, pause_s=0.005) as load:
+            load.wait_for(500)
+            assert all(connections_of(pid) for pid in gateway.children("gateway.app")), "a worker has no connection"
+            admins.run()
+            load.wait_for(500)
+            deadline = time.monotonic() + SLOWEST_APPLY_S
+            while time.monotonic() < deadline and not everyone_has(load.exchanges, max(admins.routes)):
+                time.sleep(0.02)
+        yield gateway, admins, load.exchanges
+
+
+def connections_of(pid: int) -> int:
+    return sum(kind.status == psutil.CONN_ESTABLISHED for kind in psutil.Process(pid).net_connections("tcp"))
+
+
+def everyone_has(exchanges: list[Exchange], revision: int) -> bool:
+    newest: dict[int, int] = {}
+    for exchange in exchanges:
+        newest[exchange.client] = exchange.revision
+    return min(newest.values()) >= revision
+
+
+Storm = tuple[RunningGateway, Admins, list[Exchange]]
+
+
+def test_no_request_fails_while_weights_change(storm: Storm) -> None:
+    _, _, exchanges = storm
+    assert {(exchange.status, exchange.error) for exchange in exchanges} == {(200, "")}
+    assert {exchange.connection for exchange in exchanges} == {1}, "a connection was closed"
+    assert len({exchange.revision for exchange in exchanges}) > 10
+
+
+def test_every_answer_is_that_of_the_split_at_the_revision_it_names(storm: Storm) -> None:
+    _, admins, exchanges = storm
+    for exchange in exchanges:
+        assert (exchange.version, exchange.variant) == answer_of(admins.routes[exchange.revision], exchange.key)
+    assert {exchange.version for exchange in exchanges} == {"1", "2", "3"}
+
+
+def answer_of(route: dict[str, Any], key: str) -> tuple[str, str]:
+    canary = route["canary"]
+    if canary and bucket(route["salt"].encode(), key) < round(canary["weight"] * 100):
+        return canary["version"], "canary"
+    return route["stable"], "stable"
+
+
+def test_no_update_of_concurrent_administrators_is_lost(storm: Storm) -> None:
+    gateway, admins, _ = storm
+    assert set(admins.statuses) <= {200, 412}
+    assert admins.statuses[200] == ADMINS * CHANGES_EACH
+    assert admins.statuses[412] > 0, "nobody ever came between: the test shows nothing"
+    with gateway.client() as client:
+        assert client.get("/admin/v1/models/m/route").json()["revision"] == 1 + ADMINS * CHANGES_EACH
+    store = SqliteStore(gateway.state)
+    records = store.audit(limit=10_000)
+    store.close()
+    assert verify(records).sequence == len(records)
+    changes = [record for record in records if record.resource == "route/m"]
+    assert [record.after["revision"] for record in changes] == list(range(1, 202))
+    assert [record.before["revision"] for record in changes[1:]] == list(range(1, 201))
+    assert {record.after["revision"]: record.after for record in changes} == admins.routes
+
+
+def test_every_worker_applies_every_change_soon(storm: Storm) -> None:
+    """Each connection stays with one worker, so what it sees is what its worker has applied."""
+    _, admins, exchanges = storm
+    delays_s: list[float] = []
+    for client in {exchange.client for exchange in exchanges}:
+        seen = iter([exchange for exchange in exchanges if exchange.client == client])
+        exchange = next(seen)
+        for revision, written_at in sorted(admins.written_at.items()):
+            while exchange.revision < revision:
+                exchange = next(seen)
+            delays_s.append(max(0.0, exchange.ended_at - written_at))
+    assert len(delays_s) == 16 * ADMINS * CHANGES_EACH
+    print(f"\napplied after: median {statistics.median(delays_s):.3f} s, longest {max(delays_s):.3f} s")
+    assert max(delays_s) < SLOWEST_APPLY_S
+
+
+def test_revisions_never_go_back_on_a_connection(storm: Storm) -> None:
+    _, _, exchanges = storm
+    for client in {exchange.client for exchange in exchanges}:
+        revisions = [exchange.revision for exchange in exchanges if exchange.client == client]
+        assert revisions == sorted(revisions)

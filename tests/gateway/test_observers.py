@@ -1,0 +1,87 @@
+import asyncio
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from gateway.arms import ArmKeeper
+from gateway.errors import InputRejected, WeirError
+from gateway.metrics.derived import fault_totals
+from gateway.metrics.shared import SharedCounters, read_counters
+from gateway.observers import Observers
+from gateway.pipeline import Answer, Call, Pipeline
+from gateway.routing.document import RouteDocument
+from gateway.settings import Settings
+from gateway.shadow_feed import ShadowFeed
+from gateway.tap import Tap
+from monitors.records import FaultTotals
+from tests.models import columns_classifier
+from tests.serving import HandClock, ListSink, counted, servable_of
+
+GOOD = {"petal_length": 1.4, "petal_width": 0.2, "sepal": "short"}
+PLAIN_BODY = {"instances": [GOOD, {**GOOD, "petal_width": "wide"}, {**GOOD, "petal_width": None}]}
+MANIFEST = """
+interface:
+  features:
+    - {name: petal_length, dtype: float32, range: {min: 0.0, max: 10.0}, out_of_range: reject}
+    - {name: petal_width, dtype: float32}
+    - {name: sepal, dtype: string}
+"""
+V2_BODY = {
+    "inputs": [
+        {"name": "petal_length", "shape": [2, 1], "datatype": "FP32", "data": [1.4, 60.0]},
+        {"name": "petal_width", "shape": [2, 1], "datatype": "FP32", "data": [0.2, 0.2]},
+        {"name": "sepal", "shape": [2, 1], "datatype": "BYTES", "data": ["short", "long"]},
+    ]
+}
+
+
+def outcome_of(folder: Path, protocol: Literal["plain", "v2"], body: dict[str, Any]) -> Answer | WeirError:
+    """Put one request to a worker's pipeline with its real observers."""
+
+    async def ask() -> Answer | WeirError:
+        counters = SharedCounters.create(folder, "w", role="worker")
+        keeper = ArmKeeper(asyncio.get_running_loop(), counters, Settings())
+        clock, sink = HandClock(), ListSink()
+        tap = Tap(sink, lambda _: b"", counters, clock, worker="w", rows_per_s=100, key_salt=b"")
+        pipeline = Pipeline(Observers(counters, tap, ShadowFeed(sink, lambda _: b"", counters, clock)))
+        servable = servable_of(folder / "m" / "1", columns_classifier(), manifest=MANIFEST)
+        pipeline.table = keeper.build({"m": RouteDocument("m", 1, stable="1", salt="")}, {("m", "1"): servable})
+        data = json.dumps(body).encode()
+        call = Call("m", None, protocol=protocol, body=data, request_id="r", key=None, received_at=0.0)
+        try:
+            return await pipeline.predict(call)
+        except WeirError as error:
+            return error
+        finally:
+            keeper.close()
+
+    return asyncio.run(ask())
+
+
+def test_rows_of_a_refused_request_count_as_checked(tmp_path: Path) -> None:
+    assert isinstance(outcome_of(tmp_path, "plain", PLAIN_BODY), InputRejected)
+    assert counted(tmp_path, "weir_rows_total") == 0
+    assert counted(tmp_path, "weir_contract_rows_total", model="m", version="1") == 3
+    faults = {("petal_length", "missing"): 0, ("petal_width", "missing"): 1, ("sepal", "missing"): 0}
+    faults |= {("petal_width", "wrong_type"): 1}
+    assert fault_totals(read_counters(tmp_path)) == [FaultTotals("m", "1", 3, faults)]
+
+
+def test_faults_in_tensors_name_their_feature(tmp_path: Path) -> None:
+    assert isinstance(outcome_of(tmp_path, "v2", V2_BODY), InputRejected)
+    assert counted(tmp_path, "weir_feature_faults_total", feature="petal_length", kind="out_of_range") == 1
+    assert counted(tmp_path, "weir_contract_rows_total") == 2
+
+
+def test_rows_of_an_answer_count_as_checked(tmp_path: Path) -> None:
+    assert isinstance(outcome_of(tmp_path, "plain", {"instances": [GOOD, GOOD]}), Answer)
+    assert counted(tmp_path, "weir_contract_rows_total", model="m", version="1") == 2
+
+
+@pytest.mark.parametrize("feature", ["petal_length", "petal_width", "sepal"])
+def test_a_feature_that_was_never_missing_reads_zero(tmp_path: Path, feature: str) -> None:
+    outcome_of(tmp_path, "plain", {"instances": [GOOD]})
+    found = {s.labels["feature"]: s.value for s in read_counters(tmp_path) if s.name == "weir_feature_faults_total"}
+    assert found[feature] == 0

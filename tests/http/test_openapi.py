@@ -1,0 +1,227 @@
+"""The OpenAPI document is valid, and says what the worker does: no more, no less."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
+from starlette.routing import Route
+
+from gateway.catalog.bundle import read_bundle
+from gateway.clock import SystemClock
+from gateway.codec.plain import PlainDecoder
+from gateway.contract import Feature
+from gateway.control import Control
+from gateway.engine.loading import load_version
+from gateway.engine.version import ServableVersion
+from gateway.errors import RequestInvalid
+from gateway.http.gateway_app import _INFER, _PREDICT
+from gateway.http.openapi import describe
+from gateway.http.openapi_answers import problem_types
+from gateway.http.openapi_models import answer_schema, example_request, feature_schema, request_schema
+from gateway.http.predict import plain_body
+from gateway.http.probes import Readiness
+from gateway.http.router import build_router
+from gateway.http.watch_proxy import WatchProxy
+from gateway.pipeline import Answer, Call, Pipeline
+from gateway.routing.table import ModelRoute, RouteTable
+from gateway.settings import LimitSettings
+from tests import models
+from tests.models import write_bundle
+
+COLUMNS = """
+schema_version: 1
+interface:
+  unknown_features: ignore
+  features:
+    - {name: petal_length, range: {min: 0, max: 10}, out_of_range: reject}
+    - {name: petal_width, missing: impute, fill: 1.3}
+    - {name: sepal, dtype: string, categories: [long, medium, short], unseen: reject}
+"""
+GRAPHS = {
+    "matrix": (models.matrix_classifier, {}),
+    "columns": (models.columns_classifier, {"model.yaml": COLUMNS}),
+    "zipmap": (models.zipmap_classifier, {}),
+    "regressor": (models.regressor, {}),
+    "image": (models.image_model, {}),
+    "several": (models.multi_output, {}),
+}
+"""Every kind of contract and answer."""
+
+
+class Nobody:
+    """Stands for what the routes hold and this test never calls."""
+
+
+class ArmOf:
+    """The part of an arm that the document is made from."""
+
+    def __init__(self, servable: ServableVersion) -> None:
+        self.servable = servable
+
+
+@pytest.fixture(scope="module")
+def versions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ServableVersion]:
+    root = tmp_path_factory.mktemp("models")
+    for name, (graph, files) in GRAPHS.items():
+        write_bundle(root / name / "1", graph(), **files)
+    return {name: load_version(read_bundle(root / name / "1", model=name, version="1")) for name in GRAPHS}
+
+
+@pytest.fixture(scope="module")
+def document(versions: dict[str, ServableVersion]) -> dict[str, Any]:
+    routes = {name: ModelRoute(name, 1, cast(Any, ArmOf(servable))) for name, servable in versions.items()}
+    return describe(RouteTable({**routes, "absent": ModelRoute("absent", 1, None)}), "1.2.3")
+
+
+@pytest.fixture
+def registered(tmp_path: Path) -> set[tuple[str, str]]:
+    """Give method and path of every route that the worker's router answers."""
+    nobody = cast(Any, Nobody())
+    pipeline = Pipeline(nobody)
+    readiness = Readiness(pipeline, is_settled=lambda: True, store_is_up=lambda: True)
+    control = Control(nobody, nobody, SystemClock(), repository=nobody)
+    proxy = WatchProxy(tmp_path / "watch.sock")
+    router = build_router(pipeline, readiness, control, nobody, proxy, token="t", product_version="1")
+    routes = [route for route in router.routes if isinstance(route, Route)]
+    assert len(routes) == len(router.routes)
+    return {(method, route.path) for route in routes for method in route.methods or () if method != "HEAD"}
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            if method != "parameters":
+                yield method.upper(), path, operation
+
+
+def accepts(schema: dict[str, Any], value: object) -> bool:
+    return not list(Draft202012Validator(schema).iter_errors(value))
+
+
+def test_the_document_is_valid(document: dict[str, Any]) -> None:
+    validate(document)
+
+
+def test_the_router_and_the_document_list_the_same_routes(
+    document: dict[str, Any], registered: set[tuple[str, str]]
+) -> None:
+    inference = {("POST", path) for _, path, _ in operations(document) if _PREDICT.fullmatch(path)}
+    inference |= {("POST", path) for _, path, _ in operations(document) if _INFER.fullmatch(path)}
+    assert {(method, path) for method, path, _ in operations(document)} == registered | inference
+
+
+def test_every_way_to_infer_is_there(document: dict[str, Any]) -> None:
+    wanted = {"/predict", "/predict/{model}", "/predict/absent", *(f"/predict/{name}" for name in GRAPHS)}
+    wanted |= {"/v2/models/{model}/infer", "/v2/models/{model}/versions/{version}/infer"}
+    posts = {path for method, path, _ in operations(document) if method == "POST" and "/admin/" not in path}
+    assert posts == wanted
+
+
+def test_every_problem_type_is_described(document: dict[str, Any]) -> None:
+    types = {problem.type for problem in problem_types()}
+    assert set(document["components"]["schemas"]["Problem"]["properties"]["type"]["enum"]) == types
+    assert all(problem in document["info"]["description"] for problem in types)
+    told = set(re.findall(r"urn:weir:problem:[a-z-]+", str([document["paths"], document["components"]["responses"]])))
+    assert told == types
+
+
+def test_operations_have_names_of_their_own(document: dict[str, Any]) -> None:
+    names = [operation["operationId"] for _, _, operation in operations(document)]
+    assert len(set(names)) == len(names)
+
+
+def test_every_answer_carries_the_request_id_and_a_prediction_says_who_answered(document: dict[str, Any]) -> None:
+    for _, path, operation in operations(document):
+        assert all("x-request-id" in answer["headers"] for answer in operation["responses"].values())
+        if _PREDICT.fullmatch(path) or _INFER.fullmatch(path):
+            assert operation["responses"]["200"]["headers"].keys() >= {"x-model-version", "x-variant", "server-timing"}
+
+
+def test_only_the_admin_api_needs_the_token(document: dict[str, Any]) -> None:
+    for _, path, operation in operations(document):
+        assert ("security" in operation) == path.startswith("/admin/")
+        assert ("401" in operation["responses"]) == path.startswith("/admin/")
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_the_example_of_a_model_is_accepted_and_its_answer_fits(
+    name: str, versions: dict[str, ServableVersion]
+) -> None:
+    version = versions[name]
+    body = example_request(version)
+    if body is None:
+        assert version.contract.layout == "tensors"
+        return
+    assert accepts(request_schema(version), body)
+    assert accepts(answer_schema(version), answered(version, body))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"petal_length": 1.0, "sepal": "long"},
+        {"petal_length": 1, "petal_width": None, "sepal": "long"},
+        {"petal_length": 1.0, "sepal": "long", "colour": "blue"},
+        [1.0, None, "short"],
+        {"petal_length": 11.0, "sepal": "long"},
+        {"petal_length": 1.0, "sepal": "huge"},
+        {"petal_length": None, "sepal": "long"},
+        {"petal_length": "1", "sepal": "long"},
+        {"sepal": "long"},
+        [1.0, "short"],
+        [1.0, 1.0, "short", 1.0],
+        "row",
+    ],
+    ids=str,
+)
+def test_the_schema_takes_a_row_exactly_when_the_decoder_does(
+    row: object, versions: dict[str, ServableVersion]
+) -> None:
+    version, body = versions["columns"], {"instances": [row]}
+    assert accepts(request_schema(version), body) == decodes(version, body)
+
+
+def test_a_tensor_model_takes_instances_of_its_shape(versions: dict[str, ServableVersion]) -> None:
+    version = versions["image"]
+    image = [[[0.0] * 8] * 8] * 3
+    for body in ({"instances": [image]}, {"instances": [image[:2]]}):
+        assert accepts(request_schema(version), body) == decodes(version, body)
+
+
+def test_a_value_that_passes_with_a_flag_is_told_in_words() -> None:
+    feature = Feature("age", "int32", minimum=0.0, missing="impute", unseen="impute", categories=(1.0, 2.0), fill=1)
+    assert feature_schema(feature) == {
+        "type": ["integer", "null"],
+        "description": "int32. A missing value is replaced by 1. Expected from 0; a value outside is counted and passed"
+        " on. Expected one of 1.0, 2.0; any other value is counted and replaced by 1.",
+    }
+
+
+def decodes(version: ServableVersion, body: object) -> bool:
+    try:
+        decoder_of(version).decode(encoded(body))
+    except RequestInvalid:
+        return False
+    return True
+
+
+def answered(version: ServableVersion, body: object) -> object:
+    decoded = decoder_of(version).decode(encoded(body))
+    arm: Any = ArmOf(version)
+    arm.model, arm.version, arm.variant, arm.contract = version.model, version.version, "stable", version.contract
+    call = Call(None, None, protocol="plain", body=b"", request_id="r", key=None, received_at=0.0)
+    return json.loads(plain_body(Answer(call, arm, 1, decoded, version.run(decoded.feeds, decoded.n))))
+
+
+def decoder_of(version: ServableVersion) -> PlainDecoder:
+    names = (version.model, version.version)
+    return PlainDecoder(version.contract, version.inputs, LimitSettings(), names=names, ranks=version.ranks)
+
+
+def encoded(body: object) -> bytes:
+    return json.dumps(body).encode()

@@ -1,0 +1,379 @@
+"""The roster, pumped tick by tick: what it loads, in which order, what it keeps, tells and forgets."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.catalog.bundle import BundleLimits
+from gateway.catalog.repository import Repository
+from gateway.catalog.residency import Residency, shadow_versions, wanted_versions
+from gateway.engine.version import ServableVersion
+from gateway.errors import StoreUnavailable, VersionRefused
+from gateway.roster import Roster
+from gateway.routing.codec import encode_route
+from gateway.routing.document import CanaryRoute, RouteDocument, ShadowRoute
+from gateway.state.facts import decode_facts
+from gateway.state.residency import encode_residency
+from gateway.state.store import EMPTY_HEAD, AuditRecord, ChainHead, Document, Write
+from tests import models
+from tests.serving import HandClock, servable_of
+
+Name = tuple[str, str]
+
+
+class OneStore:
+    """Documents in a dictionary; may go away."""
+
+    def __init__(self) -> None:
+        self.documents: dict[str, Document] = {}
+        self.facts: dict[str, bytes] = {}
+        self.announced = 0
+        self.is_away = False
+
+    def put(self, key: str, body: bytes) -> None:
+        before = self.documents.get(key)
+        self.documents[key] = Document(key, before.revision + 1 if before else 1, body)
+
+    def read(self, key: str) -> Document | None:
+        self._answer()
+        return self.documents.get(key)
+
+    def read_prefix(self, prefix: str) -> list[Document]:
+        self._answer()
+        return [self.documents[key] for key in sorted(self.documents) if key.startswith(prefix)]
+
+    def revision(self) -> int:
+        self._answer()
+        return sum(document.revision for document in self.documents.values())
+
+    def announce(self, worker: str, facts: bytes, ttl_s: float) -> None:
+        self._answer()
+        self.announced += 1
+        self.facts[worker] = facts
+
+    def retire(self, worker: str) -> None:
+        self._answer()
+        del self.facts[worker]
+
+    def announcements(self) -> dict[str, bytes]:
+        return dict(self.facts)
+
+    def head(self) -> ChainHead:
+        return EMPTY_HEAD
+
+    def commit(self, writes: Any, record: AuditRecord, epoch: int | None = None) -> None:
+        for write in writes:
+            assert isinstance(write, Write)
+
+    def audit(self, after: int = 0, limit: int = 100, resource: str | None = None) -> list[AuditRecord]:
+        return []
+
+    def close(self) -> None:
+        return None
+
+    def _answer(self) -> None:
+        if self.is_away:
+            raise StoreUnavailable("gone")
+
+
+class Process:
+    """A process with a roster: what it loads and publishes is written down."""
+
+    def __init__(self, root: Path, servable: ServableVersion) -> None:
+        self.store, self.clock = OneStore(), HandClock()
+        self.servable, self.root = servable, root
+        self.loads: list[Name] = []
+        self.broken: dict[Name, Exception] = {}
+        self.published: list[tuple[dict[str, str], list[Name]]] = []
+
+    def start(self, wanted: Callable[..., tuple[str, ...]] | None = None) -> None:
+        self.roster = Roster(
+            self.store,
+            Repository(self.root, limits=BundleLimits()),
+            self.clock,
+            worker="w",
+            pid=7,
+            load=self._load,
+            wanted=wanted or (lambda on_disk, route, wishes: wanted_versions(on_disk, route, wishes, limit=2)),
+            publish=self._publish,
+        )
+
+    def on_disk(self, *versions: str, model: str = "m") -> None:
+        for version in versions:
+            (self.root / model / version).mkdir(parents=True)
+            (self.root / model / version / "model.onnx").touch()
+
+    def route(self, stable: str, *, model: str = "m", **more: Any) -> None:
+        self.store.put(f"route/{model}", encode_route(RouteDocument(model, 0, stable, "salt", **more)))
+
+    def wish(self, *, pinned: tuple[str, ...] = (), unloaded: tuple[str, ...] = ()) -> None:
+        self.store.put("residency/m", encode_residency(Residency(pinned, unloaded)))
+
+    async def settle(self) -> None:
+        """Tick until nothing is left to do."""
+        async with asyncio.timeout(20):
+            await self.roster.tick()
+            while not self.roster.is_settled:
+                await self.roster.tick()
+            await self.roster.tick()
+
+    def states(self) -> dict[str, str]:
+        return {version: status.state for version, status in self.roster.status().get("m", {}).items()}
+
+    def _load(self, model: str, version: str) -> ServableVersion:
+        self.loads.append((model, version))
+        if error := self.broken.get((model, version)):
+            raise error
+        return replace(self.servable, model=model, version=version, digest=f"sha256:{version}")
+
+    def _publish(
+        self, routes: Mapping[str, RouteDocument], loaded: Mapping[Name, ServableVersion]
+    ) -> Mapping[str, int]:
+        self.published.append(({model: route.stable for model, route in routes.items()}, sorted(loaded)))
+        return {model: route.revision for model, route in routes.items()}
+
+
+@pytest.fixture(scope="module")
+def servable(tmp_path_factory: pytest.TempPathFactory) -> ServableVersion:
+    return servable_of(tmp_path_factory.mktemp("bundle"), models.elementwise("Identity"))
+
+
+@pytest.fixture
+def process(tmp_path: Path, servable: ServableVersion) -> Process:
+    return Process(tmp_path, servable)
+
+
+def run(process: Process, check: Callable[[], Coroutine[Any, Any, None]], **how: Any) -> None:
+    async def whole() -> None:
+        process.start(**how)
+        try:
+            await check()
+        finally:
+            process.store.is_away = False
+            await process.roster.announce()
+            await process.roster.close()
+
+    asyncio.run(whole())
+
+
+def test_routed_versions_load_first_then_pinned_then_the_newest(process: Process) -> None:
+    process.on_disk("1", "2", "3", "4", "5", "10")
+    process.route("2", canary=CanaryRoute("3", 100), previous_stable="1")
+    process.wish(pinned=("4",), unloaded=("10",))
+
+    async def check() -> None:
+        await process.settle()
+        assert [version for _, version in process.loads] == ["2", "3", "1", "4", "5"]
+
+    run(process, check)
+
+
+def test_one_version_loads_at_a_time_and_each_is_published_when_it_is_ready(process: Process) -> None:
+    process.on_disk("1", "2")
+    process.route("1")
+
+    async def check() -> None:
+        await process.settle()
+        assert process.published == [({"m": "1"}, loaded) for loaded in ([], [("m", "1")], [("m", "1"), ("m", "2")])]
+
+    run(process, check)
+
+
+def test_nothing_is_published_without_a_change(process: Process) -> None:
+    process.on_disk("1")
+    process.route("1")
+
+    async def check() -> None:
+        await process.settle()
+        before = len(process.published)
+        for _ in range(5):
+            await process.roster.tick()
+        assert len(process.published) == before
+        process.route("1", reason="another weight")
+        await process.roster.tick()
+        assert len(process.published) == before + 1
+
+    run(process, check)
+
+
+def test_a_version_on_disk_is_noticed_with_the_next_change_of_the_store(process: Process) -> None:
+    process.on_disk("1")
+    process.route("1")
+
+    async def check() -> None:
+        await process.settle()
+        process.on_disk("2")
+        process.wish()
+        await process.settle()
+        assert process.states() == {"1": "ready", "2": "ready"}
+
+    run(process, check)
+
+
+def test_a_refused_version_is_told_and_tried_again_only_when_it_is_asked_for(process: Process) -> None:
+    process.on_disk("1", "2")
+    process.route("1")
+    process.broken[("m", "2")] = VersionRefused("m", "2", "golden row 0 disagrees")
+
+    async def check() -> None:
+        await process.settle()
+        status = process.roster.status()["m"]["2"]
+        assert (status.state, status.why) == ("refused", "m version 2 is refused: golden row 0 disagrees")
+        process.route("1", reason="something else")
+        await process.settle()
+        assert process.loads.count(("m", "2")) == 1
+        process.wish(pinned=("2",))
+        await process.settle()
+        assert process.loads.count(("m", "2")) == 2
+        del process.broken[("m", "2")]
+        process.wish(pinned=("2",))
+        await process.settle()
+        assert process.states() == {"1": "ready", "2": "ready"}
+
+    run(process, check)
+
+
+def test_a_crash_of_the_loader_is_a_failure_of_that_version_only(process: Process) -> None:
+    process.on_disk("1", "2")
+    process.route("1")
+    process.broken[("m", "2")] = MemoryError()
+
+    async def check() -> None:
+        await process.settle()
+        assert process.states() == {"1": "ready", "2": "failed"}
+        assert process.roster.status()["m"]["2"].why == "MemoryError"
+        assert process.roster.is_settled
+
+    run(process, check)
+
+
+def test_what_is_not_wanted_any_more_is_dropped(process: Process) -> None:
+    process.on_disk("1", "2", "3")
+    process.route("3")
+
+    async def check() -> None:
+        await process.settle()
+        assert process.states() == {"2": "ready", "3": "ready"}
+        process.wish(unloaded=("2", "3"))
+        await process.settle()
+        assert process.states() == {"1": "ready", "3": "ready"}
+        assert process.published[-1] == ({"m": "3"}, [("m", "1"), ("m", "3")])
+
+    run(process, check)
+
+
+def test_serving_goes_on_while_the_store_is_away(process: Process) -> None:
+    process.on_disk("1", "2")
+    process.route("1")
+
+    async def check() -> None:
+        await process.roster.tick()
+        process.store.is_away = True
+        await process.settle()
+        was_up = process.roster.store_is_up
+        assert process.states() == {"1": "ready", "2": "ready"}
+        assert process.published[-1][1] == [("m", "1"), ("m", "2")]
+        process.store.is_away = False
+        process.route("2")
+        await process.settle()
+        assert (was_up, process.roster.store_is_up) == (False, True)
+        assert process.published[-1][0] == {"m": "2"}
+
+    run(process, check)
+
+
+def test_nothing_is_settled_before_the_store_was_read(process: Process) -> None:
+    process.store.is_away = True
+
+    async def check() -> None:
+        await process.roster.tick()
+        assert not process.roster.is_settled
+        process.store.is_away = False
+        await process.roster.tick()
+        assert process.roster.is_settled
+
+    run(process, check)
+
+
+def test_what_the_process_has_is_announced_with_a_change_and_once_a_second(process: Process) -> None:
+    process.on_disk("1")
+    process.route("1")
+
+    async def check() -> None:
+        await process.settle()
+        facts = decode_facts(process.store.facts["w"])
+        assert (facts.worker, facts.pid, facts.started_at, facts.draining) == ("w", 7, 1_000.0, False)
+        assert facts.routes == {"m": 1}
+        assert facts.versions["m"]["1"].digest == "sha256:1"
+        before = process.store.announced
+        await process.roster.tick()
+        assert process.store.announced == before
+        process.clock.now_s += 1.5
+        await process.roster.tick()
+        assert process.store.announced == before + 1
+        process.roster.draining = True
+        await process.roster.announce()
+        assert decode_facts(process.store.facts["w"]).draining
+
+    run(process, check)
+
+
+def test_a_version_that_is_loading_is_announced_as_such(process: Process) -> None:
+    process.on_disk("1")
+    process.route("1")
+
+    async def check() -> None:
+        await process.roster.tick()
+        assert process.states() in ({"1": "loading"}, {"1": "ready"})
+        assert decode_facts(process.store.facts["w"]).versions["m"]["1"].state == "loading"
+        await process.settle()
+        assert decode_facts(process.store.facts["w"]).versions["m"]["1"].state == "ready"
+
+    run(process, check)
+
+
+def test_a_process_that_closes_is_forgotten_by_the_store(process: Process) -> None:
+    process.route("1")
+
+    async def check() -> None:
+        await process.roster.tick()
+
+    run(process, check)
+    assert process.store.facts == {}
+
+
+def test_a_process_closes_also_while_the_store_is_away(process: Process) -> None:
+    async def check() -> None:
+        process.start()
+        process.store.is_away = True
+        await process.roster.close()
+
+    asyncio.run(check())
+
+
+def test_the_shadow_process_keeps_shadows_only(process: Process) -> None:
+    process.on_disk("1", "2", "3")
+    process.route("1", shadows=(ShadowRoute("3", 100),))
+
+    async def check() -> None:
+        await process.settle()
+        assert process.states() == {"3": "ready"}
+
+    run(process, check, wanted=lambda _on_disk, route, _wishes: shadow_versions(route))
+
+
+@pytest.mark.parametrize(
+    ("residency", "wanted"),
+    [
+        pytest.param(Residency(), ("5", "4", "9", "8"), id="routed and newest"),
+        pytest.param(Residency(unloaded=("5", "9")), ("5", "4", "8", "7"), id="routed cannot be unloaded"),
+        pytest.param(Residency(pinned=("1", "4")), ("5", "4", "1", "9", "8"), id="pinned beside the newest"),
+    ],
+)
+def test_wanted_versions_follow_from_route_wishes_and_folder(residency: Residency, wanted: tuple[str, ...]) -> None:
+    route = RouteDocument("m", 1, "5", "s", CanaryRoute("4", 0))
+    assert wanted_versions(["9", "8", "7"], route, residency, limit=2) == wanted

@@ -1,0 +1,51 @@
+"""Sampling of rows at a limited rate."""
+
+import pytest
+
+from gateway.sampling import RateSampler
+
+
+def test_everything_is_kept_below_the_limit() -> None:
+    sampler = RateSampler(10, seed=1)
+    assert [sampler.keep(3, now_s=second + 0.5) for second in range(20)] == [3] * 20
+    assert sampler.ratio == 1.0
+
+
+def test_no_second_keeps_more_than_the_limit() -> None:
+    sampler = RateSampler(100, seed=1)
+    for second in range(5):
+        kept = sum(sampler.keep(7, now_s=second + i / 1000) for i in range(1000))
+        assert kept <= 100
+
+
+def test_steady_traffic_above_the_limit_is_sampled_evenly_and_its_rate_is_known() -> None:
+    sampler = RateSampler(100, seed=1)
+    kept_at: list[int] = []
+    for second in range(40):
+        kept_at += [i for i in range(1000) if sampler.keep(1, now_s=second + i / 1000) and second > 0]
+        if second > 1:
+            assert 0.07 <= sampler.ratio <= 0.1
+    assert sum(i < 500 for i in kept_at) / len(kept_at) == pytest.approx(0.5, abs=0.06)
+
+
+def test_a_burst_is_cut_off_and_shown() -> None:
+    sampler = RateSampler(10, seed=1)
+    assert sum(sampler.keep(1, now_s=5.0) for _ in range(1000)) == 10
+    sampler.keep(1, now_s=6.0)
+    assert sampler.ratio == 0.01
+
+
+def test_a_request_is_kept_in_part_where_the_allowance_ends() -> None:
+    sampler = RateSampler(10, seed=1)
+    assert [sampler.keep(8, now_s=0.0), sampler.keep(8, now_s=0.1), sampler.keep(8, now_s=0.2)] == [8, 2, 0]
+
+
+def test_a_limit_of_nothing_keeps_nothing_and_a_negative_one_is_refused() -> None:
+    assert RateSampler(0, seed=1).keep(1, now_s=0.0) == 0
+    with pytest.raises(ValueError, match="must not be negative, found -1"):
+        RateSampler(-1, seed=1)
+
+
+def test_a_clock_that_is_set_back_starts_another_second() -> None:
+    sampler = RateSampler(1, seed=1)
+    assert [sampler.keep(1, now_s=now_s) for now_s in (9.0, 3.0)] == [1, 1]

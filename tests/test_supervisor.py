@@ -1,0 +1,14 @@
+"""What the supervisor decides without any process."""
+
+from gateway.supervisor import restart_pause_s
+
+
+def test_the_first_restart_is_at_once_and_later_ones_wait_longer_up_to_five_seconds() -> None:
+    pauses = [restart_pause_s(deaths) for deaths in range(12)]
+    assert pauses[:4] == [0.0, 0.2, 0.4, 0.8]
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == 5.0
+
+
+def test_a_process_that_dies_for_days_does_not_take_the_supervisor_with_it() -> None:
+    assert restart_pause_s(100_000) == 5.0
