@@ -28,9 +28,11 @@ from gateway.control import Control
 from gateway.engine.version import ServableVersion
 from gateway.http.connection import Connection
 from gateway.http.draining import DrainingServer
+from gateway.http.fast_path import FastPath, fast_protocol
 from gateway.http.gateway_app import GatewayApp
 from gateway.http.predict import PredictEndpoint
 from gateway.http.probes import Readiness
+from gateway.http.request_counts import RequestCounts
 from gateway.http.router import build_router
 from gateway.http.watch_proxy import WatchProxy
 from gateway.loading import version_loader
@@ -121,7 +123,11 @@ class Worker:
         predict = PredictEndpoint(
             self._pipeline, key_header=settings.routing.key_header, body_bytes=settings.limits.body_bytes
         )
-        self.asgi = GatewayApp(predict, router, self._counters)
+        counts = RequestCounts(self._counters)
+        self.asgi = GatewayApp(predict, router, counts)
+        self.fast_path = FastPath(
+            self._pipeline, counts, key_header=settings.routing.key_header, body_bytes=settings.limits.body_bytes
+        )
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -210,7 +216,7 @@ async def serve(settings: Settings, run_dir: RunDirectory, name: str, listener: 
     worker = Worker(settings, run_dir, name, asyncio.get_running_loop())
     config = uvicorn.Config(
         worker.asgi,
-        http=Connection,
+        http=fast_protocol(worker.fast_path) if settings.serving.fast_path else Connection,
         ws="none",
         lifespan="off",
         log_config=None,

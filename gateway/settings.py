@@ -36,6 +36,7 @@ class ServingSettings:
     external_data_bytes: int = 8 * 1024 * 1024 * 1024
     refresh_ms: int = 200
     drain_s: float = 20.0
+    fast_path: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

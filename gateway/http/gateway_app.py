@@ -13,16 +13,14 @@ from starlette.exceptions import HTTPException
 
 from gateway.errors import MethodUnsupported, ResourceUnknown, WeirError
 from gateway.http.predict import PredictEndpoint
-from gateway.http.problems import problem_bytes
 from gateway.http.reading import ASGIReceive, ASGIScope, ASGISend, request_id_of
-from gateway.http.v2 import v2_error
-from gateway.metrics.shared import Counter, Gauge, SharedCounters
+from gateway.http.refusals import refusal
+from gateway.http.request_counts import RequestCounts
 
 __all__ = ["GatewayApp"]
 
 _PREDICT = re.compile(r"/predict(?:/([^/]+))?/?")
 _INFER = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?/infer/?")
-_ROUTES = ("/predict", "/v2", "/admin/v1", "/metrics", "/livez", "/readyz", "/startupz", "/openapi.json")
 _log = logging.getLogger("weir.http")
 
 ASGIApp = Callable[[ASGIScope, ASGIReceive, ASGISend], Awaitable[None]]
@@ -39,10 +37,8 @@ class GatewayApp:
         Everything else; gets the request id as ``scope["weir.request_id"]``.
     """
 
-    def __init__(self, predict: PredictEndpoint, router: ASGIApp, counters: SharedCounters) -> None:
-        self._predict, self._router, self._counters = predict, router, counters
-        self._inflight: Gauge = counters.gauge("weir_inflight_requests")
-        self._counts: dict[tuple[str, int], Counter] = {}
+    def __init__(self, predict: PredictEndpoint, router: ASGIApp, counts: RequestCounts) -> None:
+        self._predict, self._router, self._counts = predict, router, counts
 
     async def __call__(self, scope: ASGIScope, receive: ASGIReceive, send: ASGISend) -> None:
         """Serve one connection's scope."""
@@ -51,7 +47,7 @@ class GatewayApp:
             return
         scope["weir.request_id"] = request_id = request_id_of(scope["headers"])
         answer = _Answering(send, request_id)
-        self._inflight.inc()
+        self._counts.begin()
         try:
             await self._dispatch(scope, receive, answer, request_id)
         except WeirError as error:
@@ -62,8 +58,7 @@ class GatewayApp:
             _log.exception("request %s to %s failed", request_id, scope["path"])
             await self._refuse(answer, WeirError(), scope, request_id)
         finally:
-            self._inflight.dec()
-            self._count(scope["path"], answer.status)
+            self._counts.end(scope["path"], answer.status)
 
     async def _dispatch(self, scope: ASGIScope, receive: ASGIReceive, send: _Answering, request_id: str) -> None:
         path: str = scope["path"]
@@ -74,29 +69,15 @@ class GatewayApp:
             _require_post(scope)
             await self._predict.v2(scope, receive, send, match[1], match[2], request_id)
         else:
-            scope["app"] = (
-                self  # makes Starlette raise for an unknown path or method instead of answering in plain text
-            )
+            scope["app"] = self  # Starlette then raises for an unknown path or method instead of answering it
             await self._router(scope, receive, send)
 
     async def _refuse(self, send: _Answering, error: WeirError, scope: ASGIScope, request_id: str) -> None:
         if send.status:
             return  # the head is out: all that is left is to let the server close the connection
-        status, headers, body = problem_bytes(error, request_id, scope["path"])
-        if scope["path"].startswith("/v2"):
-            status, body = v2_error(status, error)
-            kept = [pair for pair in headers if pair[0] not in (b"content-type", b"content-length")]
-            headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *kept]
+        status, headers, body = refusal(error, request_id, scope["path"])
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
-
-    def _count(self, path: str, status: int) -> None:
-        route = next((prefix for prefix in _ROUTES if path.startswith(prefix)), "other")
-        counter = self._counts.get((route, status))
-        if counter is None:
-            counter = self._counters.counter("weir_http_requests_total", route=route, status=str(status))
-            self._counts[(route, status)] = counter
-        counter.inc()
 
 
 def _require_post(scope: ASGIScope) -> None:

@@ -18,6 +18,7 @@ __all__ = [
     "header",
     "read_body",
     "request_id_of",
+    "says_json",
 ]
 
 ASGIScope = MutableMapping[str, Any]
@@ -69,6 +70,16 @@ def check_json_tensors(headers: Iterable[tuple[bytes, bytes]]) -> None:
         if key == b"inference-header-content-length":
             raise MediaTypeUnsupported("binary tensor data", "all tensors as JSON (binary_data=False)")
         _check_encoding(key, value)
+
+
+def says_json(key: bytes, value: bytes, protocol: str) -> bool:
+    """Return whether one header leaves the body plain JSON: no other type, no compression, no binary tensors.
+
+    The rule of ``check_json`` and ``check_json_tensors`` for a caller that leaves the refusing to them.
+    """
+    if key == b"content-type":
+        return protocol == "v2" or _JSON.fullmatch(value) is not None
+    return key not in (b"content-encoding", b"inference-header-content-length")
 
 
 def _check_encoding(key: bytes, value: bytes) -> None:

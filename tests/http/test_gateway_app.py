@@ -19,6 +19,7 @@ from gateway.errors import StoreUnavailable
 from gateway.http.gateway_app import GatewayApp
 from gateway.http.predict import PredictEndpoint
 from gateway.http.probes import Readiness, probe_routes
+from gateway.http.request_counts import RequestCounts
 from gateway.http.v2 import v2_routes
 from gateway.metrics.shared import SharedCounters
 from gateway.pipeline import Pipeline
@@ -90,7 +91,7 @@ class Front:
         routes = [*probe_routes(self.readiness), *v2_routes(pipeline, self.readiness, "1.2.3")]
         routes += [Route("/metrics", crash), Route("/openapi.json", no_store)]
         predict = PredictEndpoint(pipeline, key_header="X-Route-Key", body_bytes=LIMIT)
-        return GatewayApp(predict, Router(routes), self._counters)
+        return GatewayApp(predict, Router(routes), RequestCounts(self._counters))
 
     def _run(self, serve: Callable[[], Coroutine[Any, Any, T]]) -> T:
         async def whole() -> T:
