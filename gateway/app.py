@@ -1,4 +1,4 @@
-"""Composition root of a serving worker: ``python -m gateway.app --run-dir DIR --worker NAME --fd N``."""
+"""Composition root of a serving worker: ``python -m gateway.app --run-dir DIR --worker NAME --fd N --beat-fd N``."""
 
 from __future__ import annotations
 
@@ -6,9 +6,14 @@ import argparse
 import asyncio
 import logging
 import os
+import signal
 import socket
+import ssl
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version as distribution_version
 from pathlib import Path
 
@@ -26,14 +31,17 @@ from gateway.codec.configuration import decode_settings
 from gateway.commands.reference_hints import hints_of
 from gateway.control import Control
 from gateway.engine.version import ServableVersion
-from gateway.http.connection import Connection
-from gateway.http.draining import DrainingServer
+from gateway.heartbeat import BEAT_EVERY_S, Heartbeat
+from gateway.http.auth import BearerToken
+from gateway.http.connection import connection_protocol
+from gateway.http.draining import CompanionServer, DrainingServer
 from gateway.http.fast_path import FastPath, fast_protocol
 from gateway.http.gateway_app import GatewayApp
 from gateway.http.predict import PredictEndpoint
 from gateway.http.probes import Readiness
 from gateway.http.request_counts import RequestCounts
 from gateway.http.router import build_router
+from gateway.http.sign_in_throttle import SignInThrottle
 from gateway.http.watch_proxy import WatchProxy
 from gateway.loading import version_loader
 from gateway.logs import configure_logging
@@ -49,6 +57,7 @@ from gateway.shadow_jobs import pack_jobs
 from gateway.state.ledger import Ledger
 from gateway.state.sqlite import SqliteStore
 from gateway.tap import Tap
+from gateway.tls import server_context
 from gateway.types import Actor
 from monitors.records import Observation
 from monitors.transport.channel import ChannelSender
@@ -57,6 +66,7 @@ from monitors.transport.frames import encode_frame
 __all__ = ["Worker", "main"]
 
 _CHANNEL_BYTES = 8 * 1024 * 1024
+_START_PATIENCE_S = 15.0
 _TAP_FLUSH_S = 0.1
 _SHADOW_FLUSH_S = 0.02
 _log = logging.getLogger("weir.worker")
@@ -101,6 +111,7 @@ class Worker:
             clock,
             worker=name,
             pid=os.getpid(),
+            scan_s=settings.serving.scan_s,
             load=version_loader(settings, repository, register, actor, self._counters, hints_of),
             wanted=lambda on_disk, route, residency: wanted_versions(
                 on_disk, route, residency, limit=settings.serving.resident_versions
@@ -111,30 +122,44 @@ class Worker:
             self._pipeline, is_settled=lambda: self._roster.is_settled, store_is_up=lambda: self._roster.store_is_up
         )
         self._proxy = WatchProxy(run_dir.watch_http_socket)
-        router = build_router(
+        router_of = partial(
+            build_router,
             self._pipeline,
             self.readiness,
             Control(ledger, self._store, clock, repository=repository),
             self._roster.call,
             self._proxy,
-            token=run_dir.admin_token(),
+            authenticate=BearerToken(run_dir.admin_token(), throttle=SignInThrottle(clock, self._counters)),
+            counters=run_dir.counters,
             product_version=distribution_version("weir"),
         )
         predict = PredictEndpoint(
             self._pipeline, key_header=settings.routing.key_header, body_bytes=settings.limits.body_bytes
         )
         counts = RequestCounts(self._counters)
-        self.asgi = GatewayApp(predict, router, counts)
-        self.fast_path = FastPath(
+        if settings.admin_port is None:
+            self.asgi, self.admin_asgi = GatewayApp(predict, router_of(), counts), None
+        else:
+            self.asgi = GatewayApp(predict, router_of(side="public"), counts)
+            self.admin_asgi = GatewayApp(None, router_of(side="admin"), counts)
+        fast_path = FastPath(
             self._pipeline, counts, key_header=settings.routing.key_header, body_bytes=settings.limits.body_bytes
         )
+        patience_s = settings.limits.read_timeout_s
+        is_fast = settings.serving.fast_path
+        self.admin_protocol = connection_protocol(patience_s)
+        self.protocol = fast_protocol(fast_path, patience_s) if is_fast else self.admin_protocol
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Load what the routes need, then keep in step with the store."""
+        """Load what the routes need, then keep in step with the store.
+
+        A worker that takes long over it begins to answer meanwhile, with what it has: probes, models that are loaded.
+        """
         self._watch.start()
         self._shadow.start()
-        while not self._roster.is_settled:
+        parent, patience = os.getppid(), asyncio.get_running_loop().time() + _START_PATIENCE_S
+        while not self._roster.is_settled and asyncio.get_running_loop().time() < patience and os.getppid() == parent:
             await self._roster.tick()
             await asyncio.sleep(0.01)
         await self._roster.tick()
@@ -211,12 +236,45 @@ async def _repeat(every_s: float, tick: Callable[[], Awaitable[None]]) -> None:
             _log.exception("a background step failed; it will be tried again")
 
 
-async def serve(settings: Settings, run_dir: RunDirectory, name: str, listener: socket.socket) -> None:
+@dataclass(frozen=True, slots=True)
+class Inherited:
+    """What the supervisor opened: the listening sockets and the pipe for the heartbeat."""
+
+    public: socket.socket
+    admin: socket.socket | None
+    heartbeat: Heartbeat
+
+
+async def serve(settings: Settings, run_dir: RunDirectory, name: str, inherited: Inherited) -> None:
     """Run one worker until it is told to stop."""
+    heartbeat = inherited.heartbeat
+    heartbeat.beat(is_ready=None)
     worker = Worker(settings, run_dir, name, asyncio.get_running_loop())
-    config = uvicorn.Config(
-        worker.asgi,
-        http=fast_protocol(worker.fast_path) if settings.serving.fast_path else Connection,
+    config_of = partial(_server_config, settings, server_context(settings))
+    server = DrainingServer(config_of(worker.asgi, worker.protocol), worker.drain)
+
+    async def beat() -> None:
+        heartbeat.beat(is_ready=not worker.readiness.reasons() if server.started else None)
+
+    beating = asyncio.create_task(_repeat(BEAT_EVERY_S, beat), name="heartbeat")
+    try:
+        await worker.start()
+        async with AsyncExitStack() as stack:
+            if inherited.admin is not None and worker.admin_asgi is not None:
+                companion = CompanionServer(config_of(worker.admin_asgi, worker.admin_protocol))
+                await stack.enter_async_context(companion.standing(inherited.admin))
+            await server.serve(sockets=[inherited.public])
+    finally:
+        await worker.stop()
+        beating.cancel()
+
+
+def _server_config(
+    settings: Settings, context: ssl.SSLContext | None, asgi: GatewayApp, protocol: type[asyncio.Protocol]
+) -> uvicorn.Config:
+    return uvicorn.Config(
+        asgi,
+        http=protocol,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -224,29 +282,31 @@ async def serve(settings: Settings, run_dir: RunDirectory, name: str, listener: 
         server_header=False,
         date_header=False,
         proxy_headers=False,
+        ssl_context_factory=None if context is None else lambda _config, _default: context,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=max(1, round(settings.serving.drain_s)),
     )
-    try:
-        await worker.start()
-        await DrainingServer(config, worker.drain).serve(sockets=[listener])
-    finally:
-        await worker.stop()
 
 
 def main() -> None:
     """Read the arguments that the supervisor passes, and serve."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # where a whole group gets it, only the supervisor is meant
     parser = argparse.ArgumentParser(prog="weir-worker")
     parser.add_argument("--run-dir", type=Path, required=True)
     parser.add_argument("--worker", required=True)
     parser.add_argument("--fd", type=int, required=True)
+    parser.add_argument("--admin-fd", type=int)
+    parser.add_argument("--beat-fd", type=int, required=True)
     arguments = parser.parse_args()
     run_dir = RunDirectory(arguments.run_dir)
     settings = decode_settings(run_dir.settings_file.read_bytes())
     configure_logging(settings.log_level, arguments.worker)
-    listener = socket.socket(fileno=arguments.fd)
+    admin = None if arguments.admin_fd is None else socket.socket(fileno=arguments.admin_fd)
+    inherited = Inherited(socket.socket(fileno=arguments.fd), admin, Heartbeat(arguments.beat_fd))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(settings, run_dir, arguments.worker, listener))
+        runner.run(serve(settings, run_dir, arguments.worker, inherited))
+    logging.shutdown()
+    os._exit(0)  # a run or a load that hangs in its thread must not hold up the end
 
 
 if __name__ == "__main__":

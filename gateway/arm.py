@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from gateway.batching.lane import Lane
-from gateway.codec.plain import PlainDecoder
-from gateway.codec.v2 import V2Decoder
+from gateway.codec.decoders import Decoders
 from gateway.contract import Contract
 from gateway.engine.version import ServableVersion
 from gateway.metrics.shared import Counter, Histogram, SharedCounters
@@ -16,7 +15,7 @@ __all__ = ["Arm", "ArmMetrics"]
 class ArmMetrics:
     """The counters of one arm, bound once: a look-up by label costs ten times an increment."""
 
-    __slots__ = ("broken", "client_error", "duration", "ok", "rows", "server_error", "shed", "timeout")
+    __slots__ = ("broken", "client_error", "duration", "looked_at", "ok", "rows", "server_error", "shed", "timeout")
 
     def __init__(self, counters: SharedCounters, model: str, version: str, variant: Variant) -> None:
         def outcome(name: str) -> Counter:
@@ -28,6 +27,7 @@ class ArmMetrics:
         self.ok, self.client_error = outcome("ok"), outcome("client_error")
         self.server_error, self.timeout, self.shed = outcome("server_error"), outcome("timeout"), outcome("shed")
         self.rows, self.broken = of_stream("weir_rows_total"), of_stream("weir_broken_outputs_total")
+        self.looked_at = counters.counter("weir_contract_rows_total", model=model, version=version)
         self.duration: Histogram = counters.histogram(
             "weir_request_duration_seconds", model=model, version=version, variant=variant
         )
@@ -37,9 +37,23 @@ class Arm:
     """One version playing one role on this worker. Lives on the event loop.
 
     A canary arm trips after ``strikes`` failures in a row: it then takes no traffic until the route changes.
+    ``header_lines`` are those of an answer's headers that never change.
     """
 
-    __slots__ = ("lane", "metrics", "plain", "servable", "strikes", "strikes_allowed", "tripped", "v2", "variant")
+    __slots__ = (
+        "contract",
+        "decoders",
+        "header_lines",
+        "lane",
+        "metrics",
+        "model",
+        "servable",
+        "strikes",
+        "strikes_allowed",
+        "tripped",
+        "variant",
+        "version",
+    )
 
     def __init__(
         self,
@@ -47,29 +61,16 @@ class Arm:
         variant: Variant,
         *,
         lane: Lane,
-        plain: PlainDecoder,
-        v2: V2Decoder,
+        decoders: Decoders,
         metrics: ArmMetrics,
         strikes_allowed: int = 3,
     ) -> None:
         self.servable, self.variant, self.lane = servable, variant, lane
-        self.plain, self.v2, self.metrics = plain, v2, metrics
+        self.decoders, self.metrics = decoders, metrics
+        self.model, self.version = servable.model, servable.version
+        self.contract: Contract = servable.contract
+        self.header_lines = f"x-model-version: {self.version}\r\nx-variant: {variant}\r\n".encode("ascii")
         self.strikes, self.strikes_allowed, self.tripped = 0, strikes_allowed, False
-
-    @property
-    def model(self) -> str:
-        """The model's name."""
-        return self.servable.model
-
-    @property
-    def version(self) -> str:
-        """The version's name."""
-        return self.servable.version
-
-    @property
-    def contract(self) -> Contract:
-        """What the client may send."""
-        return self.servable.contract
 
     def decodes_like(self, other: Arm) -> bool:
         """Return whether rows decoded for one of the two can run on the other, and be answered alike."""

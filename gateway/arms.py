@@ -10,8 +10,7 @@ from weakref import WeakSet
 
 from gateway.arm import Arm, ArmMetrics
 from gateway.batching.lane import Lane
-from gateway.codec.plain import PlainDecoder
-from gateway.codec.v2 import V2Decoder
+from gateway.codec.decoders import Decoders
 from gateway.engine.version import ServableVersion
 from gateway.metrics.catalogue import METRICS
 from gateway.metrics.shared import SharedCounters
@@ -66,7 +65,7 @@ class ArmKeeper:
         if stable is None:
             if present is not None and present.stable is not None:
                 return present
-            why = f"its stable version {document.stable} is not loaded"
+            why = f"its stable version {document.stable} is not loaded; the log and GET /admin/v1/models say why"
             return ModelRoute(model, document.revision, None, pinned=pinned, why=why)
         canary = document.canary
         servable = loaded.get((model, canary.version)) if canary else None
@@ -122,8 +121,7 @@ class ArmKeeper:
             servable,
             variant,
             lane=lane,
-            plain=PlainDecoder(servable.contract, servable.inputs, limits, names=names, ranks=servable.ranks),
-            v2=V2Decoder(servable.contract, servable.inputs, outputs, limits, names=names, ranks=servable.ranks),
+            decoders=Decoders(servable.contract, servable.inputs, outputs, limits, names=names, ranks=servable.ranks),
             metrics=ArmMetrics(self._counters, *names, variant),
             strikes_allowed=serving.canary_strikes,
         )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import typer
 
 from gateway.commands import admin, catalog, serve
+from gateway.commands.printable import printable
 from gateway.commands.problem import ProblemReported
 from gateway.demo import command as demo
 from gateway.errors import DocumentInvalid, Fault, WeirError
@@ -48,9 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _tell(detail: str, faults: Sequence[Fault] = ()) -> None:
-    typer.echo(f"weir: {detail}", err=True)
+    typer.echo(f"weir: {printable(detail)}", err=True)
     for fault in faults:
-        typer.echo(f"  {fault}", err=True)
+        typer.echo(f"  {printable(str(fault))}", err=True)
 
 
 if __name__ == "__main__":

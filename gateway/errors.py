@@ -323,3 +323,11 @@ class CredentialsInvalid(AccessDenied):
 
     def __init__(self) -> None:
         super().__init__("the token is not valid here")
+
+
+class SignInThrottled(AccessDenied):
+    """The credentials are not valid, and too many from this address were not."""
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(f"too many sign-ins from this address have failed; try again in {retry_after_s} s")
+        self.retry_after_s = retry_after_s

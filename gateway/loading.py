@@ -27,9 +27,11 @@ def version_loader(
 
     def attempt(model: str, version: str) -> ServableVersion:
         bundle = repository.read(model, version)
-        register.admit(bundle, actor)
+        register.check(bundle)
         unknown = settings.limits.unknown_features
-        return load_version(bundle, serving=settings.serving, unknown_features=unknown, hints_of=hints_of)
+        servable = load_version(bundle, serving=settings.serving, unknown_features=unknown, hints_of=hints_of)
+        register.admit(bundle, actor)  # what cannot be loaded leaves no digest: it may be repaired under its name
+        return servable
 
     def load(model: str, version: str) -> ServableVersion:
         result = "failed"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.arm import Arm
-from gateway.metrics.shared import Counter, SharedCounters
+from gateway.metrics.shared import SharedCounters
 from gateway.pipeline import Answer, FallbackReason
 from gateway.routing.table import ModelRoute
 from gateway.shadow_feed import ShadowFeed
@@ -20,18 +20,17 @@ class Observers:
 
     def __init__(self, counters: SharedCounters, tap: Tap, shadow_feed: ShadowFeed) -> None:
         self._counters, self._tap, self._shadow_feed = counters, tap, shadow_feed
-        self._rows: dict[tuple[str, str], Counter] = {}
 
     def answered(self, answer: Answer, route: ModelRoute) -> None:
         """Count the rows looked at, sample them for the watch, and offer stable's answers to the shadows."""
-        self._looked_at(answer.arm).inc(answer.decoded.n)
+        answer.arm.metrics.looked_at.inc(answer.decoded.n)
         self._tap.take(answer)
         if route.shadows and answer.arm.variant == "stable":
             self._shadow_feed.take(answer, route)
 
     def faulted(self, arm: Arm, counts: dict[tuple[str, str], int], *, refused_rows: int = 0) -> None:
         """Count faults; features that the contract does not know go under ``other``."""
-        self._looked_at(arm).inc(refused_rows)
+        arm.metrics.looked_at.inc(refused_rows)
         known = {feature.name for feature in arm.contract.features}
         for (feature, kind), rows in counts.items():
             if kind not in _KINDS:
@@ -50,11 +49,3 @@ class Observers:
         self._counters.counter("weir_canary_fallback_total", **labels, reason=reason).inc()
         if tripped:
             self._counters.gauge("weir_canary_tripped", **labels).set(1.0)
-
-    def _looked_at(self, arm: Arm) -> Counter:
-        name = (arm.model, arm.version)
-        counter = self._rows.get(name)
-        if counter is None:
-            counter = self._counters.counter("weir_contract_rows_total", model=arm.model, version=arm.version)
-            self._rows[name] = counter
-        return counter

@@ -15,8 +15,9 @@ from typing import Literal, Protocol
 import numpy as np
 
 from gateway.arm import Arm
-from gateway.batching.lane import Job, LaneFull, LaneOverdue, RunTimedOut
+from gateway.batching.lane import LaneFull, LaneOverdue, RunTimedOut
 from gateway.codec.decoded import Decoded
+from gateway.codec.decoders import BodyProtocol
 from gateway.codec.plain import peek_model
 from gateway.engine.outputs import Outputs
 from gateway.errors import (
@@ -33,6 +34,7 @@ from gateway.routing.table import ModelRoute, RouteTable
 
 __all__ = ["Answer", "Call", "FallbackReason", "Observer", "Pipeline", "Reply", "Ticket"]
 
+_NOTHING = Decoded(0, {}, None)
 FallbackReason = Literal["error", "timeout", "busy", "rejected"]
 
 
@@ -45,27 +47,31 @@ class Call:
         As the client named them; ``None`` for the default model and for the routed version.
     protocol
         Which decoder reads the body.
+    json_bytes
+        Length of the JSON at the head of the body where raw tensors follow it (v2).
     key
         Routing key that makes the caller stick to a version; ``None`` for the request id.
     received_at
         ``perf_counter`` when the request began.
     """
 
-    __slots__ = ("body", "key", "model", "protocol", "received_at", "request_id", "version")
+    __slots__ = ("body", "json_bytes", "key", "model", "protocol", "received_at", "request_id", "version")
 
     def __init__(
         self,
         model: str | None,
         version: str | None,
         *,
-        protocol: Literal["plain", "v2"],
+        protocol: BodyProtocol,
         body: bytes,
         request_id: str,
         key: str | None,
         received_at: float,
+        json_bytes: int | None = None,
     ) -> None:
         self.model, self.version, self.protocol, self.body = model, version, protocol, body
         self.request_id, self.key, self.received_at = request_id, key, received_at
+        self.json_bytes = json_bytes
 
 
 class Answer:
@@ -97,22 +103,35 @@ class Observer(Protocol):
 
 
 class Ticket:
-    """One request on its way. ``cancel`` may be called at any time; then there is no reply."""
+    """One request on its way; the lanes' view of it is ``gateway.batching.lane.Job``.
 
-    __slots__ = ("_arm", "_call", "_decoded", "_fallback", "_job", "_pipeline", "_queued_at", "_reply", "_route")
+    ``cancel`` may be called at any time; then there is no reply.
+    """
+
+    __slots__ = (
+        "_arm",
+        "_call",
+        "_fallback",
+        "_pipeline",
+        "_queued_at",
+        "_reply",
+        "_route",
+        "cancelled",
+        "decoded",
+        "started_at",
+    )
 
     def __init__(self, pipeline: Pipeline, call: Call, reply: Reply) -> None:
         self._pipeline, self._call, self._reply = pipeline, call, reply
-        self._fallback = False
-        self._queued_at = 0.0
-        self._job: Job | None = None
+        self._fallback = self.cancelled = False
+        self._queued_at = self.started_at = 0.0
         self._arm: Arm | None = None
+        self.decoded = _NOTHING
 
     def cancel(self) -> None:
         """Give up: the rows are not run if they have not been, and nobody is told. Neighbours are not affected."""
         self._reply = _nobody
-        if self._job is not None:
-            self._job.cancelled = True
+        self.cancelled = True
 
     def begin(self) -> None:
         """Route, decode and queue."""
@@ -159,14 +178,13 @@ class Ticket:
     def _decode(self, arm: Arm) -> Decoded:
         self._arm = arm
         call = self._call
-        return arm.plain.decode(call.body) if call.protocol == "plain" else arm.v2.decode(call.body)
+        return arm.decoders.decode(call.protocol, call.body, call.json_bytes)
 
     def _queue(self, arm: Arm, decoded: Decoded) -> None:
-        self._arm, self._decoded = arm, decoded
+        self._arm, self.decoded = arm, decoded
         self._queued_at = perf_counter()
-        self._job = job = Job(decoded, self._deliver)
         try:
-            arm.lane.submit(job)
+            arm.lane.submit(self)
         except LaneFull as exc:
             if arm.variant == "canary":
                 self._fall_back(arm, "busy")
@@ -178,11 +196,10 @@ class Ticket:
                 return
             raise ModelNotReady(arm.model, arm.version, "an earlier run is overdue") from exc
 
-    def _deliver(self, result: Outputs | Exception, inference_s: float) -> None:
+    def deliver(self, result: Outputs | Exception, inference_s: float) -> None:
         """Take the lane's result: an answer, a canary's failure for stable to mend, or an error."""
-        arm, job = self._arm, self._job
+        arm = self._arm
         assert arm is not None
-        assert job is not None
         if arm.variant == "canary":
             if isinstance(result, Exception) or not result.is_finite:
                 try:
@@ -194,10 +211,10 @@ class Ticket:
         if isinstance(result, Exception):
             self._fail(self._error(arm, result))
             return
-        answer = Answer(self._call, arm, self._route.revision, self._decoded, result)
+        answer = Answer(self._call, arm, self._route.revision, self.decoded, result)
         answer.is_fallback = self._fallback
         answer.inference_s = inference_s
-        answer.queue_s = job.started_at - self._queued_at
+        answer.queue_s = self.started_at - self._queued_at
         self._finish(answer)
 
     def _finish(self, answer: Answer) -> None:
@@ -223,7 +240,7 @@ class Ticket:
         self._fallback = True
         stable = self._route.stable_arm()
         if decoded is None:
-            decoded = self._decoded if canary.decodes_like(stable) else self._decode(stable)
+            decoded = self.decoded if canary.decodes_like(stable) else self._decode(stable)
         self._queue(stable, decoded)
 
     def _fail(self, error: WeirError) -> None:

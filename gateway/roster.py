@@ -13,7 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from gateway.catalog.repository import Repository
+from gateway.catalog.folder_watch import FolderWatch, Name, newest_first
+from gateway.catalog.repository import Repository, Stamp
 from gateway.catalog.residency import Residency
 from gateway.codec.documents import decode_document
 from gateway.engine.version import ServableVersion
@@ -34,19 +35,24 @@ _T = TypeVar("_T")
 
 Loader = Callable[[str, str], ServableVersion]
 Wanted = Callable[[list[str], RouteDocument | None, Residency], tuple[str, ...]]
-Name = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What the store and the folder say: routes, residency with its revision, and the versions on disk, newest
-    first.
-    """
+    """What the store says: routes, and residency with its revision."""
 
     revision: int = -1
     routes: Mapping[str, RouteDocument] = field(default_factory=dict)
     residency: Mapping[str, tuple[int, Residency]] = field(default_factory=dict)
-    on_disk: Mapping[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """A load that failed; it is tried again when operators ask anew or the files have changed."""
+
+    asked: int
+    stamp: Stamp | None
+    status: VersionStatus
 
 
 class Roster:
@@ -58,6 +64,8 @@ class Roster:
         Reads, admits, builds and checks one version; blocks; raises ``WeirError``.
     wanted
         Which versions of a model to keep, in loading order.
+    scan_s
+        Seconds between looks at the folder; without, it is looked at when something changes in the store.
     publish
         Called on the loop whenever routes or loaded versions changed; returns the revision applied for each model.
     """
@@ -70,19 +78,24 @@ class Roster:
         *,
         worker: str,
         pid: int,
+        scan_s: float = 0.0,
         load: Loader,
         wanted: Wanted,
         publish: Callable[[Mapping[str, RouteDocument], Mapping[Name, ServableVersion]], Mapping[str, int]],
     ) -> None:
-        self._store, self._repository, self._clock = store, repository, clock
+        self._store, self._clock = store, clock
+        self._folder, self._scan_s, self._scanned_at = FolderWatch(repository), scan_s, -1e9
         self._worker, self._pid, self._started_at = worker, pid, clock.unix_s()
         self._load, self._wanted, self._publish = load, wanted, publish
         self._store_thread = ThreadPoolExecutor(1, thread_name_prefix="weir-store")
         self._loader_thread = ThreadPoolExecutor(1, thread_name_prefix="weir-loader")
         self._snapshot = Snapshot()
         self._loaded: dict[Name, ServableVersion] = {}
-        self._failed: dict[Name, tuple[int, VersionStatus]] = {}
+        self._on_disk: Mapping[Name, Stamp] = {}
+        self._newest: Mapping[str, list[str]] = {}
+        self._failed: dict[Name, _Failure] = {}
         self._loading: dict[Name, asyncio.Future[ServableVersion]] = {}
+        self._attempt: tuple[int, Stamp | None] = (0, None)
         self._applied: Mapping[str, int] = {}
         self._announced_at = -1e9
         self.draining = False
@@ -100,8 +113,8 @@ class Roster:
     def status(self) -> dict[str, dict[str, VersionStatus]]:
         """Return the state of every version this process knows, by model and version."""
         found: dict[str, dict[str, VersionStatus]] = {}
-        for (model, version), (_, failure) in self._failed.items():
-            found.setdefault(model, {})[version] = failure
+        for (model, version), failure in self._failed.items():
+            found.setdefault(model, {})[version] = failure.status
         for model, version in self._loading:
             found.setdefault(model, {})[version] = VersionStatus("loading")
         for (model, version), servable in self._loaded.items():
@@ -117,6 +130,7 @@ class Roster:
             if self.store_is_up:
                 _log.warning("the state store is away, serving goes on: %s", error)
             self.store_is_up = changed = False
+        await self._scan(is_due=changed)
         changed |= self._reap()
         changed |= self._drop_unwanted()
         self._start_next()
@@ -164,25 +178,40 @@ class Roster:
             )
             for document in self._store.read_prefix("residency/")
         }
-        on_disk = {model: versions[::-1] for model, versions in self._repository.models().items()}
-        return Snapshot(revision, routes, residency, on_disk)
+        return Snapshot(revision, routes, residency)
+
+    async def _scan(self, *, is_due: bool) -> None:
+        """Look at the folder: when it is time, or where nobody looks by time, with every change of the store."""
+        if self._scan_s:
+            now_s = self._clock.monotonic_s()
+            if now_s - self._scanned_at >= self._scan_s:
+                self._scanned_at = now_s
+                self._take(await self.call(self._folder.look))
+        elif is_due:
+            self._take(await self.call(self._folder.everything))
+
+    def _take(self, on_disk: Mapping[Name, Stamp]) -> None:
+        self._on_disk, self._newest = on_disk, newest_first(on_disk)
 
     def _wanted_names(self) -> list[Name]:
         snapshot = self._snapshot
         names: list[Name] = []
-        for model in sorted({*snapshot.routes, *snapshot.on_disk}):
+        for model in sorted({*snapshot.routes, *self._newest}):
             _, residency = snapshot.residency.get(model, (0, Residency()))
-            versions = self._wanted(snapshot.on_disk.get(model, []), snapshot.routes.get(model), residency)
+            versions = self._wanted(self._newest.get(model, []), snapshot.routes.get(model), residency)
             names += [(model, version) for version in versions]
         return names
+
+    def _asked(self, name: Name) -> int:
+        """Return the revision of what operators last asked for a version's model."""
+        return self._snapshot.residency.get(name[0], (0, Residency()))[0]
 
     def _next(self) -> Name | None:
         for name in self._wanted_names():
             if name in self._loaded or name in self._loading:
                 continue
-            asked, _ = self._snapshot.residency.get(name[0], (0, Residency()))
-            failed_at, _ = self._failed.get(name, (-1, VersionStatus("failed")))
-            if name not in self._failed or asked > failed_at:
+            failure = self._failed.get(name)
+            if failure is None or self._asked(name) > failure.asked or self._on_disk.get(name) != failure.stamp:
                 return name
         return None
 
@@ -190,6 +219,7 @@ class Roster:
         if self._loading or (name := self._next()) is None:
             return
         self._failed.pop(name, None)
+        self._attempt = (self._asked(name), self._on_disk.get(name))
         loop = asyncio.get_running_loop()
         self._loading[name] = loop.run_in_executor(self._loader_thread, self._load, *name)
 
@@ -206,10 +236,9 @@ class Roster:
         return bool(done)
 
     def _note_failure(self, name: Name, error: BaseException) -> None:
-        asked, _ = self._snapshot.residency.get(name[0], (0, Residency()))
         expected = isinstance(error, WeirError)
         status = VersionStatus("refused" if expected else "failed", why=str(error) or type(error).__name__)
-        self._failed[name] = (asked, status)
+        self._failed[name] = _Failure(*self._attempt, status)
         _log.error("%s version %s did not load: %s", *name, status.why, exc_info=None if expected else error)
 
     def _drop_unwanted(self) -> bool:

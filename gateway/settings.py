@@ -21,6 +21,7 @@ class LimitSettings:
     depth: int = 32
     queue_rows: int = 20_000
     request_timeout_s: float = 30.0
+    read_timeout_s: float = 60.0
     unknown_features: Literal["reject", "ignore"] = "reject"
 
 
@@ -35,8 +36,11 @@ class ServingSettings:
     canary_strikes: int = 3
     external_data_bytes: int = 8 * 1024 * 1024 * 1024
     refresh_ms: int = 200
+    scan_s: float = 5.0
     drain_s: float = 20.0
+    hang_s: float = 10.0
     fast_path: bool = True
+    load_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +81,13 @@ class Settings:
     models: Path = Path("models")
     host: str = "127.0.0.1"
     port: int = 8080
+    admin_host: str | None = None
+    admin_port: int | None = None
     workers: int = 1
     state: Path = Path("weir.db")
     admin_token_file: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     access_log: bool = False
     limits: LimitSettings = LimitSettings()

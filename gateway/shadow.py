@@ -204,6 +204,8 @@ def main() -> None:
     os.nice(_NICENESS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_main(settings, run_dir, arguments.worker))
+    logging.shutdown()
+    os._exit(0)  # a run that hangs in its thread must not hold up the end
 
 
 if __name__ == "__main__":

@@ -60,6 +60,7 @@ class ShadowFeed:
                 tuple(str(c) for c in answer.arm.contract.outputs.classes),
                 reader.label_codes(answer.outputs, answer.decoded.n),
                 np.empty((answer.decoded.n, 0)) if scores_nk is None else scores_nk.astype(np.float64),
+                call.json_bytes,
             )
         )
         self._held_bytes += len(call.body)

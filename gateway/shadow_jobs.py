@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gateway.codec.decoders import BodyProtocol
+
 __all__ = ["ShadowJob", "pack_jobs", "unpack_jobs"]
 
-_PLAIN = ("model", "answered_by", "protocol", "body", "request_id", "answered_at")
+_PLAIN = ("model", "answered_by", "protocol", "body", "json_bytes", "request_id", "answered_at")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -19,19 +21,20 @@ class ShadowJob:
     """One request: the body as the client sent it, how to read it, and what stable answered.
 
     ``labels_n`` (n,) int32 and ``scores_nk`` (n, k) float64 are stable's, as in ``monitors.records.Observation``;
-    ``classes`` names the columns.
+    ``classes`` names the columns. ``json_bytes`` is where raw tensors begin in the body, ``None`` where it has none.
     """
 
     model: str
     shadows: tuple[str, ...]
     answered_by: str
-    protocol: str
+    protocol: BodyProtocol
     body: bytes
     request_id: str
     answered_at: float
     classes: tuple[str, ...]
     labels_n: npt.NDArray[np.int32]
     scores_nk: npt.NDArray[np.float64]
+    json_bytes: int | None = None
 
 
 def pack_jobs(jobs: Iterable[ShadowJob]) -> dict[str, Any]:

@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gateway.codec.decoded import Decoded
-from gateway.codec.plain import PlainDecoder
-from gateway.codec.v2 import V2Decoder
+from gateway.codec.decoders import Decoders
 from gateway.engine.outputs import Outputs
 from gateway.engine.session import RunHandle
 from gateway.engine.version import ServableVersion
@@ -38,9 +37,8 @@ class ShadowRunner:
         names, ranks = (servable.model, servable.version), servable.ranks
         self._servable, self._worker = servable, worker
         self._key = StreamKey(servable.model, servable.version, servable.digest, "shadow")
-        self._plain = PlainDecoder(servable.contract, servable.inputs, limits, names=names, ranks=ranks)
         outputs = tuple(servable.outputs)
-        self._v2 = V2Decoder(servable.contract, servable.inputs, outputs, limits, names=names, ranks=ranks)
+        self._decoders = Decoders(servable.contract, servable.inputs, outputs, limits, names=names, ranks=ranks)
 
     def run(self, job: ShadowJob, handle: RunHandle | None = None) -> ShadowResult:
         """Return the shadow's answer beside stable's.
@@ -54,7 +52,7 @@ class ShadowRunner:
         ValueError
             The shadow's answer cannot be compared: other rows, or a classifier beside a regressor.
         """
-        decoded = self._plain.decode(job.body) if job.protocol == "plain" else self._v2.decode(job.body)
+        decoded = self._decoders.decode(job.protocol, job.body, job.json_bytes)
         if decoded.n != len(job.labels_n):
             raise ValueError(f"{decoded.n} rows here, {len(job.labels_n)} answered by {job.answered_by}")
         outputs = self._servable.run(decoded.feeds, decoded.n, handle)

@@ -13,34 +13,32 @@ import shutil
 import signal
 import socket
 import sys
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
 
 from gateway.catalog.bundle import BundleLimits
 from gateway.catalog.repository import Repository
+from gateway.child import Child, Life
 from gateway.clock import SystemClock
 from gateway.codec.configuration import encode_settings
 from gateway.control import Control
+from gateway.heartbeat import BEAT_EVERY_S
 from gateway.logs import configure_logging
 from gateway.metrics.shared import Counter, SharedCounters
 from gateway.rundir import RunDirectory
 from gateway.settings import Settings
 from gateway.state.ledger import Ledger
 from gateway.state.sqlite import SqliteStore
+from gateway.tls import server_context
 
-__all__ = ["Child", "Supervisor", "restart_pause_s", "serve"]
+__all__ = ["Supervisor", "restart_pause_s", "serve"]
 
 _BACKLOG = 2048
 _STEADY_S = 10.0
+_READY_WITHIN_S = 300.0
 _log = logging.getLogger("weir.supervisor")
-
-
-@dataclass(frozen=True, slots=True)
-class Child:
-    """One place in the process tree, whoever fills it at the moment."""
-
-    role: str
-    module: str
-    index: int = 0
 
 
 def restart_pause_s(quick_deaths: int) -> float:
@@ -55,73 +53,122 @@ def restart_pause_s(quick_deaths: int) -> float:
 class Supervisor:
     """Keeps a process tree alive. Everything happens on one event loop; ``run`` returns after an orderly stop."""
 
-    def __init__(self, settings: Settings, run_dir: RunDirectory, listener: socket.socket) -> None:
-        self._settings, self._run_dir, self._listener = settings, run_dir, listener
+    def __init__(self, settings: Settings, run_dir: RunDirectory, listeners: Mapping[str, socket.socket]) -> None:
+        self._settings, self._run_dir, self._listeners = settings, run_dir, listeners
         self._counters = SharedCounters.create(run_dir.counters, f"supervisor-{os.getpid()}", role="supervisor")
-        self._stopping = asyncio.Event()
+        self._stopping, self._renewal = asyncio.Event(), asyncio.Event()
         self._starts = 0
-        workers = [Child("worker", "gateway.app", index) for index in range(settings.workers)]
-        self._children = [Child("watch", "gateway.watch"), Child("shadow", "gateway.shadow"), *workers]
-        self._processes: dict[Child, asyncio.subprocess.Process] = {}
+        self._workers = [Child("worker", "gateway.app", index) for index in range(settings.workers)]
+        self._lives: dict[Child, Life] = {}
+        self._leaving: list[Life] = []
+        self._filling = asyncio.Lock()
+        """Held while a place changes hands, so that no two fill the same one."""
 
     def stop(self) -> None:
         """Begin an orderly stop: from now on the last worker to let go of the port closes it."""
-        self._listener.close()
+        for listener in self._listeners.values():
+            listener.close()
         self._stopping.set()
+        self._renewal.set()
 
     async def run(self) -> None:
         """Start all children and keep them; return when stopped and they have ended."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
+        loop.add_signal_handler(signal.SIGHUP, self._renewal.set)
         async with asyncio.TaskGroup() as tasks:
-            for child in self._children:
+            for child in (Child("watch", "gateway.watch"), Child("shadow", "gateway.shadow"), *self._workers):
                 tasks.create_task(self._keep(child), name=f"{child.role}-{child.index}")
+            tasks.create_task(self._renew(), name="renewal")
 
     async def _keep(self, child: Child) -> None:
-        """Run one child for as long as the tree lives."""
+        """Keep one place filled for as long as the tree lives."""
         restarts: Counter = self._counters.counter("weir_worker_restarts_total", role=child.role)
         quick_deaths = 0
-        while not self._stopping.is_set():
-            started = asyncio.get_running_loop().time()
-            process = self._processes[child] = await self._start(child)
-            stopping = asyncio.create_task(self._stopping.wait())
-            ended = asyncio.create_task(process.wait())
-            await asyncio.wait({stopping, ended}, return_when=asyncio.FIRST_COMPLETED)
-            stopping.cancel()
+        self._lives[child] = await self._start(child)
+        while True:
+            life = self._lives[child]
+            await self._watch_over(child, life)
             if self._stopping.is_set():
-                await self._end(child, process, ended)
+                await self._end(child, self._lives[child])
                 return
+            if life.replaced.done():
+                continue
             restarts.inc()
-            lived_s = asyncio.get_running_loop().time() - started
-            quick_deaths = quick_deaths + 1 if lived_s < _STEADY_S else 0
-            _log.warning("%s %d ended with %s after %.1f s", child.role, child.index, ended.result(), lived_s)
+            quick_deaths = quick_deaths + 1 if life.seconds < _STEADY_S else 0
+            _log.warning("%s %d ended with %s after %.1f s", child.role, child.index, life.ended.result(), life.seconds)
             await self._pause(restart_pause_s(quick_deaths))
+            async with self._filling:
+                if not (life.replaced.done() or self._stopping.is_set()):
+                    self._lives[child] = await self._start(child)
 
-    async def _start(self, child: Child) -> asyncio.subprocess.Process:
+    async def _watch_over(self, child: Child, life: Life) -> None:
+        """Return when the tree stops, another has taken the place, or the process has ended; end it if it hangs."""
+        stopping = asyncio.create_task(self._stopping.wait())
+        over: set[asyncio.Future[Any]] = {stopping, life.ended, life.replaced}
+        while not (await asyncio.wait(over, timeout=BEAT_EVERY_S, return_when=asyncio.FIRST_COMPLETED))[0]:
+            if life.is_hung():
+                _log.error("%s %d hangs: its event loop stands still, and it is killed", child.role, child.index)
+                await life.kill()
+        stopping.cancel()
+
+    async def _renew(self) -> None:
+        """Replace all workers whenever that is asked for."""
+        while True:
+            await self._renewal.wait()
+            if self._stopping.is_set():
+                return
+            self._renewal.clear()
+            _log.info("a rolling restart begins")
+            for child in self._workers:
+                if not await self._replace(child):
+                    _log.error("the rolling restart ends early: the workers that are left go on as they are")
+                    break
+            else:
+                _log.info("the rolling restart is complete")
+
+    async def _replace(self, child: Child) -> bool:
+        """Give a place to a new process once that could serve, then end the former; return whether it came to that."""
+        if self._stopping.is_set():
+            return False
+        successor = await self._start(child)
+        is_ready = await self._becomes_ready(successor)
+        async with self._filling:
+            leaving = successor
+            if is_ready and not self._stopping.is_set():
+                leaving, self._lives[child] = self._lives[child], successor
+                leaving.replaced.set_result(None)
+        self._leaving = [leaving]
+        await self._end(child, leaving)
+        return leaving is not successor
+
+    async def _becomes_ready(self, life: Life) -> bool:
+        while life.is_ready is None:
+            await asyncio.wait({life.ended}, timeout=BEAT_EVERY_S)
+            if self._stopping.is_set() or life.ended.done() or life.is_hung() or life.seconds > _READY_WITHIN_S:
+                return False
+        return life.is_ready
+
+    async def _start(self, child: Child) -> Life:
         self._starts += 1
-        arguments = [sys.executable, "-m", child.module, "--run-dir", str(self._run_dir.path)]
+        command = [sys.executable, "-m", child.module, "--run-dir", str(self._run_dir.path)]
         fds: tuple[int, ...] = ()
         if child.role != "watch":
-            arguments += ["--worker", f"{child.role}-{child.index}-{os.getpid()}-{self._starts}"]
+            command += ["--worker", f"{child.role}-{child.index}-{os.getpid()}-{self._starts}"]
         if child.role == "worker":
-            fds = (self._listener.fileno(),)
-            arguments += ["--fd", str(self._listener.fileno())]
-        return await asyncio.create_subprocess_exec(*arguments, pass_fds=fds, stdin=asyncio.subprocess.DEVNULL)
+            fds = tuple(listener.fileno() for listener in self._listeners.values())
+            command += [part for flag, fd in zip(self._listeners, fds, strict=True) for part in (flag, str(fd))]
+        hang_s = self._settings.serving.hang_s if child.role == "worker" else None
+        return await Life.start(command, fds, hang_s=hang_s)
 
-    async def _end(self, child: Child, process: asyncio.subprocess.Process, ended: asyncio.Task[int]) -> None:
+    async def _end(self, child: Child, life: Life) -> None:
         """Stop one child: workers first, so that what they send in their last moment is still taken."""
         if child.role != "worker":
-            workers = [other for place, other in self._processes.items() if place.role == "worker"]
-            await asyncio.gather(*(other.wait() for other in workers))
-        if process.returncode is None:
-            process.terminate()
-        try:
-            await asyncio.wait_for(asyncio.shield(ended), self._settings.serving.drain_s + 5.0)
-        except TimeoutError:
-            _log.error("%s %d did not stop in time and is killed", child.role, child.index)
-            process.kill()
-            await ended
+            workers = [self._lives[worker] for worker in self._workers if worker in self._lives]
+            await asyncio.gather(*(worker.ended for worker in (*workers, *self._leaving)))
+        if not await life.end(self._settings.serving.drain_s + 5.0):
+            _log.error("%s %d did not stop in time and was killed", child.role, child.index)
 
     async def _pause(self, seconds: float) -> None:
         try:
@@ -136,26 +183,44 @@ def serve(settings: Settings, *, admin_token: str) -> None:
     Raises
     ------
     gateway.errors.DocumentInvalid
-        A model's first route cannot be decided; the message says how to choose.
+        A model's first route cannot be decided, or the certificate cannot be used; the message says why.
     OSError
         The address cannot be bound.
     """
     configure_logging(settings.log_level, "supervisor")
-    settings = replace(settings, models=settings.models.resolve(), state=settings.state.resolve())
+    settings = _resolved(settings)
+    scheme = "http" if server_context(settings) is None else "https"
     seed_routes(settings)
-    with _listener(settings.host, settings.port) as listener:
-        settings = replace(settings, port=listener.getsockname()[1])
+    with ExitStack() as stack:
+        public = stack.enter_context(_listener(settings.host, settings.port))
+        settings = replace(settings, port=public.getsockname()[1])
+        listeners = {"--fd": public}
+        if settings.admin_port is not None:
+            admin_host = settings.admin_host or settings.host
+            listeners["--admin-fd"] = admin = stack.enter_context(_listener(admin_host, settings.admin_port))
+            settings = replace(settings, admin_port=admin.getsockname()[1])
+            print(f"admin API: {scheme}://{_authority(admin_host, settings.admin_port)}", flush=True)
         run_dir = RunDirectory.create(encode_settings(settings), admin_token)
         try:
-            host = f"[{settings.host}]" if ":" in settings.host else settings.host
-            print(f"weir serves {settings.models} on http://{host}:{settings.port}", flush=True)
-            asyncio.run(_run(settings, run_dir, listener))
+            print(f"weir serves {settings.models} on {scheme}://{_authority(settings.host, settings.port)}", flush=True)
+            asyncio.run(_run(settings, run_dir, listeners))
         finally:
             shutil.rmtree(run_dir.path, ignore_errors=True)
 
 
-async def _run(settings: Settings, run_dir: RunDirectory, listener: socket.socket) -> None:
-    await Supervisor(settings, run_dir, listener).run()
+def _authority(host: str, port: int | None) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _resolved(settings: Settings) -> Settings:
+    """Return the settings with paths that mean the same from every working folder."""
+    tls_cert, tls_key = (path and path.resolve() for path in (settings.tls_cert, settings.tls_key))
+    models, state = settings.models.resolve(), settings.state.resolve()
+    return replace(settings, models=models, state=state, tls_cert=tls_cert, tls_key=tls_key)
+
+
+async def _run(settings: Settings, run_dir: RunDirectory, listeners: Mapping[str, socket.socket]) -> None:
+    await Supervisor(settings, run_dir, listeners).run()
 
 
 def seed_routes(settings: Settings) -> None:

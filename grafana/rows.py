@@ -275,6 +275,12 @@ def _processes() -> Panels:
             Query(f"sum by (role) (increase(weir_worker_restarts_total{{{HOST}}}[1h]))", "{{role}} restarts"),
         ),
         lines(
+            "Refused sign-ins",
+            "Requests with a wrong admin token; throttled are those beyond what an address has free.",
+            "reqps",
+            Query(_rate("weir_sign_ins_refused_total", "by (reason)", HOST), "{{reason}}"),
+        ),
+        lines(
             "Series",
             "Series on the metrics page, and those that a worker had no room for.",
             "none",

@@ -14,13 +14,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from monitors.causes import ACTIONS, Cause, Reading
 from monitors.effects import Movement
 from monitors.records import Alert, AlertState, Driver, Severity, StreamKey
 from monitors.thresholds import Thresholds
 
-__all__ = ["CALM_TICKS", "TOP_DRIVERS", "AlertPolicy", "is_transition", "resolve"]
+__all__ = ["CALM_TICKS", "TOP_DRIVERS", "AlertPolicy", "clock_time", "is_transition", "resolve"]
 
 TOP_DRIVERS = 5
 CALM_TICKS = "calm_ticks"
@@ -77,8 +78,8 @@ class AlertPolicy:
             labels={**previous.labels, CALM_TICKS: str(calm_ticks)},
         )
         if state == "resolved":
-            return replace(moved, effect=_effect(reading), resolved_at=now_s)
-        return _describe(moved, stream, reading)
+            return resolve(replace(moved, effect=_effect(reading)), now_s)
+        return _describe(moved, reading)
 
     def _open(self, stream: StreamKey, reading: Reading, now_s: float) -> Alert | None:
         if not _reaches(reading, reading.warn):
@@ -101,7 +102,7 @@ class AlertPolicy:
             runbook=f"docs/runbooks/{reading.cause}.md",
             labels={CALM_TICKS: "0"},
         )
-        return _describe(alert, stream, reading)
+        return _describe(alert, reading)
 
     def _next(self, reading: Reading, previous: Alert) -> tuple[AlertState, int]:
         """Return the state after this reading, and how many calm ticks in a row that makes."""
@@ -122,10 +123,21 @@ def is_transition(before: Alert | None, after: Alert) -> bool:
     return before is None or (before.state, before.severity) != (after.state, after.severity)
 
 
-def resolve(alert: Alert, now_s: float, why: str) -> Alert:
-    """Return the alert as resolved for a reason outside its reading."""
-    summary = f"{alert.summary} ({why})"
+def resolve(alert: Alert, now_s: float, why: str = "") -> Alert:
+    """Return the alert as resolved, told as past; ``why`` gives a reason outside its reading."""
+    summary = _summary(alert, f" until {clock_time(now_s)}") + (f" ({why})" if why else "")
     return replace(alert, state="resolved", updated_at=now_s, resolved_at=now_s, summary=summary)
+
+
+def clock_time(unix_s: float) -> str:
+    """Return the time of day in UTC.
+
+    Examples
+    --------
+    >>> clock_time(0.0)
+    '00:00:00Z'
+    """
+    return datetime.fromtimestamp(unix_s, UTC).strftime("%H:%M:%SZ")
 
 
 def _reaches(reading: Reading, level: float) -> bool:
@@ -155,11 +167,14 @@ def _identity(stream: StreamKey, cause: Cause, since: float) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _describe(alert: Alert, stream: StreamKey, reading: Reading) -> Alert:
-    drivers = _drivers(alert.drivers, reading)
-    what = "; ".join(f"{driver.name} {driver.before} -> {driver.after}" for driver in drivers)
-    summary = f"{stream.model} version {stream.version} ({stream.variant}), {reading.cause}: {what}"
-    return replace(alert, effect=_effect(reading), drivers=drivers, summary=summary)
+def _describe(alert: Alert, reading: Reading) -> Alert:
+    told = replace(alert, effect=_effect(reading), drivers=_drivers(alert.drivers, reading))
+    return replace(told, summary=_summary(told))
+
+
+def _summary(alert: Alert, until: str = "") -> str:
+    what = "; ".join(f"{driver.name} {driver.before} -> {driver.after}" for driver in alert.drivers)
+    return f"{alert.model} version {alert.version} ({alert.variant}), {alert.cause}{until}: {what}"
 
 
 def _drivers(known: Sequence[Driver], reading: Reading) -> tuple[Driver, ...]:

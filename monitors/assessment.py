@@ -16,9 +16,10 @@ from monitors.effects import (
     share_differences,
     share_noise,
 )
+from monitors.streams import Pool
 from monitors.summary import Layout
 
-__all__ = ["Assessment", "ClassShare", "assess"]
+__all__ = ["Assessment", "ClassShare", "Judged", "assess"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -61,6 +62,14 @@ class Assessment:
         """Return the shares of missing and unseen values that the reference has itself."""
         found = {(feature.name, "missing"): feature.missing_before for feature in self.features}
         return found | {(feature.name, "unseen"): feature.unseen_before for feature in self.features}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """The last window of a stream that held enough rows, and what it says."""
+
+    assessment: Assessment
+    pool: Pool
 
 
 def assess(layout: Layout, cells: Ints, rows: int) -> Assessment:

@@ -99,12 +99,13 @@ def _judged(assessment: Assessment, thresholds: Thresholds, companions: tuple[Mo
 
 
 def _moved_features(assessment: Assessment, thresholds: Thresholds) -> tuple[Movement, ...]:
-    """Return each feature that moved or vanished, in its more telling statistic, the furthest first."""
+    """Return each feature that moved, vanished or strayed, in its more telling statistic, the furthest first."""
     found: dict[str, tuple[float, Movement]] = {}
     for feature in assessment.features:
         for movement, level in (
             (feature.moved(), thresholds.drift_warn),
             (feature.vanished(), thresholds.missing_warn),
+            (feature.strayed(), thresholds.missing_warn),
         ):
             if movement is not None and movement.excess >= level:
                 found[feature.name] = max(

@@ -104,6 +104,9 @@ class FeatureEffects:
         share = counts[self.cells.missing] / max(1, counts.sum())
         if share >= 0.5:
             return f"missing {percent(float(share))}"
+        unseen = counts[self.cells.unseen] / max(1, counts.sum())
+        if unseen >= 0.5:
+            return f"unseen {percent(float(unseen))}"
         return self.cells.centre(counts)
 
 
@@ -243,12 +246,15 @@ def _smooth(reference: Ints, current: Ints) -> tuple[Floats, Floats]:
 
 
 def _distance(cells: Cells, reference: Ints, current: Ints) -> float:
-    """Return the distance of what the model sees.
+    """Return the distance of what the model sees, among the values that the reference knows.
 
-    Missing values stand at the reference's middle, where imputing puts them.
+    Missing values stand at the reference's middle, where imputing puts them. Unseen values have no place; their share
+    is an effect of its own, and without a known value there is no distance.
     Cells without an order are all one step apart, so that their distance is the total variation.
     """
     p, q = _as_seen(cells, reference, reference), _as_seen(cells, reference, current)
+    if not p.sum() or not q.sum():
+        return 0.0
     if cells.is_ordered:
         return rank_wasserstein(p, q)
     return float(np.abs(share_differences(p, q)).sum() / 2.0)
@@ -266,9 +272,12 @@ def _distance_noise(cells: Cells, reference: Ints, current: Ints) -> float:
     """Return what the distance stays below in at least 99 % of windows of this size without change.
 
     Ordered cells: the mean of correlated absolute values is at most the root of their mean square, which for a single
-    boundary is exact. Others: mean of the total variation and its tail.
+    boundary is exact. Others: mean of the total variation and its tail. Unseen values are no part of the sample.
     """
-    precision = float((1.0 / current.sum() + 1.0 / reference.sum()) ** 0.5)
+    known, known_before = (int(counts.sum() - counts[cells.unseen]) for counts in (current, reference))
+    if not known or not known_before:
+        return 0.0
+    precision = float((1.0 / known + 1.0 / known_before) ** 0.5)
     shares = reference[: cells.inner + 2] / max(1, reference[: cells.inner + 2].sum())
     if cells.is_ordered:
         below = np.cumsum(shares)[:-1]

@@ -6,6 +6,7 @@ back from it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -38,6 +39,10 @@ __all__ = [
 ]
 
 QUANTILES = (0.01, 0.05, 0.25, 0.50, 0.75, 0.95, 0.99)
+MAXIMUM_CELLS = 4096
+MAXIMUM_FEATURES = 100_000
+MAXIMUM_COUNT = 2**53
+"""Bounds of a profile that is read: cells inside the frame of one feature, features, rows in one cell."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -249,41 +254,80 @@ def _histogram(ratios_n: Floats) -> tuple[int, ...]:
 
 
 def _check_profile(profile: ReferenceProfile) -> None:
+    _check_count(profile.rows, "$.rows")
+    if len(profile.features) > MAXIMUM_FEATURES:
+        raise ProfileInvalid("$.features", f"expected at most {MAXIMUM_FEATURES}, found {len(profile.features)}")
     names = [feature.name for feature in profile.features]
     if len(set(names)) != len(names):
         raise ProfileInvalid("$.features", "two features have the same name")
     for i, feature in enumerate(profile.features):
-        _check_feature(feature, f"$.features[{i}] ({feature.name})")
-    _check_output(profile.output)
+        _check_feature(feature, profile.rows, f"$.features[{i}] ({feature.name})")
+    _check_output(profile.output, profile.rows)
 
 
-def _check_feature(feature: FeatureProfile, where: str) -> None:
-    points = feature.cells.points
-    least = {"quantiles": 2, "values": 1}.get(feature.cells.kind, 0)
-    if len(points) < least or any(low >= high for low, high in pairwise(points)):
-        raise ProfileInvalid(f"{where}.cells.points", f"expected at least {least} strictly rising numbers")
-    _check_counts(feature.counts, feature.cells.size, f"{where}.counts")
+def _check_feature(feature: FeatureProfile, rows: int, where: str) -> None:
+    _check_cells(feature, f"{where}.cells")
+    _check_counts(feature.counts, feature.cells.size, f"{where}.counts", rows)
     if len(feature.quantiles) not in (0, len(QUANTILES)):
         raise ProfileInvalid(f"{where}.quantiles", f"expected {len(QUANTILES)} numbers, found {len(feature.quantiles)}")
+    numbers = [value for value in (feature.mode, feature.fill) if isinstance(value, float)]
+    _check_finite((*feature.quantiles, *numbers), where)
 
 
-def _check_output(output: OutputProfile) -> None:
+def _check_cells(feature: FeatureProfile, where: str) -> None:
+    cells = feature.cells
+    kinds = {"number": ("quantiles", "values", "any"), "category": ("categories", "any")}[feature.kind]
+    if cells.kind not in kinds:
+        raise ProfileInvalid(f"{where}.kind", f"expected {' or '.join(kinds)} for a {feature.kind}, found {cells.kind}")
+    if bool(cells.categories) != (cells.kind == "categories"):
+        raise ProfileInvalid(f"{where}.categories", f"do not fit cells of kind {cells.kind}")
+    least = {"quantiles": 2, "values": 1}.get(cells.kind, 0)
+    if len(cells.points) < least or any(low >= high for low, high in pairwise(cells.points)):
+        raise ProfileInvalid(f"{where}.points", f"expected at least {least} strictly rising numbers")
+    _check_finite(cells.points, f"{where}.points")
+    if max(len(cells.points), cells.inner) > MAXIMUM_CELLS:
+        raise ProfileInvalid(where, f"expected at most {MAXIMUM_CELLS} cells, found {cells.inner}")
+
+
+def _check_output(output: OutputProfile, rows: int) -> None:
     _check_counts(output.class_counts, len(output.classes), "$.output.class_counts")
+    if sum(output.class_counts) > rows:
+        raise ProfileInvalid("$.output.class_counts", f"expected at most {rows} answers in all, as there are rows")
     if output.kind == "regression" and output.value is None:
         raise ProfileInvalid("$.output.value", "expected the value's cells of a regressor, found none")
     if output.value is not None:
-        _check_feature(output.value, "$.output.value")
-    confidence = output.confidence
-    if confidence is None:
-        return
-    _check_counts(confidence.top1_counts, HISTOGRAM_CELLS, "$.output.confidence.top1_counts")
-    _check_counts(confidence.margin_counts, HISTOGRAM_CELLS, "$.output.confidence.margin_counts")
-    if len(confidence.probabilities) != len(output.classes):
-        raise ProfileInvalid("$.output.confidence.probabilities", f"expected {len(output.classes)} numbers")
+        _check_feature(output.value, rows, "$.output.value")
+    if output.confidence is not None:
+        _check_confidence(output.confidence, len(output.classes), rows)
 
 
-def _check_counts(counts: tuple[int, ...], size: int, where: str) -> None:
+def _check_confidence(confidence: ConfidenceProfile, classes: int, rows: int) -> None:
+    where = "$.output.confidence"
+    if not 0 <= confidence.rows <= rows:
+        raise ProfileInvalid(f"{where}.rows", f"expected 0 to {rows}, found {confidence.rows}")
+    _check_counts(confidence.top1_counts, HISTOGRAM_CELLS, f"{where}.top1_counts", confidence.rows)
+    _check_counts(confidence.margin_counts, HISTOGRAM_CELLS, f"{where}.margin_counts", confidence.rows)
+    if len(confidence.probabilities) != classes:
+        raise ProfileInvalid(f"{where}.probabilities", f"expected {classes} numbers")
+    means = (confidence.entropy_nats, confidence.information_nats, confidence.saturated_ratio)
+    _check_finite((*confidence.probabilities, *means), where)
+
+
+def _check_counts(counts: tuple[int, ...], size: int, where: str, rows: int | None = None) -> None:
+    """Check the number of counts, each of them, and their sum where each row must be in one of them."""
     if len(counts) != size:
         raise ProfileInvalid(where, f"expected {size} counts, found {len(counts)}")
-    if any(count < 0 for count in counts):
-        raise ProfileInvalid(where, "expected counts of at least 0")
+    for count in counts:
+        _check_count(count, where)
+    if rows is not None and sum(counts) != rows:
+        raise ProfileInvalid(where, f"expected counts that add up to {rows} rows, found {sum(counts)}")
+
+
+def _check_count(count: int, where: str) -> None:
+    if not 0 <= count <= MAXIMUM_COUNT:
+        raise ProfileInvalid(where, "expected counts from 0 to 2^53")
+
+
+def _check_finite(numbers: Sequence[float], where: str) -> None:
+    if not all(math.isfinite(number) for number in numbers):
+        raise ProfileInvalid(where, "expected finite numbers")

@@ -5,6 +5,7 @@
     {"model", "as_of",
      "versions": [{"version", "digest", "has_reference", "reference_error", "reference_rows", "faults"}],
      "streams": [{"version", "digest", "variant", "since", "last_row_at", "rows", "rows_total", "late_rows",
+                  "window_from", "window_to", "rows_since",
                   "features": [{"name", "psi", "psi_band", "wasserstein", "missing", "missing_reference", "unseen",
                                 "unseen_reference", "outside", "labels", "reference_counts", "counts"}],
                   "predictions": [{"class", "count", "share", "reference_share"}],
@@ -15,7 +16,8 @@
                   "shadow": {"rows", "agreement", "score_difference"} | null}],
      "alerts": [...]}
 
-Times are Unix seconds; shares and indices are ratios; figures without a reference are null.
+``rows`` of the ticks from ``window_from`` to ``window_to`` were judged, and ``rows_since`` came later: too few, so far,
+for another judgement. Times are Unix seconds; shares and indices are ratios; figures without a reference are null.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from monitors.assessment import Assessment, ClassShare
+from monitors.assessment import ClassShare, Judged
 from monitors.confidence import Confidence
 from monitors.effects import FeatureEffects
 from monitors.quality import FaultRates
@@ -37,7 +39,7 @@ __all__ = ["report_model"]
 def report_model(
     model: str,
     versions: Sequence[Version],
-    streams: Sequence[tuple[Stream, Assessment | None]],
+    streams: Sequence[tuple[Stream, Judged | None]],
     faults: Mapping[str, FaultRates],
     alerts: Sequence[Alert],
     closed_ms: int,
@@ -63,7 +65,7 @@ def report_model(
         "model": model,
         "as_of": closed_ms / 1000.0,
         "versions": [_version(version, faults.get(version.info.version)) for version in versions],
-        "streams": [_stream(stream, assessment) for stream, assessment in streams],
+        "streams": [_stream(stream, judged) for stream, judged in streams],
         "alerts": [asdict(alert) for alert in alerts],
     }
 
@@ -81,8 +83,9 @@ def _version(version: Version, faults: FaultRates | None) -> dict[str, Any]:
     }
 
 
-def _stream(stream: Stream, assessment: Assessment | None) -> dict[str, Any]:
-    found = assessment
+def _stream(stream: Stream, judged: Judged | None) -> dict[str, Any]:
+    found = judged.assessment if judged else None
+    window = judged.pool if judged else None
     return {
         "version": stream.key.version,
         "digest": stream.key.digest,
@@ -92,6 +95,9 @@ def _stream(stream: Stream, assessment: Assessment | None) -> dict[str, Any]:
         "rows": found.rows if found else 0,
         "rows_total": stream.rows_total,
         "late_rows": stream.late_rows,
+        "window_from": window.from_s if window else None,
+        "window_to": window.to_s if window else None,
+        "rows_since": stream.rows_total - (window.rows_until if window else 0),
         "features": [_feature(feature) for feature in found.features] if found else [],
         "predictions": [_class(share) for share in found.classes] if found else [],
         "value": _feature(found.value) if found and found.value else None,

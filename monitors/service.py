@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from monitors.alerts import AlertPolicy, resolve
-from monitors.assessment import Assessment, assess
+from monitors.alerts import AlertPolicy, clock_time, resolve
+from monitors.assessment import Judged, assess
 from monitors.causes import Reading, readings
 from monitors.effects import Movement
 from monitors.gauges import Gauge, alert_gauges, stream_gauges
@@ -64,12 +64,17 @@ class MonitorService:
         self._streams = StreamBook(thresholds, max_streams=max_streams)
         self._incidents = IncidentBook(store, sinks)
         self._faults: dict[tuple[str, str], FaultBook] = {}
-        self._assessed: dict[StreamKey, Assessment] = {}
+        self._judged: dict[StreamKey, Judged] = {}
         self._closed_ms = self._newest_closed_ms(self._started_s)
 
     def take_info(self, info: StreamInfo) -> None:
-        """Learn of a version; needed before its observations can be read."""
-        self._streams.announce(info)
+        """Learn of a version; needed before its observations can be read.
+
+        A reference profile that cannot be used is counted as refused, once; the version is watched without it.
+        """
+        version = self._streams.announce(info)
+        if version is not None and version.reference_error:
+            self.refused_records += 1
 
     def take(self, observation: Observation) -> None:
         """Count a block of rows. One that does not fit its version, or of an unknown version, is counted as refused."""
@@ -141,14 +146,15 @@ class MonitorService:
         versions = self._streams.versions(model)
         alerts = [alert for alert in self._incidents.all() if alert.model == model]
         faults = {version: book.rates() for (name, version), book in self._faults.items() if name == model}
-        streams = [(stream, self._assessed.get(stream.key)) for stream in self._streams.of_model(model)]
+        streams = [(stream, self._judged.get(stream.key)) for stream in self._streams.of_model(model)]
         return report_model(model, versions, streams, faults, alerts, self._closed_ms + self.thresholds.tick_ms)
 
     def gauges(self) -> Iterable[Gauge]:
         """Yield (name, labels, value) of everything that is exported; see ``monitors.gauges``."""
         yield "weir_monitor_tick_timestamp_seconds", {}, (self._closed_ms + self.thresholds.tick_ms) / 1000.0
         for stream in self._streams:
-            yield from stream_gauges(stream, self._assessed.get(stream.key), self.thresholds.feature_series)
+            judged = self._judged.get(stream.key)
+            yield from stream_gauges(stream, judged.assessment if judged else None, self.thresholds.feature_series)
         watched = {(stream.key.model, stream.key.version) for stream in self._streams}
         yield from alert_gauges(watched, self._incidents.open())
 
@@ -165,7 +171,7 @@ class MonitorService:
             if stream.key.variant != "pinned":
                 self._judge_stream(stream, start_ms, end_s)
         known = {stream.key for stream in self._streams}
-        self._assessed = {key: found for key, found in self._assessed.items() if key in known}
+        self._judged = {key: found for key, found in self._judged.items() if key in known}
         self._judge_refusals(end_s)
         self._judge_silence(end_s)
         self._end_departed(end_s)
@@ -173,8 +179,8 @@ class MonitorService:
     def _judge_stream(self, stream: Stream, start_ms: int, end_s: float) -> None:
         pool = stream.pool(start_ms)
         assessment = assess(stream.version.layout, pool.cells, pool.rows) if pool.rows else None
-        if assessment is not None and (pool.rows >= self.thresholds.minimum_rows or stream.key not in self._assessed):
-            self._assessed[stream.key] = assessment
+        if assessment is not None and (pool.rows >= self.thresholds.minimum_rows or stream.key not in self._judged):
+            self._judged[stream.key] = Judged(assessment, pool)
         faults = self._rates(stream.key) if stream is self._speaker(stream.key) else FaultRates(0)
         for reading in readings(assessment, faults, self.thresholds).values():
             self._decide(stream.key, reading, end_s)
@@ -190,8 +196,10 @@ class MonitorService:
     def _judge_silence(self, end_s: float) -> None:
         for stream in self._streams:
             if stream.key.variant == "stable" and self._newest_stable(stream.key.model) is stream:
-                silent_s = max(0.0, end_s - (stream.last_row_s or stream.first_seen_s))
-                movement = Movement("rows", "silence_s", silent_s, 0.0, "rows", f"no row for {silent_s:.0f} s")
+                last_s = stream.last_row_s or stream.first_seen_s
+                silent_s = max(0.0, end_s - last_s)
+                words = f"last row {clock_time(last_s)}", f"no row for {silent_s:.0f} s"
+                movement = Movement("traffic", "silence_s", silent_s, 0.0, *words)
                 self._decide(
                     stream.key, Reading("no-data", self.thresholds.silence_s, float("inf"), (movement,)), end_s
                 )

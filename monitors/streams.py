@@ -40,11 +40,18 @@ class Version:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pool:
-    """Summed cells of the newest ticks of a stream."""
+    """Summed cells of the newest ticks of a stream.
+
+    Its rows came between ``from_s`` and ``to_s``, Unix seconds: the first and the last of the ticks that have any.
+    ``rows_until`` is the stream's ``rows_total`` as of its last tick.
+    """
 
     rows: int
     ticks: int
     cells: npt.NDArray[np.int64]
+    from_s: float
+    to_s: float
+    rows_until: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,19 +116,27 @@ class Stream:
         """Sum the fewest newest ticks, up to the given one, that hold the minimum sample; at most the window."""
         cells = np.zeros(self.version.layout.size, dtype=np.int64)
         rows = ticks = 0
+        starts: list[int] = []
         for back in range(self._window_ticks):
-            summary = self._summaries.get(last_start_ms - back * self._tick_ms)
+            start_ms = last_start_ms - back * self._tick_ms
+            summary = self._summaries.get(start_ms)
             ticks += 1
             if summary is not None:
                 cells, rows = cells + summary.cells, rows + summary.rows
+                starts.append(start_ms)
             if rows >= self._minimum_rows:
                 break
-        return Pool(rows, ticks, cells)
+        to_ms = max(starts, default=last_start_ms) + self._tick_ms
+        from_s = min(starts, default=last_start_ms) / 1000.0
+        return Pool(rows, ticks, cells, from_s, to_ms / 1000.0, self.rows_total - self._rows_after(last_start_ms))
 
     def agreement(self) -> Agreement | None:
         """Return the agreement over the remembered ticks, ``None`` where nothing was compared."""
         rows, agreed, difference = sum(self._compared.values(), np.zeros(3, dtype=np.int64)).tolist()
         return Agreement(rows, agreed / rows, difference / (FIXED_POINT * rows)) if rows else None
+
+    def _rows_after(self, start_ms: int) -> int:
+        return sum(summary.rows for start, summary in self._summaries.items() if start > start_ms)
 
     def _remembers(self, start_ms: int, now_s: float) -> bool:
         newest_ms = int(now_s * 1000) // self._tick_ms * self._tick_ms
@@ -154,15 +169,18 @@ class StreamBook:
     def __iter__(self) -> Iterator[Stream]:
         return iter(tuple(self._streams.values()))
 
-    def announce(self, info: StreamInfo) -> None:
-        """Remember a version; the same announcement from another worker changes nothing."""
+    def announce(self, info: StreamInfo) -> Version | None:
+        """Remember a version and return it; ``None`` for one that another worker announced, which changes nothing."""
         name = (info.model, info.version, info.digest)
-        if name not in self._versions or self._versions[name].info != info:
+        known = self._versions.get(name)
+        is_news = known is None or known.info != info
+        if is_news:
             self._versions[name] = Version.of(info)
             self._drop_streams_of(info)
         self._versions.move_to_end(name)
         while len(self._versions) > self.max_streams:
             self._versions.popitem(last=False)
+        return self._versions[name] if is_news else None
 
     def versions(self, model: str) -> list[Version]:
         """Return the announced versions of a model, the least recently announced first."""

@@ -46,7 +46,7 @@ def answer_of(
     """Return what an arm answers to these rows."""
     body = json.dumps({"instances": list(instances)}).encode()
     call = Call(arm.model, None, protocol=protocol, body=body, request_id=request_id, key=key, received_at=0.0)
-    decoded = arm.plain.decode(body)
+    decoded = arm.decoders.decode("plain", body)
     answer = Answer(call, arm, revision, decoded, arm.servable.run(decoded.feeds, decoded.n))
     answer.total_s = 0.25
     return answer

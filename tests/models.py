@@ -116,6 +116,23 @@ def slow_model() -> bytes:
 
 
 @cache
+def endless_model() -> bytes:
+    """``x`` (n, 2) float32 -> ``y`` (n, 2), after 2^62 turns of a loop whatever x is."""
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["go"], ["go_on"]), helper.make_node("Identity", ["carried"], ["carried_on"])],
+        "turn",
+        [
+            helper.make_tensor_value_info("turn_number", TensorProto.INT64, []),
+            helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+            _floats("carried", 2),
+        ],
+        [helper.make_tensor_value_info("go_on", TensorProto.BOOL, []), _floats("carried_on", 2)],
+    )
+    loop = helper.make_node("Loop", ["turns", "", "x"], ["y"], body=body)
+    return _serialized([loop], [_floats("x", 2)], [_floats("y", 2)], [_constant("turns", np.array(2**62))])
+
+
+@cache
 def elementwise(operator: str, width: int = 1, element_type: int = TensorProto.FLOAT) -> bytes:
     """``x`` (n, width) -> ``y`` (n, width) by one operator, such as ``Identity`` or ``Reciprocal`` (infinite for 0)."""
     x, y = (helper.make_tensor_value_info(name, element_type, ["n", width]) for name in "xy")

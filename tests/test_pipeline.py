@@ -8,13 +8,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Literal
+from typing import Any, get_args
 
 import pytest
 from onnx import TensorProto
 
 from gateway.arm import Arm
 from gateway.arms import ArmKeeper
+from gateway.codec.decoders import BodyProtocol
 from gateway.engine.version import ServableVersion
 from gateway.errors import (
     BodyMalformed,
@@ -795,10 +796,11 @@ def test_shadows_sample_by_a_salt_of_their_own(ground: Ground) -> None:
     run(check)
 
 
-@pytest.mark.parametrize("protocol", ["plain", "v2"])
-def test_both_protocols_take_the_same_way(ground: Ground, protocol: Literal["plain", "v2"]) -> None:
+@pytest.mark.parametrize("protocol", get_args(BodyProtocol))
+def test_every_protocol_takes_the_same_way(ground: Ground, protocol: BodyProtocol) -> None:
     tensor = {"name": "x", "shape": [2, 1], "datatype": "FP32", "data": [1, 2]}
-    body = json.dumps({"inputs": [tensor]} if protocol == "v2" else {"instances": [[1], [2]]}).encode()
+    bodies: dict[str, Any] = {"v2": {"inputs": [tensor]}, "mlflow": {"inputs": {"x": [1, 2]}}}
+    body = json.dumps(bodies.get(protocol, {"instances": [[1], [2]]})).encode()
 
     async def check() -> None:
         ground.start()

@@ -1,6 +1,7 @@
 """The roster, pumped tick by tick: what it loads, in which order, what it keeps, tells and forgets."""
 
 import asyncio
+import shutil
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -90,13 +91,14 @@ class Process:
         self.broken: dict[Name, Exception] = {}
         self.published: list[tuple[dict[str, str], list[Name]]] = []
 
-    def start(self, wanted: Callable[..., tuple[str, ...]] | None = None) -> None:
+    def start(self, wanted: Callable[..., tuple[str, ...]] | None = None, scan_s: float = 0.0) -> None:
         self.roster = Roster(
             self.store,
             Repository(self.root, limits=BundleLimits()),
             self.clock,
             worker="w",
             pid=7,
+            scan_s=scan_s,
             load=self._load,
             wanted=wanted or (lambda on_disk, route, wishes: wanted_versions(on_disk, route, wishes, limit=2)),
             publish=self._publish,
@@ -212,6 +214,80 @@ def test_a_version_on_disk_is_noticed_with_the_next_change_of_the_store(process:
         assert process.states() == {"1": "ready", "2": "ready"}
 
     run(process, check)
+
+
+def test_a_new_version_is_noticed_once_its_files_stand_still(process: Process) -> None:
+    process.on_disk("1")
+    process.route("1")
+
+    async def look() -> dict[str, str]:
+        process.clock.now_s += 5.0
+        await process.settle()
+        return process.states()
+
+    async def check() -> None:
+        await process.settle()
+        process.on_disk("2")
+        process.wish()
+        await process.settle()
+        assert process.states() == {"1": "ready"}
+        assert await look() == {"1": "ready"}
+        (process.root / "m" / "2" / "model.onnx").write_bytes(b"more")
+        assert await look() == {"1": "ready"}
+        assert await look() == {"1": "ready", "2": "ready"}
+        assert process.published[-1][0] == {"m": "1"}
+
+    run(process, check, scan_s=5.0)
+
+
+def test_a_version_that_is_asked_for_does_not_wait_for_the_next_look(process: Process) -> None:
+    process.on_disk("1")
+    process.route("1")
+
+    async def check() -> None:
+        await process.settle()
+        process.on_disk("2")
+        process.wish(pinned=("2",))
+        await process.settle()
+        assert process.states() == {"1": "ready", "2": "ready"}
+
+    run(process, check, scan_s=5.0)
+
+
+def test_a_refused_version_is_tried_again_when_its_files_have_changed(process: Process) -> None:
+    process.on_disk("1", "2")
+    process.route("1")
+    process.broken[("m", "2")] = VersionRefused("m", "2", "half a file")
+
+    async def look() -> int:
+        process.clock.now_s += 5.0
+        await process.settle()
+        return process.loads.count(("m", "2"))
+
+    async def check() -> None:
+        await process.settle()
+        assert [await look() for _ in range(3)] == [1, 1, 1]
+        (process.root / "m" / "2" / "model.onnx").write_bytes(b"the rest")
+        del process.broken[("m", "2")]
+        assert [await look() for _ in range(3)] == [1, 2, 2]
+        assert process.states() == {"1": "ready", "2": "ready"}
+
+    run(process, check, scan_s=5.0)
+
+
+def test_a_version_whose_folder_is_gone_is_dropped_unless_it_is_routed(process: Process) -> None:
+    process.on_disk("1", "2", "3")
+    process.route("3")
+
+    async def check() -> None:
+        await process.settle()
+        for version in "23":
+            shutil.rmtree(process.root / "m" / version)
+        process.clock.now_s += 5.0
+        await process.settle()
+        assert process.states() == {"1": "ready", "3": "ready"}
+
+    run(process, check, scan_s=5.0)
 
 
 def test_a_refused_version_is_told_and_tried_again_only_when_it_is_asked_for(process: Process) -> None:

@@ -149,9 +149,20 @@ def test_requests_of_the_other_protocol_are_read_too(identity: ServableVersion) 
     assert run(identity, offered).comparison.agrees_n.tolist() == [True]
 
 
+def test_raw_tensors_and_data_frames_are_read_too(identity: ServableVersion) -> None:
+    tensor = {"name": "x", "shape": [1, 1], "datatype": "FP32", "parameters": {"binary_data_size": 4}}
+    head = json.dumps({"inputs": [tensor]}).encode()
+    raw = replace(job([[3.0]], [-1], [[3.0]]), protocol="v2", body=head + np.float32(3).tobytes(), json_bytes=len(head))
+    frame = replace(raw, protocol="mlflow", body=b'{"inputs": {"x": [3.0]}}', json_bytes=None)
+    for offered in (raw, frame):
+        (travelled,) = unpack_jobs(pack_jobs([offered]))
+        assert run(identity, travelled).comparison.agrees_n.tolist() == [True]
+
+
 def test_jobs_travel_as_plain_values() -> None:
     offered = [job(ROWS, [0, 1, 2], np.eye(3), ["a", "b", "c"]), job([[1.0]], [-1], np.empty((1, 0)))]
     for before, after in zip(offered, unpack_jobs(pack_jobs(offered)), strict=True):
+        assert after.json_bytes == before.json_bytes
         for name in ("model", "shadows", "answered_by", "protocol", "body", "request_id", "answered_at", "classes"):
             assert getattr(after, name) == getattr(before, name)
         np.testing.assert_array_equal(after.labels_n, before.labels_n)

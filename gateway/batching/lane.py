@@ -46,16 +46,15 @@ class Runnable(Protocol):
         """Run ``n`` rows; raise ``RunFailed``."""
 
 
-class Job:
-    """One request's place in a lane. ``deliver`` is called exactly once, on the loop, unless the job is cancelled."""
+class Job(Protocol):
+    """One request in a lane. A cancelled one is not run, or its rows of a run are dropped."""
 
-    __slots__ = ("cancelled", "decoded", "deliver", "started_at")
+    decoded: Decoded
+    cancelled: bool
+    started_at: float
 
-    def __init__(self, decoded: Decoded, deliver: Callable[[Outputs | Exception, float], None]) -> None:
-        self.decoded = decoded
-        self.deliver = deliver
-        self.started_at = 0.0
-        self.cancelled = False
+    def deliver(self, result: Outputs | Exception, seconds: float) -> None:
+        """Take the outputs or the failure and the seconds of the run; called once, on the loop, unless cancelled."""
 
 
 class Lane:

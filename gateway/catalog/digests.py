@@ -36,6 +36,12 @@ class DigestRegister:
         self._ledger = ledger
         self._store = store
 
+    def check(self, bundle: Bundle) -> None:
+        """Hold the bundle to the digest recorded first, where there is one. Raises as ``admit`` does."""
+        known = self._known(bundle)
+        if known is not None:
+            _compare(bundle, known)
+
     def admit(self, bundle: Bundle, actor: Actor) -> None:
         """Record the bundle's digest, or check it against the one recorded first.
 
@@ -46,15 +52,7 @@ class DigestRegister:
         StoreUnavailable
             The store does not answer.
         """
-        known = self._known(bundle)
-        if known is None:
-            known = self._record(bundle, actor)
-        if known != bundle.digest:
-            why = (
-                f"its content has digest {bundle.digest}, but it was first loaded with {known}; "
-                "put the old files back, or publish the new ones as a new version"
-            )
-            raise VersionRefused(bundle.model, bundle.version, why)
+        _compare(bundle, self._known(bundle) or self._record(bundle, actor))
 
     def _known(self, bundle: Bundle) -> str | None:
         document = self._store.read(_key(bundle))
@@ -71,6 +69,15 @@ class DigestRegister:
         except RevisionStale:
             return self._known(bundle) or self._record(bundle, actor)
         return bundle.digest
+
+
+def _compare(bundle: Bundle, known: str) -> None:
+    if known != bundle.digest:
+        why = (
+            f"its content has digest {bundle.digest}, but it was first loaded with {known}; "
+            "put the old files back, or publish the new ones as a new version"
+        )
+        raise VersionRefused(bundle.model, bundle.version, why)
 
 
 def _key(bundle: Bundle) -> str:

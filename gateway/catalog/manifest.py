@@ -18,6 +18,7 @@ TensorDtype = Literal[Dtype, "map"]
 _SHA256: Final = {"pattern": r"^[0-9a-f]{64}$"}
 _DIGEST: Final = {"pattern": r"^sha256:[0-9a-f]{64}$"}
 _POSITIVE: Final = {"exclusiveMinimum": 0}
+_THREADS: Final = {"minimum": 1, "maximum": 256}
 _NOT_NEGATIVE: Final = {"minimum": 0}
 _SHARE: Final = {"minimum": 0, "maximum": 1}
 _NAME: Final = {"minLength": 1}
@@ -236,7 +237,7 @@ class Serving:
     """How to run the version; ``None`` leaves it to the settings."""
 
     providers: tuple[str, ...] = ()
-    threads: int | None = field(default=None, metadata=_POSITIVE)
+    threads: int | None = field(default=None, metadata=_THREADS)
     max_batch_rows: int | None = field(default=None, metadata=_POSITIVE)
     canary_slice_ms: float | None = field(default=None, metadata=_POSITIVE)
     memory_bytes: int | None = field(default=None, metadata=_POSITIVE)

@@ -6,12 +6,15 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from gateway.catalog.bundle import Bundle, BundleLimits, read_bundle
 from gateway.errors import ModelUnknown, VersionRefused, VersionUnknown
 
-__all__ = ["Repository", "version_order"]
+__all__ = ["Repository", "Stamp", "version_order"]
+
+Stamp: TypeAlias = tuple[tuple[str, int, int, int], ...]
+"""Path, inode, size and time of change in nanoseconds of every file."""
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _NAME_RULE: Final = "letters, digits, '.', '_' and '-', at most 64, the first a letter or digit"
@@ -65,6 +68,10 @@ class Repository:
         if versions is None:
             raise ModelUnknown(model)
         return versions[::-1][:n]
+
+    def stamp(self, model: str, version: str) -> Stamp:
+        """Return what tells whether a version's files change, without reading them."""
+        return tuple(sorted(_file_stamps(self._root / model / version)))
 
     def problems(self) -> list[str]:
         """Return a line for each folder that was left aside, with the reason; the root too, when it is not there."""
@@ -131,3 +138,14 @@ class Repository:
         if graph.is_symlink():
             return "its model.onnx is a symbolic link, which is not followed"
         return None if graph.is_file() else "holds no model.onnx"
+
+
+def _file_stamps(folder: Path) -> Iterator[tuple[str, int, int, int]]:
+    for path, _, names in os.walk(folder):
+        for name in names:
+            file = os.path.join(path, name)
+            try:
+                found = os.lstat(file)
+            except OSError:  # it went while we looked
+                continue
+            yield file, found.st_ino, found.st_size, found.st_mtime_ns

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from gateway.codec.documents import decode_document, encode_document, read_document
 from gateway.codec.plain_yaml import YamlRefused, parse_yaml
@@ -18,12 +18,14 @@ __all__ = ["RANGES", "check_settings", "decode_settings", "encode_settings", "lo
 PREFIX = "WEIR_"
 RANGES: dict[str, tuple[float, float]] = {
     "port": (0, 65_535),
+    "admin_port": (0, 65_535),
     "workers": (1, 256),
     "limits/body_bytes": (1, 2**40),
     "limits/rows": (1, 2**31),
     "limits/depth": (1, 512),
     "limits/queue_rows": (1, 2**31),
     "limits/request_timeout_s": (0.001, 3_600),
+    "limits/read_timeout_s": (0.1, 3_600),
     "serving/resident_versions": (1, 1_000),
     "serving/on_loop_ms": (0, 1_000),
     "serving/max_batch_rows": (1, 2**20),
@@ -31,7 +33,10 @@ RANGES: dict[str, tuple[float, float]] = {
     "serving/canary_strikes": (1, 1_000_000),
     "serving/external_data_bytes": (0, 2**50),
     "serving/refresh_ms": (10, 60_000),
+    "serving/scan_s": (0, 3_600),
     "serving/drain_s": (0, 3_600),
+    "serving/load_s": (1, 3_600),
+    "serving/hang_s": (1, 3_600),
     "monitor/tick_s": (0.05, 86_400),
     "monitor/rows_per_s": (1, 10_000_000),
     "monitor/window_ticks": (1, 10_000),
@@ -78,8 +83,8 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
 
 
 def check_settings(settings: Settings, source: str = "the settings") -> None:
-    """Raise ``DocumentInvalid`` for values outside :data:`RANGES` and for a warning threshold above its page's."""
-    faults = [*_outside(settings), *_crossed(settings)]
+    """Raise ``DocumentInvalid`` for values outside :data:`RANGES`, and for settings that do not fit together."""
+    faults = [*_outside(settings), *_crossed(settings), *_halved(settings)]
     if faults:
         raise DocumentInvalid(source, faults)
 
@@ -121,7 +126,7 @@ def _from_text(text: str, type_: Any) -> Any:
     if type_ in (str, Path) or get_origin(type_) is Literal:
         return text
     if get_origin(type_) is UnionType:
-        return text or None
+        return _from_text(text, get_args(type_)[0]) if text else None
     try:
         return parse_yaml(text.encode())
     except YamlRefused:
@@ -141,7 +146,7 @@ def _put(plain: dict[str, Any], steps: tuple[str, ...], value: Any) -> None:
 def _outside(settings: Settings) -> Iterator[Fault]:
     for pointer, (low, high) in RANGES.items():
         found = _value_at(settings, pointer)
-        if not low <= found <= high:
+        if found is not None and not low <= found <= high:
             yield Fault(f"/{pointer}", "out_of_range", f"a number from {low:g} to {high:g}", f"{found:g}")
 
 
@@ -154,8 +159,16 @@ def _crossed(settings: Settings) -> Iterator[Fault]:
                 yield Fault(f"/monitor/{field.name}", "out_of_range", f"at most the page threshold {page:g}", str(warn))
 
 
-def _value_at(settings: Settings, pointer: str) -> float:
+def _halved(settings: Settings) -> Iterator[Fault]:
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        absent, given = ("tls_key", "tls_cert") if settings.tls_key is None else ("tls_cert", "tls_key")
+        yield Fault(f"/{absent}", "missing", f"a file, since {given} is given", "nothing")
+    if settings.admin_host is not None and settings.admin_port is None:
+        yield Fault("/admin_port", "missing", "a port, since admin_host is given", "nothing")
+
+
+def _value_at(settings: Settings, pointer: str) -> float | None:
     value: Any = settings
     for step in pointer.split("/"):
         value = getattr(value, step)
-    return float(value)
+    return None if value is None else float(value)

@@ -42,6 +42,8 @@ class Decoded:
         Flagged and imputed values, counted by feature and kind.
     requested
         Names of the outputs that the client asked for; empty means all.
+    binary
+        Names of the outputs that the client wants as raw bytes.
     echo_id
         The id that the protocol's body carries, to be given back in the answer.
     """
@@ -52,4 +54,5 @@ class Decoded:
     flags_n: npt.NDArray[Any] | None = None
     faults: tuple[FeatureFault, ...] = ()
     requested: tuple[str, ...] = ()
+    binary: frozenset[str] = frozenset()
     echo_id: str | None = None

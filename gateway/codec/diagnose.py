@@ -148,6 +148,9 @@ def _value_faults(feature: Feature, value: Any, at: str) -> Iterator[Fault]:
     if not _has_type(feature, value):
         yield Fault(at, "wrong_type", _expected(feature), _name(value), feature.name)
         return
+    if isinstance(value, str) and not _is_unicode(value):
+        yield Fault(at, "wrong_type", "a string of valid Unicode", "half of a surrogate pair", feature.name)
+        return
     if feature.out_of_range == "reject" and _is_outside(feature, value):
         yield Fault(at, "out_of_range", _range(feature), described(value), feature.name)
     if feature.unseen == "reject" and feature.categories and value not in feature.categories:
@@ -168,6 +171,11 @@ def _has_type(feature: Feature, value: Any) -> bool:
     if feature.dtype.startswith("float"):
         return _fits_float(feature.dtype, value)
     return isinstance(value, int) and _fits_integer(feature.dtype, value)
+
+
+def _is_unicode(text: str) -> bool:
+    """Return whether text has no lone surrogate, which JSON can spell and UTF-8 cannot."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _fits_float(dtype: str, value: float) -> bool:

@@ -17,7 +17,7 @@ from gateway.errors import BodyMalformed, RequestInvalid
 from gateway.settings import LimitSettings
 from gateway.types import TensorSpec
 
-__all__ = ["PlainAnswer", "PlainDecoder", "encode_answer", "peek_model"]
+__all__ = ["PlainAnswer", "PlainDecoder", "encode_answer", "encode_predictions", "peek_model"]
 
 
 class PlainAnswer(msgspec.Struct, omit_defaults=True, gc=False):
@@ -43,6 +43,15 @@ _peek = msgspec.json.Decoder(_Envelope).decode
 def encode_answer(answer: PlainAnswer) -> bytes:
     """Return the JSON of an answer; a non-finite number becomes ``null``, since JSON has none."""
     return _encode(answer)
+
+
+def encode_predictions(predictions: Any) -> bytes:
+    """Return the JSON of an answer that holds nothing but its predictions.
+
+    >>> encode_predictions(["spam"])
+    b'{"predictions":["spam"]}'
+    """
+    return _encode({"predictions": predictions})
 
 
 def peek_model(body: bytes) -> str | None:
@@ -77,7 +86,7 @@ class PlainDecoder:
         if contract.layout != "tensors":
             dtype = inputs[contract.input_name].dtype if contract.layout == "matrix" else "float32"
             self._gatherer = RowGatherer(contract, ranks, dtype)
-            row = row_types(contract)
+            row = row_types(contract, dtype if contract.layout == "matrix" else "float64")
         body = msgspec.defstruct(
             "PredictBody",
             [("instances", list[row]), ("model", str | None, None)],

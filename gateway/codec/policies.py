@@ -32,6 +32,7 @@ class MatrixPolicies:
         self._high_d = _rounded([np.inf if f.maximum is None else f.maximum for f in features], dtype)
         self._ranged = bool(np.isfinite(self._low_d).any() or np.isfinite(self._high_d).any())
         self._listed = [(j, _rounded(f.categories, dtype)) for j, f in enumerate(features) if f.categories]
+        self._is_checked = self._ranged or bool(self._listed)
         self._fill_d = np.array([0.0 if f.fill is None else float(f.fill) for f in features], np.float64)
 
     def apply(self, x_nd: npt.NDArray[Any], *, may_miss: bool) -> Decoded:
@@ -43,10 +44,10 @@ class MatrixPolicies:
             A value breaks a ``reject`` policy.
         """
         n = len(x_nd)
-        masks = list(self._masks(x_nd, may_miss))
-        if not masks:
-            return Decoded(n, {self._name: x_nd.astype(self._dtype, copy=False)}, x_nd)
-        return self._settle(x_nd, masks)
+        masks = self._masks(x_nd, may_miss) if may_miss or self._is_checked else ()
+        if masks:
+            return self._settle(x_nd, masks)
+        return Decoded(n, {self._name: x_nd if x_nd.dtype == self._dtype else x_nd.astype(self._dtype)}, x_nd)
 
     def _masks(self, x_nd: npt.NDArray[Any], may_miss: bool) -> Sequence[tuple[str, npt.NDArray[np.bool_]]]:
         found: list[tuple[str, npt.NDArray[np.bool_]]] = []

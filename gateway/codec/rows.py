@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -15,17 +15,22 @@ from gateway.contract import Contract, Feature
 __all__ = ["RowGatherer", "column_ranks", "encode_table", "nested_type", "row_types"]
 
 
-def row_types(contract: Contract) -> Any:
+def row_types(contract: Contract, dtype: str = "float64") -> Any:
     """Return the msgspec type of one row: an object with the contract's features, or a list in their order.
 
     Field names are made up (``f0``, ``f1``...) and renamed, since a feature may have any name. Where a missing value is
     refused the field is required and not nullable, so the decoder itself finds the fault.
+
+    Parameters
+    ----------
+    dtype
+        What the values become on their way: the matrix's, where the features are its columns.
     """
     fields: list[Any] = []
     rename: dict[str, str] = {}
     cells: list[Any] = []
     for j, feature in enumerate(contract.features):
-        scalar = nested_type(feature.dtype, 0)
+        scalar = _bounded(nested_type(feature.dtype, 0), (feature.dtype, dtype))
         may_miss = feature.missing != "reject"
         fields.append((f"f{j}", scalar | None, None) if may_miss else (f"f{j}", scalar))
         cells.append(scalar | None if may_miss else scalar)
@@ -39,6 +44,21 @@ def row_types(contract: Contract) -> Any:
         gc=False,
     )
     return row | tuple[tuple(cells)]  # type: ignore[misc]  # a tuple type made at run time
+
+
+def _bounded(scalar: Any, dtypes: tuple[str, ...]) -> Any:
+    """Return a number's type with the bounds that every dtype on its way can hold; 1e300 is no float32."""
+    if scalar not in (int, float):
+        return scalar
+    low, high = -np.inf, np.inf
+    for dtype in dtypes:
+        if dtype not in ("string", "bool"):
+            facts = np.finfo(dtype) if dtype.startswith("float") else np.iinfo(dtype)
+            low, high = max(low, float(facts.min)), min(high, float(facts.max))
+    if scalar is float:
+        return Annotated[float, msgspec.Meta(ge=low, le=high)]
+    largest = 2**63 - 1  # what a bound of msgspec can say; numpy refuses what is beyond an unsigned 64-bit integer
+    return Annotated[int, msgspec.Meta(ge=max(int(low), -largest - 1), le=int(high) if high < largest else None)]
 
 
 def nested_type(dtype: str, depth: int) -> Any:
@@ -69,7 +89,6 @@ class RowGatherer:
         self._matrix = MatrixPolicies(contract, dtype) if contract.layout == "matrix" else None
         self._columns = ColumnPolicies(contract, dict(ranks)) if contract.layout == "columns" else None
 
-    @np.errstate(over="raise")  # 1e300 in a float32 column is a fault of the client's, not infinity
     def gather(self, rows: Sequence[Any], *, is_typed: bool = True) -> Decoded:
         """Return the rows as graph inputs; ``is_typed`` says that they come from a decoder of ``row_types``.
 
@@ -108,4 +127,5 @@ def encode_table(
         A value breaks a ``reject`` policy of the contract.
     """
     cells = [tuple(row.get(f.name) for f in contract.features) for row in rows]
-    return RowGatherer(contract, ranks, dtype).gather(cells, is_typed=False)
+    with np.errstate(over="raise"):  # nobody has held these values to their bounds
+        return RowGatherer(contract, ranks, dtype).gather(cells, is_typed=False)

@@ -1,19 +1,20 @@
-"""The Open Inference Protocol, version 2, REST with JSON tensors.
+"""The Open Inference Protocol, version 2, over REST: tensors as JSON or, behind the JSON, as raw bytes.
 
 The protocol is the one published by the KServe community; ``data`` may come nested or flat in row-major order.
-Pointers in errors count as if it were flat.
+Pointers in errors count as if it were flat, and as if raw bytes were ``data``.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from gateway.codec.binary import RawTensors, raw_bytes, tensor_from
 from gateway.codec.decoded import Decoded, RowsRefused
 from gateway.codec.diagnose import diagnose_tensors, pointer
 from gateway.codec.limits import check_depth, check_rows
@@ -32,13 +33,14 @@ DATATYPES: dict[str, str] = {
 }  # fmt: skip
 _NAMES = {dtype: name for name, dtype in DATATYPES.items()}
 _MAX_RANK = 8
+_NO_DATA = msgspec.Raw()
 
 
 class _Input(msgspec.Struct, gc=False):
     name: str
     shape: list[int]
     datatype: str
-    data: msgspec.Raw
+    data: msgspec.Raw = _NO_DATA
     parameters: dict[str, Any] | None = None
 
 
@@ -81,25 +83,33 @@ class V2Decoder:
         dtype = inputs[contract.input_name].dtype if contract.layout == "matrix" else "float32"
         self._gatherer = None if contract.layout == "tensors" else RowGatherer(contract, ranks, dtype)
 
-    def decode(self, body: bytes) -> Decoded:
+    def decode(self, body: bytes, json_bytes: int | None = None) -> Decoded:
         """Return the request's tensors as graph inputs.
+
+        Parameters
+        ----------
+        json_bytes
+            Length of the JSON where raw tensors follow it; ``None`` for a body that is all JSON.
 
         Raises
         ------
         gateway.errors.RequestInvalid
             The body is not the protocol's, a tensor does not fit, or values break the contract.
         """
-        request = self._parse(body)
+        raw = RawTensors(body, json_bytes)
+        request = self._parse(body if json_bytes is None else body[:json_bytes])
         given = self._by_name(request)
-        feeds = {name: self._tensor(tensor) for name, tensor in given.items()}
+        feeds = {name: self._tensor(tensor, raw) for name, tensor in given.items()}
+        raw.check_all_taken()
         rows = {len(value) if value.ndim else 1 for value in feeds.values()}
         if len(rows) > 1 and self._contract.layout == "columns":
             raise BodyMalformed(f"all inputs must have the same first dimension, found {sorted(rows)}")
         n = max(rows, default=0)
         check_rows(n, self._limits.rows)
-        decoded = self._judged(feeds, n, list(given))
+        decoded = self._judged(feeds, n, list(given), is_raw=json_bytes is not None)
         decoded.echo_id = request.id
         decoded.requested = self._requested(request)
+        decoded.binary = self._wanted_raw(request)
         return decoded
 
     def _parse(self, body: bytes) -> _InferRequest:
@@ -125,34 +135,69 @@ class V2Decoder:
             raise BodyMalformed(f"unknown outputs {sorted(unknown)}; this model has {sorted(self._outputs)}")
         return wanted
 
-    def _tensor(self, given: _Input) -> npt.NDArray[Any]:
+    def _wanted_raw(self, request: _InferRequest) -> frozenset[str]:
+        """Return the outputs to send as raw bytes: an output's own wish goes before the request's."""
+        if request.parameters is None and request.outputs is None:
+            return frozenset()
+        every = _flag(request.parameters, "binary_data_output", default=False)
+        if request.outputs:
+            wishes = {output.name: _flag(output.parameters, "binary_data", default=every) for output in request.outputs}
+            return frozenset(name for name, is_raw in wishes.items() if is_raw)
+        return self._outputs if every else frozenset()
+
+    def _tensor(self, given: _Input, raw: RawTensors) -> npt.NDArray[Any]:
         spec = self._inputs[given.name]
         expected = datatype_of(spec.dtype)
         if given.datatype != expected:
             raise BodyMalformed(f"input {given.name!r} has datatype {expected}, found {given.datatype!r}")
-        if given.parameters and "binary_data_size" in given.parameters:
-            raise BodyMalformed(f"input {given.name!r}: binary tensor data is not read here; send it as JSON 'data'")
         _check_shape(given, spec)
         try:
+            if given.parameters and "binary_data_size" in given.parameters:
+                return self._raw_tensor(given, raw.take(given.parameters["binary_data_size"]), spec.dtype)
             return _array(given, spec.dtype)
         except (msgspec.MsgspecError, ValueError, ArithmeticError) as exc:
             raise BodyMalformed(f"input {given.name!r}: data does not fit {expected}{given.shape}: {exc}") from exc
 
-    def _judged(self, feeds: dict[str, npt.NDArray[Any]], n: int, order: list[str]) -> Decoded:
+    def _raw_tensor(self, given: _Input, raw: memoryview, dtype: str) -> npt.NDArray[Any]:
+        if given.data is not _NO_DATA:
+            raise ValueError("either 'data' or 'binary_data_size', not both")
+        check_rows(given.shape[0] if given.shape else 1, self._limits.rows)  # before a loop over strings, not after
+        return tensor_from(raw, dtype, given.shape)
+
+    def _judged(self, feeds: dict[str, npt.NDArray[Any]], n: int, order: list[str], *, is_raw: bool) -> Decoded:
         if self._gatherer is None:
             return Decoded(n, feeds, None)
         features, matrix = self._contract.features, self._contract.input_name
         try:
+            if is_raw:
+                _check_no_infinity(feeds)
             return self._gatherer.from_feeds(feeds, features, matrix)
         except RowsRefused as exc:
             if self._contract.layout == "matrix":
-                columns = feeds[matrix].T.tolist()
-                raise diagnose_tensors(
-                    columns, _matrix_pointers(len(features)), self._contract, names=self._names
-                ) from exc
-            columns = [feeds[f.name].reshape(-1).tolist() for f in features]
-            places = [order.index(f.name) for f in features]
-            raise diagnose_tensors(columns, _column_pointers(places), self._contract, names=self._names) from exc
+                columns, pointers = list(feeds[matrix].T), _matrix_pointers(len(features))
+            else:
+                columns = [feeds[f.name].reshape(-1) for f in features]
+                pointers = _column_pointers([order.index(f.name) for f in features])
+            told = [_nan_as_missing(column) for column in columns]
+            raise diagnose_tensors(told, pointers, self._contract, names=self._names) from exc
+
+
+def _flag(parameters: dict[str, Any] | None, name: str, *, default: bool) -> bool:
+    flag = default if parameters is None else parameters.get(name, default)
+    if not isinstance(flag, bool):
+        raise BodyMalformed(f"parameter {name!r} must be true or false")
+    return flag
+
+
+def _check_no_infinity(feeds: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Refuse what no JSON tensor can hold. NaN is another matter: it is how raw tensors say that a value is missing."""
+    for name, array in feeds.items():
+        if array.dtype.kind == "f" and (infinite := np.isinf(array)).any():
+            raise RowsRefused(name, "wrong_type", int(infinite.sum()))
+
+
+def _nan_as_missing(column: npt.NDArray[Any]) -> list[Any]:
+    return [None if value != value else value for value in column.tolist()]
 
 
 def _matrix_pointers(width: int) -> Callable[[int, int], str]:
@@ -171,6 +216,8 @@ def _check_shape(given: _Input, spec: TensorSpec) -> None:
 
 
 def _array(given: _Input, dtype: str) -> npt.NDArray[Any]:
+    if given.data is _NO_DATA:
+        raise ValueError("there is neither 'data' nor 'binary_data_size'")
     try:
         values: Any = msgspec.json.decode(given.data, type=nested_type(dtype, 1))
     except msgspec.ValidationError:
@@ -188,22 +235,34 @@ def encode_outputs(
     version: str,
     request_id: str,
     outputs: Mapping[str, npt.NDArray[Any]],
-    parameters: Mapping[str, Any],
-) -> bytes:
-    """Return the JSON of an inference response; a non-finite number becomes ``null``, since JSON has none."""
-    tensors = [
-        {"name": name, "shape": list(array.shape), "datatype": _datatype(array), "data": array.ravel().tolist()}
-        for name, array in outputs.items()
-    ]
-    return _encode(
-        {
-            "model_name": model,
-            "model_version": version,
-            "id": request_id,
-            "parameters": dict(parameters),
-            "outputs": tensors,
-        }
+    binary: Collection[str] = (),
+) -> tuple[bytes, int | None]:
+    """Return an inference response, and the length of its JSON where raw tensors follow that.
+
+    In JSON a non-finite number becomes ``null``, since JSON has none; raw tensors are as the graph made them.
+
+    Parameters
+    ----------
+    binary
+        Names of the outputs to send as raw bytes.
+    """
+    raw = {name: raw_bytes(array) for name, array in outputs.items() if name in binary}
+    tensors = [_described(name, array, raw.get(name)) for name, array in outputs.items()]
+    encoded = _encode(
+        {"model_name": model, "model_version": version, "id": request_id, "parameters": {}, "outputs": tensors}
     )
+    if not raw:
+        return encoded, None
+    return b"".join((encoded, *raw.values())), len(encoded)
+
+
+def _described(name: str, array: npt.NDArray[Any], raw: bytes | memoryview | None) -> dict[str, Any]:
+    tensor: dict[str, Any] = {"name": name, "shape": list(array.shape), "datatype": _datatype(array)}
+    if raw is None:
+        tensor["data"] = array.ravel().tolist()
+    else:
+        tensor["parameters"] = {"binary_data_size": len(raw)}
+    return tensor
 
 
 def _datatype(array: npt.NDArray[Any]) -> str:

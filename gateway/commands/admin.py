@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +24,9 @@ TokenFile = Annotated[
     Path | None,
     typer.Option(help="File with the admin token; else WEIR_ADMIN_TOKEN or WEIR_ADMIN_TOKEN_FILE."),
 ]
+CaFile = Annotated[
+    Path | None, typer.Option(envvar="WEIR_CA_FILE", help="Certificates to trust, in PEM, instead of the system's.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the document instead of a table.")]
 Reason = Annotated[str, typer.Option(help="Why; goes into the audit log.")]
 LOCAL = "http://127.0.0.1:8080"
@@ -39,11 +42,13 @@ def register(app: typer.Typer) -> None:
         app.command(verb.__name__)(verb)
 
 
-def show_route(model: Model, url: Url = LOCAL, token_file: TokenFile = None, as_json: AsJson = False) -> None:
+def show_route(
+    model: Model, url: Url = LOCAL, token_file: TokenFile = None, ca_file: CaFile = None, as_json: AsJson = False
+) -> None:
     """Show a model's route."""
     from gateway.commands import tables
 
-    _show(_client(url, token_file).get("models", model, "route"), as_json, tables.show_route)
+    _show(_client(url, token_file, ca_file).get("models", model, "route"), as_json, tables.show_route)
 
 
 def set_route(
@@ -59,30 +64,40 @@ def set_route(
     if_match: Annotated[int | None, typer.Option(help="Revision to change; the present one when left out.")] = None,
     url: Url = LOCAL,
     token_file: TokenFile = None,
+    ca_file: CaFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Change a model's route. What no option names stays as it is."""
     from gateway.commands import tables
     from gateway.commands.route_edit import RouteEdit, edited_route
 
+    _refuse_both(canary, no_canary, "canary")
+    _refuse_both(shadow, no_shadow, "shadow")
     shadows = [_share(text, 100.0) for text in shadow] if shadow else [] if no_shadow else None
     edit = RouteEdit(reason, stable, _share(canary) if canary else None, no_canary, shadows)
-    client = _client(url, token_file)
+    client = _client(url, token_file, ca_file)
     current, revision = _present(client, model)
     if not (stable or current):
         raise typer.BadParameter(f"{model} has no route yet: name its stable version", param_hint="--stable")
+    if not any((stable, canary, no_canary, shadow, no_shadow)):
+        raise typer.BadParameter("nothing to change: name a version for stable, canary or shadow, or remove one")
     revision = revision if if_match is None else if_match
     answer = client.put("models", model, "route", body=edited_route(current, edit), revision=revision)
     _show(answer, as_json, tables.show_route)
 
 
 def rollback(
-    model: Model, reason: Reason = "", url: Url = LOCAL, token_file: TokenFile = None, as_json: AsJson = False
+    model: Model,
+    reason: Reason = "",
+    url: Url = LOCAL,
+    token_file: TokenFile = None,
+    ca_file: CaFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Remove the canary or, without one, return to the previous stable version."""
     from gateway.commands import tables
 
-    answer = _client(url, token_file).post("models", model, "rollback", reason=reason)
+    answer = _client(url, token_file, ca_file).post("models", model, "rollback", reason=reason)
     _show(answer, as_json, tables.show_route)
 
 
@@ -92,12 +107,13 @@ def load(
     reason: Reason = "",
     url: Url = LOCAL,
     token_file: TokenFile = None,
+    ca_file: CaFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Load a version on every worker and keep it; waits up to half a minute."""
     from gateway.commands import tables
 
-    answer = _client(url, token_file).post("models", model, "versions", version, "load", reason=reason)
+    answer = _client(url, token_file, ca_file).post("models", model, "versions", version, "load", reason=reason)
     _show(answer, as_json, tables.show_progress)
 
 
@@ -107,48 +123,72 @@ def unload(
     reason: Reason = "",
     url: Url = LOCAL,
     token_file: TokenFile = None,
+    ca_file: CaFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Let a version go that no route names."""
     from gateway.commands import tables
 
-    answer = _client(url, token_file).post("models", model, "versions", version, "unload", reason=reason)
+    answer = _client(url, token_file, ca_file).post("models", model, "versions", version, "unload", reason=reason)
     _show(answer, as_json, tables.show_residency)
 
 
-def drift(model: Model, url: Url = LOCAL, token_file: TokenFile = None, as_json: AsJson = False) -> None:
+def drift(
+    model: Model, url: Url = LOCAL, token_file: TokenFile = None, ca_file: CaFile = None, as_json: AsJson = False
+) -> None:
     """Show how far a model's traffic has moved from its reference."""
     from gateway.commands import tables
 
-    _show(_client(url, token_file).get("models", model, "drift"), as_json, tables.show_drift)
+    _show(_client(url, token_file, ca_file).get("models", model, "drift"), as_json, tables.show_drift)
 
 
-def alerts(url: Url = LOCAL, token_file: TokenFile = None, as_json: AsJson = False) -> None:
+def alerts(url: Url = LOCAL, token_file: TokenFile = None, ca_file: CaFile = None, as_json: AsJson = False) -> None:
     """Show open alerts, and those resolved not long ago."""
     from gateway.commands import tables
 
-    _show(_client(url, token_file).get("alerts"), as_json, tables.show_alerts)
+    _show(_client(url, token_file, ca_file).get("alerts"), as_json, tables.show_alerts)
 
 
 def audit(
-    after: Annotated[int, typer.Option(help="Only records above this sequence.")] = 0,
-    limit: Annotated[int, typer.Option(help="At most so many records.")] = 100,
+    last: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="The newest records; not with --after or --limit.")
+    ] = None,
+    after: Annotated[int | None, typer.Option(help="Only records above this sequence; 0 by default.")] = None,
+    limit: Annotated[int | None, typer.Option(help="At most so many records; 100 by default.")] = None,
     resource: Annotated[str | None, typer.Option(help="Only this resource, such as route/fraud.")] = None,
     url: Url = LOCAL,
     token_file: TokenFile = None,
+    ca_file: CaFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show who changed what, when and why."""
+    """Show who changed what, when and why, oldest first."""
     from gateway.commands import tables
+    from gateway.commands.newest_records import newest_records
 
-    answer = _client(url, token_file).get("audit", after=after, limit=limit, resource=resource)
-    _show(answer, as_json, tables.show_audit)
+    if last is not None and (after is not None or limit is not None):
+        raise typer.BadParameter("the newest records need neither --after nor --limit", param_hint="--last")
+    client = _client(url, token_file, ca_file)
+
+    def read(above: int, most: int) -> Sequence[Any]:
+        document: dict[str, list[Any]] = client.get("audit", after=above, limit=most, resource=resource)
+        return document["records"]
+
+    if last is None:
+        records = read(after or 0, 100 if limit is None else limit)
+    else:
+        records = newest_records(lambda above: read(above, last), last)
+    _show({"records": records}, as_json, tables.show_audit)
 
 
-def _client(url: str, token_file: Path | None) -> AdminClient:
+def _client(url: str, token_file: Path | None, ca_file: Path | None) -> AdminClient:
     from gateway.commands.admin_client import AdminClient, find_token
 
-    return AdminClient(url, find_token(token_file))
+    return AdminClient(url, find_token(token_file), ca_file)
+
+
+def _refuse_both(given: object, removed: bool, name: str) -> None:
+    if given and removed:
+        raise typer.BadParameter(f"not together with --no-{name}, which removes it", param_hint=f"--{name}")
 
 
 def _present(client: AdminClient, model: str) -> tuple[dict[str, Any], int]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import ssl
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,8 +26,10 @@ MADE_TOKEN = Path("weir.db.admin-token")
 class AdminClient:
     """Call one gateway; every method returns its document or raises ``ProblemReported``."""
 
-    def __init__(self, url: str, token: str | None) -> None:
-        self._base = f"{url.rstrip('/')}/admin/v1"
+    def __init__(self, url: str, token: str | None, ca_file: Path | None = None) -> None:
+        self._root = url.rstrip("/")
+        self._base = f"{self._root}/admin/v1"
+        self._trust = True if ca_file is None else _trust_in(ca_file)
         self._headers = {"authorization": f"Bearer {token}"} if token else {}
 
     def get(self, *steps: str, **query: str | int | None) -> Any:
@@ -52,8 +56,13 @@ class AdminClient:
         url = "/".join([self._base, *(quote(step, safe="") for step in steps)])
         sent = {**self._headers, **(headers or {})}
         try:
-            response = httpx.request(method, url, json=body, headers=sent, params=query, timeout=TIMEOUT_S)
+            response = httpx.request(
+                method, url, json=body, headers=sent, params=query, timeout=TIMEOUT_S, verify=self._trust
+            )
             document = response.json()
+        except httpx.ConnectError as error:
+            what = f"cannot reach {self._root}: {_cause(error)}"
+            raise ProblemReported(f"{what}; is weir serve running there?") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise ProblemReported(f"{self._base}: {error}") from error
         except ValueError as error:
@@ -75,6 +84,19 @@ def find_token(token_file: Path | None) -> str | None:
         return path.read_text(encoding="utf-8").strip()
     except OSError as error:
         raise ProblemReported(f"{path}: {error.strerror}") from error
+
+
+def _trust_in(ca_file: Path) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise ProblemReported(f"{ca_file}: {error.strerror or error}") from error
+
+
+def _cause(error: httpx.ConnectError) -> str:
+    """Return the words of the system in lower case, without its number."""
+    words = re.sub(r"^\[Errno -?\d+\] ", "", str(error))
+    return words[:1].lower() + words[1:]
 
 
 def _reported(document: Any, status: int) -> ProblemReported:

@@ -17,6 +17,7 @@ from rich.table import Column, Table
 from gateway.catalog.bundle import BundleLimits
 from gateway.catalog.repository import Repository
 from gateway.catalog.schema import schema_text
+from gateway.commands.printable import printable
 from gateway.errors import WeirError
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def models(
     if as_json:
         typer.echo(json.dumps({"versions": [asdict(verdict) for verdict in verdicts], "problems": problems}, indent=2))
     else:
-        _show(verdicts, problems)
+        _show(folder, verdicts, problems)
     if not verdicts or any(verdict.refused for verdict in verdicts):
         raise typer.Exit(1)
 
@@ -65,17 +66,21 @@ def profile(
     """
     from gateway.commands.profiling import profile_bundle  # ONNX Runtime: not at the start of every command
     from gateway.commands.table import TableInvalid
+    from monitors.reference import ProfileInvalid
 
     target = out or folder / model / version / "reference.json"
+    if out and not out.parent.is_dir():
+        typer.echo(f"weir: the folder {out.parent} does not exist", err=True)
+        raise typer.Exit(1)
     try:
         bundle = Repository(folder, limits=BundleLimits()).read(model, version)
         profiled = profile_bundle(bundle, table)
         _write(target, profiled.profile.to_json())
-    except (WeirError, TableInvalid, OSError) as exc:
-        typer.echo(f"weir: {exc}", err=True)
+    except (WeirError, TableInvalid, ProfileInvalid, OSError) as exc:
+        typer.echo(f"weir: {printable(str(exc))}", err=True)
         raise typer.Exit(1) from exc
     if profiled.ignored:
-        typer.echo(f"no feature of {model}, left out: {', '.join(profiled.ignored)}", err=True)
+        typer.echo(f"no feature of {model}, left out: {printable(', '.join(profiled.ignored))}", err=True)
     typer.echo(f"{target}: {profiled.profile.rows} rows, {len(profiled.profile.features)} features")
 
 
@@ -90,21 +95,26 @@ def _write(target: Path, content: bytes) -> None:
     draft.replace(target)
 
 
-def _show(verdicts: Sequence[Verdict], problems: Sequence[str]) -> None:
+def _show(folder: Path, verdicts: Sequence[Verdict], problems: Sequence[str]) -> None:
     console = Console()
     shown = Table(Column("version", no_wrap=True), "digest", "inputs", "layout", "beside it", "state")
     for verdict in verdicts:
         digest = verdict.digest.removeprefix("sha256:")[:_DIGEST_SHOWN]
         state = "[red]refused[/red]" if verdict.refused else "[green]ok[/green]"
         beside = ", ".join(verdict.beside)
-        shown.add_row(f"{verdict.model}/{verdict.version}", digest, _inputs(verdict), verdict.layout, beside, state)
-    console.print(shown if verdicts else "no version found")
+        name, inputs = _as_text(f"{verdict.model}/{verdict.version}"), _as_text(_inputs(verdict))
+        shown.add_row(name, digest, inputs, verdict.layout, beside, state)
+    console.print(shown if verdicts else _as_text(f"no version found in {folder}"), soft_wrap=not verdicts)
     for verdict in verdicts:
         if verdict.refused:
-            console.print(f"refused: {verdict.model}/{verdict.version}: {escape(verdict.refused)}")
+            console.print(_as_text(f"refused: {verdict.model}/{verdict.version}: {verdict.refused}"))
     for problem in problems:
-        console.print(f"left aside: {escape(problem)}")
+        console.print(_as_text(f"left aside: {problem}"))
 
 
 def _inputs(verdict: Verdict) -> str:
-    return escape(", ".join(verdict.inputs)) if len(verdict.inputs) < 2 else f"{len(verdict.inputs)} inputs"
+    return ", ".join(verdict.inputs) if len(verdict.inputs) < 2 else f"{len(verdict.inputs)} inputs"
+
+
+def _as_text(foreign: str) -> str:
+    return escape(printable(foreign))

@@ -1,4 +1,4 @@
-"""What the gateway refused, as a command tells it."""
+"""What went wrong, as a command tells it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["ProblemReported"]
 
 
 class ProblemReported(Exception):
-    """The gateway refused, or could not be reached; ``faults`` names what is wrong in a document."""
+    """The gateway refused or could not be reached, or a folder is missing; ``faults`` tell what a document breaks."""
 
     def __init__(self, detail: str, *, kind: str = "", faults: tuple[Fault, ...] = ()) -> None:
         super().__init__(detail)

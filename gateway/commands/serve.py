@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway.commands.problem import ProblemReported
+
 if TYPE_CHECKING:
     from gateway.settings import Settings
 
@@ -24,6 +26,10 @@ def serve(
     models: Annotated[Path | None, typer.Option(help="Folder of models.")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on; 127.0.0.1 by default.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    admin_host: Annotated[str | None, typer.Option(help="Address of the admin port; --host by default.")] = None,
+    admin_port: Annotated[
+        int | None, typer.Option(help="A port of its own for admin API and metrics; 0 takes a free one.")
+    ] = None,
     workers: Annotated[int | None, typer.Option(help="Serving processes.")] = None,
     state: Annotated[Path | None, typer.Option(help="File that keeps routes, alerts and the audit log.")] = None,
     config: Annotated[Path | None, typer.Option(envvar="WEIR_CONFIG", help="Settings file (weir.yaml).")] = None,
@@ -32,6 +38,10 @@ def serve(
         typer.Option(metavar="MODEL=VERSION", help="Stable version of a model's first route; repeatable."),
     ] = None,
     admin_token_file: Annotated[Path | None, typer.Option(help="File with the admin token.")] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(help="Certificate chain in PEM; with --tls-key, serves HTTPS.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Key of the certificate, in PEM.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     tick_s: Annotated[float | None, typer.Option("--tick-s", help="Seconds between looks of the watch.")] = None,
 ) -> None:
@@ -44,16 +54,28 @@ def serve(
         "models": models,
         "host": host,
         "port": port,
+        "admin_host": admin_host,
+        "admin_port": admin_port,
         "workers": workers,
         "state": state,
         "admin_token_file": admin_token_file,
+        "tls_cert": tls_cert,
+        "tls_key": tls_key,
         "log_level": log_level,
     }
     settings = with_flags(load_settings(config, os.environ), flags, _choices(stable or []), tick_s)
+    _require_folders(settings)
     token = find_admin_token(os.environ, settings.admin_token_file, settings.state)
     if token.path:
         typer.echo(f"admin token: {token.path}")
     supervise(settings, admin_token=token.secret)
+
+
+def _require_folders(settings: Settings) -> None:
+    """Complain of what is missing before anything is made."""
+    for what, folder in (("folder of models", settings.models), ("state folder", settings.state.parent)):
+        if not folder.is_dir():
+            raise ProblemReported(f"the {what} {folder} does not exist")
 
 
 def with_flags(settings: Settings, flags: dict[str, Any], stable: dict[str, str], tick_s: float | None) -> Settings:

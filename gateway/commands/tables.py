@@ -11,14 +11,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from gateway.commands.printable import printable
+
 __all__ = ["show_alerts", "show_audit", "show_drift", "show_json", "show_progress", "show_residency", "show_route"]
 
 Document = Mapping[str, Any]
 
 
 def show_json(document: Any) -> None:
-    """Print a document as it came, indented."""
-    print(json.dumps(document, indent=2, ensure_ascii=False))
+    """Print a document as it came, indented; what is not ASCII is escaped, for it may be a control of the terminal."""
+    print(json.dumps(document, indent=2))
 
 
 def show_route(route: Document) -> None:
@@ -51,11 +53,16 @@ def show_drift(report: Document) -> None:
     for stream in report["streams"]:
         features = sorted(stream["features"], key=lambda feature: feature["psi"] or 0.0, reverse=True)
         rows = [
-            (feature["name"], _number(feature["psi"]), _number(feature["wasserstein"]), _share(feature["missing"]))
+            (
+                feature["name"],
+                *(_number(feature[name]) for name in ("psi", "wasserstein")),
+                *(_share(feature[name]) for name in ("missing", "unseen")),
+            )
             for feature in features
         ]
         title = f"{report['model']} version {stream['version']} ({stream['variant']}), {stream['rows']} rows"
-        _table(title, ("feature", "PSI", "Wasserstein", "missing"), rows)
+        _table(title, ("feature", "PSI", "Wasserstein", "missing", "unseen"), rows)
+        _show_window(stream, report["as_of"])
         if confidence := stream["confidence"]:
             _line(f"collapse index {_number(confidence['collapse_index'])}")
     if not report["streams"]:
@@ -97,17 +104,32 @@ def show_audit(document: Document) -> None:
     _table("audit", ("#", "time", "who", "action", "resource", "why"), rows)
 
 
+def _show_window(stream: Document, as_of: float) -> None:
+    """Print of when the judged rows are, with the day where that is not today, and what came since."""
+    if stream["window_to"] is None:
+        return
+    begin, end = (_time(stream[name]).removesuffix("Z") for name in ("window_from", "window_to"))
+    today = f"{datetime.now(UTC):%Y-%m-%d} "
+    _line(f"rows of {begin.removeprefix(today)} to {end.removeprefix(begin[: len(today)])} UTC")
+    if stream["rows_since"] and stream["window_to"] < as_of:
+        _line(f"{stream['rows_since']} rows came since: too few, so far, to judge again")
+
+
 def _table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
-    table = Table(title=escape(title), title_justify="left")
+    table = Table(title=_as_text(title), title_justify="left")
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*map(_as_text, row))
     Console().print(table)
 
 
 def _line(text: str) -> None:
-    Console().print(escape(text), highlight=False)
+    Console().print(_as_text(text), highlight=False)
+
+
+def _as_text(foreign: str) -> str:
+    return escape(printable(foreign))
 
 
 def _percent(value: float) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from rich.markup import escape
 from rich.table import Table
 
+from gateway.commands.printable import printable
 from gateway.demo.alert_log import Sighting
 from gateway.demo.gateway_process import GatewayPlan
 from gateway.demo.scenario import PhaseRecord, Scenario
@@ -33,7 +35,7 @@ def open_alerts(scenario: Scenario, most: int = 6) -> Table:
         table.caption = f"and {len(sightings) - most} more"
     for sighting in sightings[:most]:
         severity = f"[red]{sighting.severity}" if sighting.severity == "page" else f"[yellow]{sighting.severity}"
-        table.add_row(sighting.cause, _stream(sighting), severity, ", ".join(sighting.named))
+        table.add_row(sighting.cause, _stream(sighting), severity, _names(sighting))
     return table
 
 
@@ -63,9 +65,7 @@ def alerts_seen(scenario: Scenario) -> Table:
             seconds_to(scenario, sighting.fired_at, BEGIN),
             seconds_to(scenario, sighting.resolved_at, RECOVERY),
         )
-        table.add_row(
-            sighting.cause, _stream(sighting), _after(fired), ", ".join(sighting.named), when_resolved(resolved)
-        )
+        table.add_row(sighting.cause, _stream(sighting), _after(fired), _names(sighting), when_resolved(resolved))
     return table
 
 
@@ -94,6 +94,10 @@ def _prominence(sighting: Sighting) -> tuple[bool, bool, float]:
 
 def _stream(sighting: Sighting) -> str:
     return f"{sighting.variant} {sighting.version}"
+
+
+def _names(sighting: Sighting) -> str:
+    return escape(printable(", ".join(sighting.named)))
 
 
 def _seconds(record: PhaseRecord) -> str:

@@ -21,6 +21,7 @@ from gateway.types import GraphInfo, TensorSpec
 
 __all__ = ["BindingInvalid", "Hint", "bind_inputs", "bind_outputs"]
 
+_WIDEST = 65_536
 _SUM_TOLERANCE = 1e-3
 _NUMBERS = frozenset(get_args(Dtype)) - {"string"}
 
@@ -80,6 +81,8 @@ def _is_column(spec: TensorSpec) -> bool:
 
 def _matrix_features(spec: TensorSpec, declared: tuple[Feature, ...]) -> tuple[Feature, ...]:
     width = spec.shape[1]
+    if width > _WIDEST:
+        raise BindingInvalid(f"input {spec.name!r} has {width} columns; at most {_WIDEST} are taken as features")
     if not declared:
         if width < 0:
             raise BindingInvalid(f"input {spec.name!r} has no fixed width: name the columns in interface.features")

@@ -14,6 +14,7 @@ from gateway.codec.decoded import Decoded
 from gateway.codec.documents import decode_document, encode_document
 from gateway.codec.plain import PlainDecoder
 from gateway.contract import Contract
+from gateway.engine.session import RunHandle
 from gateway.engine.version import ServableVersion
 from gateway.errors import RequestInvalid, VersionRefused
 from gateway.settings import LimitSettings
@@ -65,7 +66,7 @@ class GoldenRows:
         """Return ``n`` rows, the golden ones over and over."""
         return {name: np.resize(value, (n, *value.shape[1:])) for name, value in self.decoded.feeds.items()}
 
-    def check(self, version: ServableVersion) -> None:
+    def check(self, version: ServableVersion, handle: RunHandle | None = None) -> None:
         """Refuse a version that does not give the golden answers.
 
         Raises
@@ -75,7 +76,7 @@ class GoldenRows:
         gateway.engine.session.RunFailed
             The version fails on the golden rows.
         """
-        outputs = version.run(self.decoded.feeds, self.decoded.n)
+        outputs = version.run(self.decoded.feeds, self.decoded.n, handle)
         found = version.reader.predictions(outputs)
         if len(found) != len(self.predictions):
             self._refuse(version, f"{len(self.predictions)} golden predictions for {len(found)} rows")

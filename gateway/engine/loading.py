@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from statistics import median
+from threading import Timer
 from time import perf_counter
 from typing import Any
 
@@ -17,7 +19,7 @@ from gateway.contract import Contract, Feature, OutputBinding
 from gateway.engine.binding import BindingInvalid, Hint, bind_inputs, bind_outputs
 from gateway.engine.golden import GoldenRows
 from gateway.engine.outputs import OutputReader
-from gateway.engine.session import OnnxSession, RunFailed, row_counts
+from gateway.engine.session import OnnxSession, RunFailed, RunHandle, row_counts
 from gateway.engine.version import GraphPair, RunCost, ServableVersion
 from gateway.errors import VersionRefused
 from gateway.settings import ServingSettings
@@ -29,6 +31,7 @@ HintsOf = Callable[[bytes], Mapping[str, Hint]]
 Feeds = dict[str, npt.NDArray[Any]]
 _FREE_AXIS_SIZES = (1, 8, 32, 224)
 _TIMED_RUNS = 5
+_LARGEST_PROBE = 1 << 26
 _DEFAULTS = ServingSettings()
 
 
@@ -60,10 +63,29 @@ def load_version(
         hints = hints_of(bundle.reference)
     except ValueError as exc:
         raise VersionRefused(bundle.model, bundle.version, f"reference.json: {exc}") from exc
+    handle = RunHandle()
+    deadline = Timer(serving.load_s, handle.terminate)
+    deadline.daemon = True
+    deadline.start()
     try:
-        return _Loading(bundle, serving, unknown_features, hints).version()
+        return _Loading(bundle, serving, unknown_features, hints, handle).version()
     except (RunFailed, BindingInvalid) as exc:
-        raise VersionRefused(bundle.model, bundle.version, str(exc)) from exc
+        why = f"it was not ready within {serving.load_s:g} s" if handle.terminated else str(exc)
+        raise VersionRefused(bundle.model, bundle.version, why) from exc
+    finally:
+        deadline.cancel()
+
+
+class _ProbedGraphs:
+    """Graphs on probation: every run carries the handle that ends it at the load's deadline."""
+
+    def __init__(self, graphs: GraphPair, handle: RunHandle) -> None:
+        self._graphs, self._handle = graphs, handle
+        self.output_names = graphs.output_names
+
+    def run(self, feeds: Feeds, n: int) -> Sequence[Any]:
+        """Return the outputs of ``n`` rows; raise ``RunFailed``."""
+        return self._graphs.run(feeds, n, self._handle)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +96,7 @@ class _Loading:
     serving: ServingSettings
     unknown: str
     hints: Mapping[str, Hint]
+    handle: RunHandle
 
     def version(self) -> ServableVersion:
         bundle, first = self.bundle, self.bundle.features_graph or self.bundle.graph
@@ -82,7 +105,8 @@ class _Loading:
         contract = bind_inputs(interface, first.info, self.hints, unknown=self.unknown)
         ranks = column_ranks(contract, {name: spec.shape for name, spec in inputs.items()})
         fixed_rows = _fixed_rows(inputs)
-        graphs = self._graphs(fixed_rows)
+        pair = self._graphs(fixed_rows)
+        graphs = _ProbedGraphs(pair, self.handle)
         golden = GoldenRows.read(bundle, contract, inputs, ranks) if bundle.golden is not None else None
         feeds_of = golden.feeds if golden else _synthetic(contract, inputs, ranks, graphs)
         rows = fixed_rows or 3
@@ -97,7 +121,7 @@ class _Loading:
             version=bundle.version,
             digest=bundle.digest,
             manifest=bundle.manifest,
-            graphs=graphs,
+            graphs=pair,
             contract=replace(contract, outputs=binding),
             reader=reader,
             inputs=inputs,
@@ -108,16 +132,19 @@ class _Loading:
             cost=cost,
             reference=bundle.reference,
         )
-        reader.predictions(version.run(feeds_of(rows), rows))
+        reader.predictions(version.run(feeds_of(rows), rows, self.handle))
         if golden:
-            golden.check(version)
+            golden.check(version, self.handle)
         return version
 
     def _graphs(self, fixed_rows: int) -> GraphPair:
         threads = self.bundle.manifest.serving.threads or 1
         transform = self.bundle.features_graph
-        model = _session(self.bundle.graph, threads)
-        return GraphPair(model, _session(transform, threads) if transform else None, fixed_rows)
+        model = self._session(self.bundle.graph, threads)
+        return GraphPair(model, self._session(transform, threads) if transform else None, fixed_rows)
+
+    def _session(self, graph: GraphFile, threads: int) -> OnnxSession:
+        return OnnxSession(graph.data, graph.external, threads=threads, handle=self.handle)
 
 
 def _shown(spec: TensorSpec, binding: OutputBinding) -> TensorSpec:
@@ -126,17 +153,13 @@ def _shown(spec: TensorSpec, binding: OutputBinding) -> TensorSpec:
     return replace(spec, shape=(-1, len(binding.answered))) if is_matrix else spec
 
 
-def _session(graph: GraphFile, threads: int) -> OnnxSession:
-    return OnnxSession(graph.data, graph.external, threads=threads)
-
-
 def _fixed_rows(inputs: Mapping[str, TensorSpec]) -> int:
     sizes = {spec.shape[0] if spec.shape else -1 for spec in inputs.values()}
     return sizes.pop() if len(sizes) == 1 and min(sizes) > 0 else 0
 
 
 def _keeps_rows(
-    graphs: GraphPair, feeds_of: Callable[[int], Feeds], inputs: Mapping[str, TensorSpec], fixed: int
+    graphs: _ProbedGraphs, feeds_of: Callable[[int], Feeds], inputs: Mapping[str, TensorSpec], fixed: int
 ) -> bool:
     """Return whether n rows in give n rows out, which is what batching several requests needs."""
     if fixed:
@@ -146,7 +169,7 @@ def _keeps_rows(
     return all(set(row_counts(graphs.run(feeds_of(n), n))) == {n} for n in (1, 2, 3))
 
 
-def _measure(graphs: GraphPair, feeds_of: Callable[[int], Feeds], most: int) -> RunCost:
+def _measure(graphs: _ProbedGraphs, feeds_of: Callable[[int], Feeds], most: int) -> RunCost:
     """Fit the cost of a run through one row and many; medians, since a first run allocates."""
     many = min(most, 32)
     one_s, many_s = _timed(graphs, feeds_of(1), 1), _timed(graphs, feeds_of(many), many)
@@ -154,7 +177,7 @@ def _measure(graphs: GraphPair, feeds_of: Callable[[int], Feeds], most: int) -> 
     return RunCost(max(one_s - row_s, 0.0), row_s)
 
 
-def _timed(graphs: GraphPair, feeds: Feeds, n: int) -> float:
+def _timed(graphs: _ProbedGraphs, feeds: Feeds, n: int) -> float:
     seconds = []
     for _ in range(_TIMED_RUNS):
         started = perf_counter()
@@ -164,7 +187,7 @@ def _timed(graphs: GraphPair, feeds: Feeds, n: int) -> float:
 
 
 def _synthetic(
-    contract: Contract, inputs: Mapping[str, TensorSpec], ranks: Mapping[str, int], graphs: GraphPair
+    contract: Contract, inputs: Mapping[str, TensorSpec], ranks: Mapping[str, int], graphs: _ProbedGraphs
 ) -> Callable[[int], Feeds]:
     """Return a maker of synthetic inputs that the graph accepts.
 
@@ -174,16 +197,20 @@ def _synthetic(
         None of the tried sizes of free axes runs.
     """
     failure = RunFailed("the graph has no inputs")
+    fixed = _fixed_rows(inputs)
+    batched = bool(fixed) or all(spec.shape and spec.shape[0] == -1 for spec in inputs.values())
     for size in _FREE_AXIS_SIZES:
 
         def feeds_of(n: int, size: int = size) -> Feeds:
-            return {name: _filled(spec, n, size, contract) for name, spec in inputs.items()}
+            return {name: _filled(spec, n if batched else 0, size, contract) for name, spec in inputs.items()}
 
         try:
-            n = _fixed_rows(inputs) or 1
+            n = fixed or 1
             graphs.run(feeds_of(n), n)
         except RunFailed as exc:
             failure = exc
+            if exc.terminated:
+                break
             continue
         return feeds_of
     raise RunFailed(f"it fails on synthetic rows: {failure}")
@@ -192,8 +219,10 @@ def _synthetic(
 def _filled(spec: TensorSpec, n: int, size: int, contract: Contract) -> npt.NDArray[Any]:
     if contract.layout == "matrix":
         return np.tile(np.array([_typical(f) for f in contract.features], spec.dtype), (n, 1))
-    shape = tuple(axis if axis > 0 else size for axis in spec.shape)
-    shape = (n, *shape[1:]) if shape and (spec.shape[0] == -1) else shape
+    axes = tuple(axis if axis > 0 else size for axis in spec.shape)
+    shape = (n, *axes[1:]) if n and axes else axes
+    if prod(shape) > _LARGEST_PROBE:
+        raise RunFailed(f"input {spec.name!r} of shape {list(spec.shape)} is too large to try")
     typical = next((_typical(f) for f in contract.features if f.name == spec.name), "" if spec.dtype == "string" else 0)
     return np.full(shape, typical, object if spec.dtype == "string" else spec.dtype)
 

@@ -26,6 +26,7 @@ class RunHandle:
     def __init__(self) -> None:
         self.options = ort.RunOptions()
         self._terminated = False
+        self._builds: list[ort.SessionOptions] = []
 
     @property
     def terminated(self) -> bool:
@@ -33,9 +34,16 @@ class RunHandle:
         return self._terminated
 
     def terminate(self) -> None:
-        """Stop the run that carries this handle; it raises ``RunFailed``. Safe from any thread."""
+        """Stop the run or the build that carries this handle; it raises ``RunFailed``. Safe from any thread."""
         self._terminated = True
         self.options.terminate = True
+        for options in self._builds:
+            options.set_load_cancellation_flag(True)
+
+    def covers(self, options: ort.SessionOptions) -> None:
+        """Let the handle stop the build of a session with these options too."""
+        self._builds.append(options)
+        options.set_load_cancellation_flag(self._terminated)
 
 
 class OnnxSession:
@@ -52,8 +60,17 @@ class OnnxSession:
         cores.
     """
 
-    def __init__(self, data: bytes, external: Mapping[str, bytes] | None = None, *, threads: int = 1) -> None:
+    def __init__(
+        self,
+        data: bytes,
+        external: Mapping[str, bytes] | None = None,
+        *,
+        threads: int = 1,
+        handle: RunHandle | None = None,
+    ) -> None:
         options = ort.SessionOptions()
+        if handle is not None:
+            handle.covers(options)
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 4
@@ -66,7 +83,7 @@ class OnnxSession:
         try:
             self._session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         except Exception as exc:  # the binding raises its own unrelated exception classes
-            raise RunFailed(_first_line(exc)) from exc
+            raise RunFailed(_in_words(exc)) from exc
         self.input_names = tuple(node.name for node in self._session.get_inputs())
         self.output_names = tuple(node.name for node in self._session.get_outputs())
 
@@ -81,12 +98,11 @@ class OnnxSession:
         try:
             return self._session.run(None, feeds, handle.options if handle else None)  # type: ignore[no-any-return]
         except Exception as exc:  # the binding raises its own unrelated exception classes
-            raise RunFailed(_first_line(exc), terminated=handle is not None and handle.terminated) from exc
+            raise RunFailed(_in_words(exc), terminated=handle is not None and handle.terminated) from exc
 
 
-def _first_line(exc: Exception) -> str:
-    lines = str(exc).strip().splitlines()
-    return lines[0][:300] if lines else type(exc).__name__
+def _in_words(exc: Exception) -> str:
+    return " ".join(str(exc).split())[:500] or type(exc).__name__
 
 
 def row_counts(outputs: Sequence[Any]) -> list[int]:

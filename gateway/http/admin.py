@@ -21,7 +21,7 @@ from gateway.routing.codec import route_view
 from gateway.routing.document import RouteDocument
 from gateway.types import Actor
 
-__all__ = ["PREFIX", "AdminApi", "ControlAccess", "WatchReader", "admin_routes"]
+__all__ = ["PREFIX", "AdminApi", "Authenticate", "ControlAccess", "WatchReader", "admin_routes"]
 
 PREFIX = "/admin/v1"
 POLL_S = 0.1
@@ -56,6 +56,15 @@ class ControlAccess:
     call: Call
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
 
+    async def settled(self, model: str, version: str) -> LoadProgress:
+        """Return how far the workers are with loading a version, once that is decided or half a minute is over."""
+        for poll in range(POLLS):
+            progress = await self.call(self.control.progress, model, version)
+            if progress.state == "ready" or (progress.state == "failed" and poll >= SETTLE_POLLS):
+                break
+            await self.pause(POLL_S)
+        return progress
+
 
 def admin_routes(access: ControlAccess, watch: WatchReader, authenticate: Authenticate) -> list[Route]:
     """Return the routes of the admin API; every one needs credentials.
@@ -89,9 +98,9 @@ class AdminApi:
     """The endpoints. Each reads, calls the control service, answers."""
 
     def __init__(self, access: ControlAccess, watch: WatchReader) -> None:
+        self._access = access
         self._control = access.control
         self._call = access.call
-        self._pause = access.pause
         self._watch = watch
 
     async def models(self, request: Request, actor: Actor) -> Response:
@@ -119,7 +128,7 @@ class AdminApi:
         reason = await read_reason(request)
         model, version = request.path_params["model"], request.path_params["version"]
         await self._call(self._control.load, model, version, actor, reason, request_id_of(request))
-        progress = await self._settled(model, version)
+        progress = await self._access.settled(model, version)
         if progress.state == "failed":
             raise VersionRefused(model, version, progress.why)
         return _json(progress, 200 if progress.state == "ready" else 202)
@@ -151,14 +160,6 @@ class AdminApi:
     async def _from_watch(self, request: Request) -> Response:
         status, headers, body = await self._watch.get(quote(request.scope["path"]))
         return Response(body, status, media_type=headers.get("content-type"))
-
-    async def _settled(self, model: str, version: str) -> LoadProgress:
-        for poll in range(POLLS):
-            progress = await self._call(self._control.progress, model, version)
-            if progress.state == "ready" or (progress.state == "failed" and poll >= SETTLE_POLLS):
-                return progress
-            await self._pause(POLL_S)
-        return progress
 
 
 def _guarded(endpoint: Endpoint, authenticate: Authenticate) -> Callable[[Request], Awaitable[Response]]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from starlette.requests import Request
 
 from gateway.errors import CredentialsInvalid, CredentialsMissing, DocumentInvalid, Fault
+from gateway.http.sign_in_throttle import SignInThrottle
 from gateway.types import Actor
 
 __all__ = ["AdminToken", "BearerToken", "find_admin_token", "made_token_path"]
@@ -34,8 +35,9 @@ class BearerToken:
     Digests of equal length are compared in constant time, so an answer's time tells nothing of the token.
     """
 
-    def __init__(self, token: str, *, subject: str = "admin") -> None:
+    def __init__(self, token: str, *, throttle: SignInThrottle | None = None, subject: str = "admin") -> None:
         self._digest = _digest(token.encode())
+        self._throttle = throttle
         self._subject = subject
 
     def __call__(self, request: Request) -> Actor:
@@ -43,14 +45,17 @@ class BearerToken:
 
         Raises
         ------
-        CredentialsMissing, CredentialsInvalid
+        CredentialsMissing, CredentialsInvalid, SignInThrottled
         """
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             raise CredentialsMissing
+        address = request.client.host if request.client else ""
         if not hmac.compare_digest(_digest(token.strip().encode("latin-1")), self._digest):
+            if self._throttle is not None:
+                self._throttle.note_failure(address)
             raise CredentialsInvalid
-        return Actor(self._subject, address=request.client.host if request.client else "")
+        return Actor(self._subject, address=address)
 
 
 def find_admin_token(environ: Mapping[str, str], token_file: Path | None, state: Path) -> AdminToken:

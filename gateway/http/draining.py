@@ -6,16 +6,17 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
 
-__all__ = ["DrainingServer"]
+__all__ = ["CompanionServer", "DrainingServer"]
 
 _POLL_S = 0.02
 _LINGER_POLLS = 50
 """Clients get a second in all."""
+_HANDSHAKE_S = 2.0
 
 
 class DrainingServer(uvicorn.Server):
@@ -68,12 +69,47 @@ class DrainingServer(uvicorn.Server):
             with copy:
                 copy.setblocking(False)
                 waiting = list(_accepted(copy))
-            for connection in waiting:
-                await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
+            await asyncio.gather(*(self._greet(connection) for connection in waiting))
+
+    async def _greet(self, connection: socket.socket) -> None:
+        loop, context = asyncio.get_running_loop(), self.config.ssl
+        patience_s = None if context is None else _HANDSHAKE_S
+        try:
+            await loop.connect_accepted_socket(
+                self._protocol, connection, ssl=context, ssl_handshake_timeout=patience_s
+            )
+        except OSError:  # this one left, or does not speak TLS
+            connection.close()
 
     def _protocol(self) -> asyncio.Protocol:
         make: Callable[..., asyncio.Protocol] = self.config.http_protocol_class
         return make(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+
+
+class CompanionServer(DrainingServer):
+    """A second server of the same worker, which stands for as long as it is needed and is told by no signal."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config, _nothing_first)
+
+    @asynccontextmanager
+    async def standing(self, listener: socket.socket) -> AsyncIterator[None]:
+        """Serve for as long as the block lasts, then drain."""
+        serving = asyncio.create_task(self.serve(sockets=[listener]), name="companion")
+        try:
+            yield
+        finally:
+            self.should_exit = True
+            await serving
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to the other server."""
+        yield
+
+
+async def _nothing_first() -> None:
+    return
 
 
 def _accepted(listener: socket.socket) -> Iterator[socket.socket]:

@@ -5,7 +5,6 @@ ids.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -16,11 +15,10 @@ from gateway.http.predict import PredictEndpoint
 from gateway.http.reading import ASGIReceive, ASGIScope, ASGISend, request_id_of
 from gateway.http.refusals import refusal
 from gateway.http.request_counts import RequestCounts
+from gateway.http.targets import target_of
 
 __all__ = ["GatewayApp"]
 
-_PREDICT = re.compile(r"/predict(?:/([^/]+))?/?")
-_INFER = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?/infer/?")
 _log = logging.getLogger("weir.http")
 
 ASGIApp = Callable[[ASGIScope, ASGIReceive, ASGISend], Awaitable[None]]
@@ -32,12 +30,12 @@ class GatewayApp:
     Parameters
     ----------
     predict
-        The inference routes.
+        The inference routes; ``None`` where there are none, as on the admin port.
     router
         Everything else; gets the request id as ``scope["weir.request_id"]``.
     """
 
-    def __init__(self, predict: PredictEndpoint, router: ASGIApp, counts: RequestCounts) -> None:
+    def __init__(self, predict: PredictEndpoint | None, router: ASGIApp, counts: RequestCounts) -> None:
         self._predict, self._router, self._counts = predict, router, counts
 
     async def __call__(self, scope: ASGIScope, receive: ASGIReceive, send: ASGISend) -> None:
@@ -58,16 +56,13 @@ class GatewayApp:
             _log.exception("request %s to %s failed", request_id, scope["path"])
             await self._refuse(answer, WeirError(), scope, request_id)
         finally:
-            self._counts.end(scope["path"], answer.status)
+            self._counts.end(RequestCounts.route_of(scope["path"]), answer.status)
 
     async def _dispatch(self, scope: ASGIScope, receive: ASGIReceive, send: _Answering, request_id: str) -> None:
-        path: str = scope["path"]
-        if match := _PREDICT.fullmatch(path):
+        target = target_of(scope["path"])
+        if target is not None and self._predict is not None:
             _require_post(scope)
-            await self._predict.plain(scope, receive, send, match[1], request_id)
-        elif match := _INFER.fullmatch(path):
-            _require_post(scope)
-            await self._predict.v2(scope, receive, send, match[1], match[2], request_id)
+            await self._predict(scope, receive, send, target, request_id)
         else:
             scope["app"] = self  # Starlette then raises for an unknown path or method instead of answering it
             await self._router(scope, receive, send)

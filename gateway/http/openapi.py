@@ -5,29 +5,29 @@ from __future__ import annotations
 from gateway import errors
 from gateway.http.openapi_admin import SECURITY_SCHEMES, admin_paths
 from gateway.http.openapi_answers import (
+    ANSWERED,
     HEADERS,
     PROBLEM_SCHEMAS,
+    RUN,
     answer,
     problem_schema,
     problem_types,
     problems,
-    protocol_errors,
+    request_headers,
 )
 from gateway.http.openapi_models import answer_schema, example_request, request_schema
 from gateway.http.openapi_parts import Part, body_of, object_of, operation, path_parameter, ref
+from gateway.http.openapi_protocols import protocol_paths
 from gateway.http.openapi_schemas import SCHEMAS
 from gateway.routing.table import ModelRoute, RouteTable
 
 __all__ = ["describe"]
 
-ANSWERED = ("x-model-version", "x-variant", "x-route-revision", "server-timing")
-RUN = (
-    errors.ModelUnknown, errors.BodyMalformed, errors.BodyTooLarge, errors.InputRejected, errors.ExecutionFailed,
-    errors.ModelNotReady, errors.QueueFull, errors.DeadlineExceeded, errors.MediaTypeUnsupported,
-)  # fmt: skip
 TAGS = {
     "predict": "Rows in, predictions out.",
-    "open inference protocol": "Version 2 of the protocol over REST, with JSON tensors.",
+    "open inference protocol": "Version 2 of the protocol over REST, with tensors as JSON or as raw bytes.",
+    "kserve v1": "Version 1 of KServe's protocol.",
+    "scoring": "What MLflow's scoring server answers, and what SageMaker asks of a container.",
     "probes": "For load balancers and orchestrators.",
     "observe": "Metrics and this document.",
     "admin": "Routes, versions, drift, alerts and audit. Needs the admin token.",
@@ -53,7 +53,7 @@ def describe(table: RouteTable, product_version: str) -> Part:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
-        "paths": {**_predict_paths(table), **_protocol_paths(), **_open_paths(), **admin_paths()},
+        "paths": {**_predict_paths(table), **protocol_paths(), **_open_paths(), **admin_paths()},
         "components": {
             "schemas": {**SCHEMAS, **PROBLEM_SCHEMAS, "Problem": problem_schema()},
             "headers": HEADERS,
@@ -104,7 +104,7 @@ def _predict(name: str, summary: str, request: Part, told: Part, example: Part |
         name,
         summary,
         {"200": told, **problems(*RUN)},
-        parameters=_request_headers(),
+        parameters=request_headers(),
         requestBody=body_of(request, example),
     )
 
@@ -117,58 +117,6 @@ def _predict_one(route: ModelRoute) -> Part:
     version = route.stable.servable
     told = answer(f"The predictions. Schema of version {version.version}.", answer_schema(version), *ANSWERED)
     return _predict(name, summary, request_schema(version), told, example_request(version))
-
-
-def _protocol_paths() -> dict[str, Part]:
-    tag, flag = "open inference protocol", {"type": "boolean"}
-    server = object_of(name={"const": "weir"}, version={"type": "string"}, extensions={"type": "array"})
-    live, ready = object_of(live=flag), object_of(ready=flag)
-    paths: dict[str, Part] = {
-        "/v2": {"get": operation(tag, "v2Server", "Server metadata", {"200": answer("Name and version.", server)})},
-        "/v2/health/live": {"get": operation(tag, "v2Live", "Is it alive?", {"200": answer("Yes.", live)})},
-        "/v2/health/ready": {
-            "get": operation(
-                tag,
-                "v2Ready",
-                "Can every model answer?",
-                {"200": answer("Yes.", ready), "503": answer("No.", ready)},
-            )
-        },
-    }
-    for suffix, base, names in (
-        ("", "/v2/models/{model}", ("model",)),
-        ("Version", "/v2/models/{model}/versions/{version}", ("model", "version")),
-    ):
-        paths |= _protocol_model(suffix, base, [path_parameter(name) for name in names])
-    return paths
-
-
-def _protocol_model(suffix: str, base: str, parameters: list[Part]) -> dict[str, Part]:
-    tag = "open inference protocol"
-    unknown = (errors.ModelUnknown, errors.VersionUnknown) if suffix else (errors.ModelUnknown,)
-    reading = protocol_errors(*unknown) if suffix else protocol_errors(*unknown, errors.ModelNotReady)
-    is_ready = object_of(name={"type": "string"}, version={"type": "string"}, ready={"const": True})
-    infer = operation(
-        tag,
-        f"v2Infer{suffix}",
-        "Infer" if not suffix else "Infer with this version, whatever the route says",
-        {
-            "200": answer("The outputs.", ref("InferAnswer"), *ANSWERED),
-            **protocol_errors(*RUN, *unknown[1:]),
-        },
-        parameters=_request_headers(),
-        requestBody=body_of(ref("InferRequest")),
-    )
-    told = {"200": answer("Inputs, outputs and loaded versions.", ref("ModelMetadata")), **reading}
-    loaded = {"200": answer("It can answer.", is_ready), **reading}
-    return {
-        base: {"parameters": parameters, "get": operation(tag, f"v2Model{suffix}", "Model metadata", told)},
-        f"{base}/ready": {
-            "parameters": parameters,
-            "get": operation(tag, f"v2ModelReady{suffix}", "Can it answer?", loaded),
-        },
-        f"{base}/infer": {"parameters": parameters, "post": infer},
-    }
 
 
 def _open_paths() -> dict[str, Part]:
@@ -195,16 +143,3 @@ def _open_paths() -> dict[str, Part]:
 def _probe(name: str, summary: str, schema: Part, *, may_fail: bool = False) -> Part:
     responses = {"200": answer("Yes.", schema)} | ({"503": answer("Not now.", schema)} if may_fail else {})
     return operation("probes", name, summary, responses)
-
-
-def _request_headers() -> list[Part]:
-    key = "Callers with the same key get the same version. The name is a setting; this is its default."
-    return [
-        {
-            "name": "x-request-id",
-            "in": "header",
-            "description": "Given back as it is where it matches; another one is replaced.",
-            "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:+/=-]{1,128}$"},
-        },
-        {"name": "x-route-key", "in": "header", "description": key, "schema": {"type": "string"}},
-    ]

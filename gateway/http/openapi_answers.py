@@ -5,13 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gateway import errors
-from gateway.errors import MethodUnsupported, Unavailable, WeirError
+from gateway.errors import MethodUnsupported, SignInThrottled, Unavailable, WeirError
 from gateway.http.openapi_parts import Part, ref
 from gateway.http.problems import MEDIA_TYPE, TABLE, UNKNOWN, Problem
 
-__all__ = ["HEADERS", "PROBLEM_SCHEMAS", "answer", "problem_schema", "problem_types", "problems", "protocol_errors"]
+__all__ = [
+    "ANSWERED",
+    "HEADERS",
+    "PROBLEM_SCHEMAS",
+    "RUN",
+    "answer",
+    "problem_schema",
+    "problem_types",
+    "problems",
+    "protocol_errors",
+    "request_headers",
+]
 
 Errors = tuple[type[WeirError], ...]
+
+ANSWERED = ("x-model-version", "x-variant", "x-route-revision", "server-timing")
+RUN = (
+    errors.ModelUnknown, errors.BodyMalformed, errors.BodyTooLarge, errors.InputRejected, errors.ExecutionFailed,
+    errors.ModelNotReady, errors.QueueFull, errors.DeadlineExceeded, errors.MediaTypeUnsupported,
+)  # fmt: skip
 
 HEADERS: dict[str, Part] = {
     "x-request-id": {
@@ -34,6 +51,10 @@ HEADERS: dict[str, Part] = {
         "description": "Milliseconds waited, run, and in all: `queue;dur=0.1, inference;dur=0.2, total;dur=0.5`.",
         "schema": {"type": "string"},
         "required": True,
+    },
+    "inference-header-content-length": {
+        "description": "Length of the JSON, where raw tensors follow it.",
+        "schema": {"type": "integer", "minimum": 0},
     },
     "etag": {
         "description": 'Revision of the route in quotes, such as `"7"`.',
@@ -137,7 +158,7 @@ def _problem(status: int, kinds: list[type[WeirError]]) -> Part:
 
 
 def _extra_headers(kinds: list[type[WeirError]]) -> tuple[str, ...]:
-    if any(issubclass(kind, Unavailable) for kind in kinds):
+    if any(issubclass(kind, (Unavailable, SignInThrottled)) for kind in kinds):
         return ("retry-after",)
     if any(issubclass(kind, MethodUnsupported) for kind in kinds):
         return ("allow",)
@@ -146,3 +167,17 @@ def _extra_headers(kinds: list[type[WeirError]]) -> tuple[str, ...]:
 
 def _headers(names: tuple[str, ...]) -> Part:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in ("x-request-id", *names)}
+
+
+def request_headers() -> list[Part]:
+    """Return the headers that every inference request may have."""
+    key = "Callers with the same key get the same version. The name is a setting; this is its default."
+    return [
+        {
+            "name": "x-request-id",
+            "in": "header",
+            "description": "Given back as it is where it matches; another one is replaced.",
+            "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:+/=-]{1,128}$"},
+        },
+        {"name": "x-route-key", "in": "header", "description": key, "schema": {"type": "string"}},
+    ]

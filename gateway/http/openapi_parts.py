@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["Part", "body_of", "members", "object_of", "operation", "path_parameter", "ref"]
+__all__ = ["Part", "body_of", "members", "object_of", "operation", "path_parameter", "ref", "with_raw_tensors"]
 
 Part = dict[str, Any]
 
@@ -48,3 +48,9 @@ def body_of(schema: Part, example: Part | None = None, *, required: bool = True)
 def path_parameter(name: str) -> Part:
     """Return the parameter that a path names in braces."""
     return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+def with_raw_tensors(body: Part) -> Part:
+    """Return a body of JSON that may also be JSON with raw tensors behind it."""
+    raw: Part = {"schema": {"type": "string", "format": "binary", "description": "The JSON, then raw tensors."}}
+    return {**body, "content": {**body["content"], "application/octet-stream": raw}}

@@ -50,11 +50,36 @@ PREDICTION: dict[str, Part] = {
         probabilities=_list(_list({"type": ["number", "null"]})),
     ),
 }
+ROWS: Part = {"type": "array", "minItems": 1}
+SCORING: dict[str, Part] = {
+    "Predictions": object_of("A non-finite number is `null`.", predictions=_list({})),
+    "ScoringRequest": {
+        "type": "object",
+        "description": "`inputs` is a list of rows or an object of columns.",
+        "properties": {
+            "dataframe_split": object_of(
+                optional=("index",), columns=_list(STRING), data=_list(_list({})), index={"type": ["array", "null"]}
+            )
+            | {"additionalProperties": False},
+            "dataframe_records": ROWS,
+            "instances": ROWS,
+            "inputs": {"anyOf": [ROWS, _map(ROWS)]},
+        },
+        "minProperties": 1,
+        "maxProperties": 1,
+        "additionalProperties": False,
+    },
+}
 TENSOR: dict[str, Part] = {
     "name": STRING,
     "shape": _list({"type": "integer", "minimum": 0}),
     "datatype": {"enum": sorted(DATATYPES)},
-    "data": {"type": "array", "description": "Nested, or flat in row-major order."},
+    "data": {"type": "array", "description": "Nested, or flat in row-major order. Absent where raw bytes follow."},
+    "parameters": {
+        "type": "object",
+        "description": "`binary_data_size` is the number of raw bytes behind the JSON.",
+        "properties": {"binary_data_size": {"type": "integer", "minimum": 0}},
+    },
 }
 PROTOCOL: dict[str, Part] = {
     "TensorMetadata": object_of(
@@ -67,20 +92,37 @@ PROTOCOL: dict[str, Part] = {
         inputs=_list(ref("TensorMetadata")),
         outputs=_list(ref("TensorMetadata")),
     ),
+    "RepositoryIndex": _list(
+        object_of(name=STRING, version=STRING, state={"enum": ["READY", "LOADING", "UNAVAILABLE"]}, reason=STRING)
+    ),
+    "Statistics": object_of(
+        "Since the first start; a version's work as a shadow is left out. A count of 0 is also what is not measured.",
+        model_stats=_list(
+            object_of(
+                name=STRING,
+                version=STRING,
+                last_inference=INTEGER,
+                inference_count=INTEGER,
+                execution_count=INTEGER,
+                inference_stats=_map(object_of(count=INTEGER, ns=INTEGER)),
+                batch_stats={"type": "array", "maxItems": 0},
+            )
+        ),
+    ),
     "InferRequest": object_of(
         optional=("id", "parameters", "outputs"),
         id=STRING,
         parameters={"type": "object"},
-        inputs=_list(members(TENSOR | {"parameters": {"type": "object"}}, ("parameters",))),
+        inputs=_list(members(TENSOR, ("data", "parameters"))),
         outputs=_list(object_of(optional=("parameters",), name=STRING, parameters={"type": "object"})),
     ),
     "InferAnswer": object_of(
-        "`id` is the request's own, else its x-request-id. A non-finite number is `null`.",
+        "`id` is the request's own, else its x-request-id. A non-finite number in `data` is `null`.",
         model_name=STRING,
         model_version=STRING,
         id=STRING,
         parameters={"type": "object"},
-        outputs=_list(members(TENSOR)),
+        outputs=_list(members(TENSOR, ("data", "parameters"))),
     ),
 }
 ADMIN: dict[str, Part] = {
@@ -217,6 +259,9 @@ WATCH: dict[str, Part] = {
         rows=INTEGER,
         rows_total=INTEGER,
         late_rows=INTEGER,
+        window_from=SHARE_OR_NULL,
+        window_to=SHARE_OR_NULL,
+        rows_since=INTEGER,
         features=_list(ref("FeatureEffects")),
         predictions=_list(
             members({"class": STRING, "count": INTEGER, "share": NUMBER, "reference_share": SHARE_OR_NULL})
@@ -243,4 +288,4 @@ WATCH: dict[str, Part] = {
         alerts=_list(ref("Alert")),
     ),
 }  # fmt: skip
-SCHEMAS: dict[str, Part] = PREDICTION | PROTOCOL | ADMIN | WATCH
+SCHEMAS: dict[str, Part] = PREDICTION | SCORING | PROTOCOL | ADMIN | WATCH

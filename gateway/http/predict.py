@@ -1,26 +1,30 @@
-"""``POST /predict`` and ``POST /v2/.../infer``: plain ASGI, one read, one pipeline call, one answer."""
+"""The inference routes: plain ASGI, one read, one pipeline call, one answer."""
 
 from __future__ import annotations
 
 from time import perf_counter
-from typing import Literal
 
 import numpy as np
 
-from gateway.codec.plain import PlainAnswer, encode_answer
+from gateway.codec.plain import PlainAnswer, encode_answer, encode_predictions
 from gateway.codec.v2 import encode_outputs
 from gateway.http.reading import (
     ASGIReceive,
     ASGIScope,
     ASGISend,
     check_json,
-    check_json_tensors,
     header,
+    json_length,
     read_body,
 )
+from gateway.http.targets import Target
 from gateway.pipeline import Answer, Call, Pipeline
 
-__all__ = ["PredictEndpoint", "answer_headers", "plain_body", "v2_body"]
+__all__ = ["JSON", "Media", "PredictEndpoint", "answer_body", "answer_headers", "answer_lines", "plain_body"]
+
+Media = tuple[tuple[bytes, bytes], ...]
+JSON: Media = ((b"content-type", b"application/json"),)
+_OCTETS: Media = ((b"content-type", b"application/octet-stream"),)
 
 
 class PredictEndpoint:
@@ -39,80 +43,71 @@ class PredictEndpoint:
         self._key_header = key_header.lower().encode("ascii")
         self._body_bytes = body_bytes
 
-    async def plain(
-        self, scope: ASGIScope, receive: ASGIReceive, send: ASGISend, model: str | None, request_id: str
+    async def __call__(
+        self, scope: ASGIScope, receive: ASGIReceive, send: ASGISend, target: Target, request_id: str
     ) -> None:
-        """Answer the plain protocol."""
-        check_json(scope["headers"])
-        answer = await self._answer(scope, receive, model, None, "plain", request_id)
-        await respond(send, 200, plain_body(answer), answer_headers(answer))
-
-    async def v2(
-        self,
-        scope: ASGIScope,
-        receive: ASGIReceive,
-        send: ASGISend,
-        model: str,
-        version: str | None,
-        request_id: str,
-    ) -> None:
-        """Answer the Open Inference Protocol."""
-        check_json_tensors(scope["headers"])
-        answer = await self._answer(scope, receive, model, version, "v2", request_id)
-        await respond(send, 200, v2_body(answer), answer_headers(answer))
-
-    async def _answer(
-        self,
-        scope: ASGIScope,
-        receive: ASGIReceive,
-        model: str | None,
-        version: str | None,
-        protocol: Literal["plain", "v2"],
-        request_id: str,
-    ) -> Answer:
-        started = perf_counter()
-        body = await read_body(scope, receive, self._body_bytes)
-        key = header(scope["headers"], self._key_header)
+        """Answer what an inference route asks for."""
+        started, headers = perf_counter(), scope["headers"]
+        if target.protocol != "v2":
+            check_json(headers)
+        key = header(headers, self._key_header)
         call = Call(
-            model,
-            version,
-            protocol=protocol,
-            body=body,
+            target.model,
+            target.version,
+            protocol=target.protocol,
+            body=await read_body(scope, receive, self._body_bytes),
             request_id=request_id,
             key=None if key is None else key.decode("latin-1"),
             received_at=started,
+            json_bytes=json_length(headers) if target.protocol == "v2" else None,
         )
-        return await self._pipeline.predict(call)
+        await respond(send, await self._pipeline.predict(call))
 
 
-async def respond(send: ASGISend, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
-    """Send head and body of a JSON answer."""
-    fixed = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": status, "headers": fixed + headers})
+async def respond(send: ASGISend, answer: Answer) -> None:
+    """Send head and body of an answer."""
+    media, body = answer_body(answer)
+    headers = [*media, (b"content-length", b"%d" % len(body)), *answer_headers(answer)]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
-def answer_headers(answer: Answer) -> list[tuple[bytes, bytes]]:
-    """Return the headers that say who answered, under which route, and where the time went."""
-    timing = b"queue;dur=%.3f, inference;dur=%.3f, total;dur=%.3f" % (
-        answer.queue_s * 1e3,
-        answer.inference_s * 1e3,
-        answer.total_s * 1e3,
+def answer_body(answer: Answer) -> tuple[Media, bytes]:
+    """Return an answer as its call's protocol says it: the headers that tell how to read the body, and the body."""
+    protocol = answer.call.protocol
+    if protocol == "plain":
+        return JSON, plain_body(answer)
+    if protocol == "v2":
+        return _v2_body(answer)
+    return JSON, encode_predictions(answer.arm.servable.reader.predictions(answer.outputs))
+
+
+def answer_lines(answer: Answer) -> bytes:
+    """Return the header lines that say who answered, under which route, and where the time went; one formatting."""
+    return (
+        b"x-request-id: %b\r\n%bx-route-revision: %d\r\n"
+        b"server-timing: queue;dur=%.3f, inference;dur=%.3f, total;dur=%.3f\r\n"
+        % (
+            answer.call.request_id.encode("ascii"),
+            answer.arm.header_lines,
+            answer.revision,
+            answer.queue_s * 1e3,
+            answer.inference_s * 1e3,
+            answer.total_s * 1e3,
+        )
     )
-    return [
-        (b"x-request-id", answer.call.request_id.encode("ascii")),
-        (b"x-model-version", answer.arm.version.encode("ascii")),
-        (b"x-variant", answer.arm.variant.encode("ascii")),
-        (b"x-route-revision", b"%d" % answer.revision),
-        (b"server-timing", timing),
-    ]
+
+
+def answer_headers(answer: Answer) -> list[tuple[bytes, bytes]]:
+    """Return the same as the pairs that ASGI wants."""
+    lines = [line.partition(b": ") for line in answer_lines(answer).split(b"\r\n") if line]
+    return [(name, value) for name, _, value in lines]
 
 
 def plain_body(answer: Answer) -> bytes:
     """Return the plain protocol's body."""
     arm, outputs = answer.arm, answer.outputs
     classes = arm.contract.outputs.classes if arm.contract.outputs.probabilities else ()
-    scores = outputs.scores_nk
     return encode_answer(
         PlainAnswer(
             answer.call.request_id,
@@ -121,20 +116,23 @@ def plain_body(answer: Answer) -> bytes:
             arm.variant,
             arm.servable.reader.predictions(outputs),
             classes or None,
-            scores.tolist() if classes and scores is not None else None,
+            outputs.scores_list() if classes else None,
         )
     )
 
 
-def v2_body(answer: Answer) -> bytes:
-    """Return the Open Inference Protocol's body: the requested outputs, all of them when none was named."""
+def _v2_body(answer: Answer) -> tuple[Media, bytes]:
+    """Return the Open Inference Protocol's answer: the requested outputs, all of them when none was named."""
     decoded, servable = answer.decoded, answer.arm.servable
     arrays = dict(zip(servable.outputs, answer.outputs.raw, strict=True))
     wanted = decoded.requested or tuple(arrays)
-    return encode_outputs(
+    body, json_bytes = encode_outputs(
         model=servable.model,
         version=servable.version,
         request_id=decoded.echo_id or answer.call.request_id,
         outputs={name: np.asarray(arrays[name]) for name in wanted},
-        parameters={},
+        binary=decoded.binary,
     )
+    if json_bytes is None:
+        return JSON, body
+    return (*_OCTETS, (b"inference-header-content-length", b"%d" % json_bytes)), body

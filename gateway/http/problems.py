@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from gateway import errors
 from gateway.codec.documents import encode_document
-from gateway.errors import Fault, InputRejected, MethodUnsupported, Unavailable, WeirError
+from gateway.errors import Fault, InputRejected, MethodUnsupported, SignInThrottled, Unavailable, WeirError
 
 __all__ = ["MEDIA_TYPE", "TABLE", "Problem", "problem_bytes", "problem_of", "problem_response", "shortened"]
 
@@ -56,6 +56,7 @@ TABLE: dict[type[WeirError], Problem] = {
     errors.NothingToRollBack: Problem(409, "nothing-to-roll-back", "There is nothing to roll back"),
     errors.CredentialsMissing: Problem(401, "credentials-missing", "Credentials are needed"),
     errors.CredentialsInvalid: Problem(401, "credentials-invalid", "The credentials are not valid"),
+    errors.SignInThrottled: Problem(429, "sign-in-throttled", "Too many sign-ins have failed"),
 }
 UNKNOWN = Problem(500, "internal", "The gateway failed")
 
@@ -76,7 +77,7 @@ def problem_bytes(
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
     ]
-    if isinstance(error, Unavailable):
+    if isinstance(error, Unavailable | SignInThrottled):
         headers.append((b"retry-after", str(error.retry_after_s).encode()))
     if isinstance(error, MethodUnsupported):
         headers.append((b"allow", error.supported.encode()))

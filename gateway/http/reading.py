@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import zlib
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
@@ -14,11 +15,12 @@ __all__ = [
     "ASGIScope",
     "ASGISend",
     "check_json",
-    "check_json_tensors",
     "header",
+    "json_length",
     "read_body",
     "request_id_of",
     "says_json",
+    "unpacked",
 ]
 
 ASGIScope = MutableMapping[str, Any]
@@ -47,7 +49,7 @@ def request_id_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
 
 
 def check_json(headers: Iterable[tuple[bytes, bytes]]) -> None:
-    """Refuse a body that says it is not JSON, or is compressed.
+    """Refuse a body that says it is not JSON.
 
     Raises
     ------
@@ -56,50 +58,81 @@ def check_json(headers: Iterable[tuple[bytes, bytes]]) -> None:
     for key, value in headers:
         if key == b"content-type" and not _JSON.fullmatch(value):
             raise MediaTypeUnsupported(value.decode("latin-1")[:100], "application/json")
-        _check_encoding(key, value)
 
 
-def check_json_tensors(headers: Iterable[tuple[bytes, bytes]]) -> None:
-    """Refuse what the Open Inference Protocol has besides JSON tensors; its clients often send no content type.
+def json_length(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
+    """Return how long the JSON is that raw tensors follow (Open Inference Protocol); ``None`` where none do.
 
     Raises
     ------
-    gateway.errors.MediaTypeUnsupported
+    gateway.errors.BodyMalformed
+        The header is no number.
     """
-    for key, value in headers:
-        if key == b"inference-header-content-length":
-            raise MediaTypeUnsupported("binary tensor data", "all tensors as JSON (binary_data=False)")
-        _check_encoding(key, value)
+    given = header(headers, b"inference-header-content-length")
+    if given is None:
+        return None
+    if not given.isdigit() or len(given) > 18:
+        raise BodyMalformed("Inference-Header-Content-Length must be a number of bytes")
+    return int(given)
 
 
 def says_json(key: bytes, value: bytes, protocol: str) -> bool:
-    """Return whether one header leaves the body plain JSON: no other type, no compression, no binary tensors.
+    """Return whether one header leaves the body plain JSON: no other type, no compression, no raw tensors.
 
-    The rule of ``check_json`` and ``check_json_tensors`` for a caller that leaves the refusing to them.
+    The Open Inference Protocol's clients often send no content type, or that of a form.
     """
     if key == b"content-type":
-        return protocol == "v2" or _JSON.fullmatch(value) is not None
+        return value == b"application/json" or protocol == "v2" or _JSON.fullmatch(value) is not None
     return key not in (b"content-encoding", b"inference-header-content-length")
 
 
-def _check_encoding(key: bytes, value: bytes) -> None:
-    if key == b"content-encoding" and value.lower() != b"identity":
-        raise MediaTypeUnsupported(value.decode("latin-1")[:100], "an uncompressed body")
-
-
 async def read_body(scope: ASGIScope, receive: ASGIReceive, limit: int) -> bytes:
-    """Return the whole body, which is never held beyond ``limit`` bytes.
+    """Return the whole body, unpacked where it is compressed; neither form is ever held beyond ``limit`` bytes.
 
     Raises
     ------
     gateway.errors.BodyTooLarge
-        As soon as the declared or the received length is above the limit.
+        As soon as the declared, the received or the unpacked length is above the limit.
     gateway.errors.BodyMalformed
-        The client went away in the middle of it.
+        The client went away in the middle of it, or it cannot be unpacked.
+    gateway.errors.MediaTypeUnsupported
+        It is compressed in another way than gzip's.
     """
+    encoding = _encoding(scope["headers"])
     declared = header(scope["headers"], b"content-length")
     if declared is not None and declared.isdigit() and int(declared) > limit:
         raise BodyTooLarge("bytes", limit, int(declared))
+    body = await _received(receive, limit)
+    return body if encoding == b"identity" else unpacked(body, limit)
+
+
+def _encoding(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    encoding = (header(headers, b"content-encoding") or b"identity").lower()
+    if encoding not in (b"identity", b"gzip"):
+        raise MediaTypeUnsupported(encoding.decode("latin-1")[:100], "a body that is compressed by gzip or not at all")
+    return encoding
+
+
+def unpacked(body: bytes, limit: int) -> bytes:
+    """Return what gzip packed; a body that would grow beyond ``limit`` is given up as soon as it does.
+
+    Raises
+    ------
+    gateway.errors.BodyTooLarge, gateway.errors.BodyMalformed
+    """
+    member = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    try:
+        plain = member.decompress(body, limit + 1)
+    except zlib.error as exc:
+        raise BodyMalformed("the body is not what gzip makes") from exc
+    if len(plain) > limit:
+        raise BodyTooLarge("bytes after decompression", limit)
+    if not member.eof or member.unused_data:
+        raise BodyMalformed("the compressed body does not end where gzip ends it")
+    return plain
+
+
+async def _received(receive: ASGIReceive, limit: int) -> bytes:
     message = await receive()
     body: bytes = message.get("body", b"")
     if not message.get("more_body", False):
@@ -112,8 +145,9 @@ async def read_body(scope: ASGIScope, receive: ASGIReceive, limit: int) -> bytes
         message = await receive()
         parts.append(message.get("body", b""))
         size += len(parts[-1])
-    _check_whole(message, b"".join(parts), limit)
-    return b"".join(parts)
+    body = b"".join(parts)
+    _check_whole(message, body, limit)
+    return body
 
 
 def _check_whole(message: MutableMapping[str, Any], body: bytes, limit: int) -> None:

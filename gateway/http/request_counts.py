@@ -6,7 +6,10 @@ from gateway.metrics.shared import Counter, Gauge, SharedCounters
 
 __all__ = ["RequestCounts"]
 
-_ROUTES = ("/predict", "/v2", "/admin/v1", "/metrics", "/livez", "/readyz", "/startupz", "/openapi.json")
+_ROUTES = (
+    "/predict", "/v2", "/v1", "/invocations", "/admin/v1", "/metrics", "/livez", "/readyz", "/startupz", "/ping",
+    "/health", "/version", "/openapi.json",
+)  # fmt: skip
 
 
 class RequestCounts:
@@ -21,10 +24,14 @@ class RequestCounts:
         """Count a request that came in."""
         self._inflight.inc()
 
-    def end(self, path: str, status: int) -> None:
+    @staticmethod
+    def route_of(path: str) -> str:
+        """Return the route that a path counts under."""
+        return next((prefix for prefix in _ROUTES if path.startswith(prefix)), "other")
+
+    def end(self, route: str, status: int) -> None:
         """Count its answer; status 0 for a client that left before there was one."""
         self._inflight.dec()
-        route = next((prefix for prefix in _ROUTES if path.startswith(prefix)), "other")
         counter = self._answered.get((route, status))
         if counter is None:
             counter = self._counters.counter("weir_http_requests_total", route=route, status=str(status))

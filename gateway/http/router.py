@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -14,12 +15,18 @@ from gateway.http.admin import ControlAccess, admin_routes
 from gateway.http.auth import BearerToken
 from gateway.http.openapi import describe
 from gateway.http.probes import Readiness, probe_routes
+from gateway.http.repository import repository_routes
+from gateway.http.scoring_server import scoring_server_routes
+from gateway.http.statistics import statistics_routes
+from gateway.http.v1 import v1_routes
 from gateway.http.v2 import v2_routes
 from gateway.http.watch_proxy import WatchProxy
+from gateway.metrics.totals import read_counters
 from gateway.pipeline import Pipeline
 
 __all__ = ["build_router"]
 
+Side = Literal["both", "public", "admin"]
 Caller = Callable[..., Awaitable[Any]]
 
 
@@ -30,17 +37,23 @@ def build_router(
     call: Caller,
     watch: WatchProxy,
     *,
-    token: str,
+    authenticate: BearerToken,
+    counters: Path,
     product_version: str,
+    side: Side = "both",
 ) -> Router:
-    """Return the router of one worker.
+    """Return the router of one worker, or of one of its two ports.
 
     Parameters
     ----------
     call
         Runs a blocking function of ``control`` off the loop.
-    token
-        The admin token.
+    authenticate
+        Who may use the admin API.
+    counters
+        Directory of the shared counters.
+    side
+        ``public`` is what clients need, ``admin`` what operators need; probes are on either.
     """
 
     async def metrics(request: Request) -> Response:
@@ -50,12 +63,18 @@ def build_router(
     async def openapi(_: Request) -> Response:
         return JSONResponse(describe(pipeline.table, product_version))
 
-    return Router(
-        [
-            *probe_routes(readiness),
-            *v2_routes(pipeline, readiness, product_version),
-            *admin_routes(ControlAccess(control, call), watch, BearerToken(token)),
-            Route("/metrics", metrics),
-            Route("/openapi.json", openapi),
-        ]
-    )
+    access = ControlAccess(control, call)
+    public = [
+        *v1_routes(pipeline),
+        *v2_routes(pipeline, readiness, product_version),
+        *scoring_server_routes(readiness, product_version),
+        *statistics_routes(pipeline, lambda: call(read_counters, counters)),
+    ]
+    admin = [
+        *repository_routes(access, authenticate),
+        *admin_routes(access, watch, authenticate),
+        Route("/metrics", metrics),
+        Route("/openapi.json", openapi),
+    ]
+    routes = {"both": [*public, *admin], "public": public, "admin": admin}[side]
+    return Router([*probe_routes(readiness), *routes], redirect_slashes=False)

@@ -19,8 +19,9 @@ from gateway.pipeline import Pipeline
 from gateway.routing.table import ModelRoute
 from gateway.types import TensorSpec
 
-__all__ = ["v2_error", "v2_routes"]
+__all__ = ["EXTENSIONS", "v2_error", "v2_routes"]
 
+EXTENSIONS = ("binary_tensor_data", "model_repository", "statistics")
 _BAD_REQUEST = frozenset({413, 415, 422})
 
 
@@ -35,7 +36,7 @@ def v2_routes(pipeline: Pipeline, readiness: Readiness, product_version: str) ->
     """Return the routes below ``/v2``."""
 
     async def server(_: Request) -> Response:
-        return JSONResponse({"name": "weir", "version": product_version, "extensions": []})
+        return JSONResponse({"name": "weir", "version": product_version, "extensions": list(EXTENSIONS)})
 
     async def live(_: Request) -> Response:
         return JSONResponse({"live": True})

@@ -120,6 +120,11 @@ CATALOGUE: tuple[Metric, ...] = (
         "HTTP requests by route pattern and status code",
     ),
     Metric(
+        "weir_sign_ins_refused_total", "counter", "requests", ("reason",),
+        "Requests with an admin token that was not valid; throttled are those beyond what an address has free",
+        values={"reason": ("invalid", "throttled")},
+    ),
+    Metric(
         "weir_route_apply_delay_seconds", "histogram", "seconds", (),
         "Time from the change of a route to its use by a worker", buckets=_DELAY_BUCKETS,
     ),

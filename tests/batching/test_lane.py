@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.batching.lane import Job, Lane, LaneFull, LaneOverdue
+from gateway.batching.lane import Lane, LaneFull, LaneOverdue
 from gateway.codec.decoded import Decoded
 from gateway.engine.outputs import Outputs
 from gateway.engine.session import RunFailed, RunHandle
@@ -42,6 +42,17 @@ class Doubler:
             raise RunFailed("poisoned")
         scores_n1 = x_n.reshape(len(x_n), -1)[:, :1] * 2
         return Outputs([scores_n1], None, scores_n1, bool(np.isfinite(scores_n1).all()))
+
+
+class FakeJob:
+    """A job that calls a function with its result."""
+
+    def __init__(self, decoded: Decoded, take: Callable[[Outputs | Exception, float], None]) -> None:
+        self.decoded, self._take = decoded, take
+        self.cancelled, self.started_at = False, 0.0
+
+    def deliver(self, result: Outputs | Exception, seconds: float) -> None:
+        self._take(result, seconds)
 
 
 class HandExecutor(Executor):
@@ -82,10 +93,10 @@ class Bench:
             on_run=lambda rows, requests, _seconds: self.runs.append((rows, requests)),
         )
 
-    def ask(self, name: str, *values: float, named: bool = True) -> Job:
+    def ask(self, name: str, *values: float, named: bool = True) -> FakeJob:
         x_n1 = np.array(values, np.float32).reshape(-1, 1)
         decoded = Decoded(len(values), {"x": x_n1}, x_n1 if named else None)
-        job = Job(decoded, lambda result, _seconds: self.take(name, result))
+        job = FakeJob(decoded, lambda result, _seconds: self.take(name, result))
         self.lane.submit(job)
         return job
 
@@ -247,7 +258,7 @@ async def test_tensors_of_another_shape_run_apart() -> None:
 
     def ask(name: str, shape: tuple[int, ...], n: int) -> None:
         decoded = Decoded(n, {"x": np.ones(shape, np.float32)}, None)
-        bench.lane.submit(Job(decoded, lambda result, _: bench.take(name, result)))
+        bench.lane.submit(FakeJob(decoded, lambda result, _: bench.take(name, result)))
 
     for name, shape in (("a", (1, 2)), ("b", (1, 2)), ("c", (1, 3))):
         ask(name, shape, 1)
@@ -260,7 +271,7 @@ async def test_tensors_whose_first_axis_is_not_the_rows_run_alone() -> None:
     bench = Bench(inline_rows=128)
     feeds = {"x": np.ones((2, 1), np.float32), "y": np.ones((1, 1), np.float32)}
     for _ in range(2):
-        bench.lane.submit(Job(Decoded(2, feeds, None), lambda result, _: bench.take("a", result)))
+        bench.lane.submit(FakeJob(Decoded(2, feeds, None), lambda result, _: bench.take("a", result)))
     await passes(3)
     assert bench.runs == [(2, 1), (2, 1)]
 
@@ -332,7 +343,7 @@ async def test_a_caller_whose_delivery_fails_does_not_keep_others_from_theirs() 
     def fail(_result: Outputs | Exception, _seconds: float) -> None:
         raise KeyError("a bug of this caller's")
 
-    bench.lane.submit(Job(Decoded(1, {"x": np.ones((1, 1))}, np.ones((1, 1))), fail))
+    bench.lane.submit(FakeJob(Decoded(1, {"x": np.ones((1, 1))}, np.ones((1, 1))), fail))
     bench.ask("b", 2.0)
     await passes()
     assert bench.answer("b") == [4.0]
@@ -442,7 +453,7 @@ async def test_an_answer_may_ask_again_on_the_same_lane() -> None:
     def ask_again(_result: Outputs | Exception, _seconds: float) -> None:
         bench.ask("again", 3.0)
 
-    bench.lane.submit(Job(Decoded(1, {"x": x_n1}, x_n1), ask_again))
+    bench.lane.submit(FakeJob(Decoded(1, {"x": x_n1}, x_n1), ask_again))
     await passes(3)
     assert bench.answer("again") == [6.0]
 

@@ -4,8 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from gateway.codec.plain import PlainDecoder
-from gateway.codec.v2 import V2Decoder
+from gateway.codec.decoders import Decoders
 from gateway.contract import Contract, Feature, InputLayout, OutputBinding
 from gateway.settings import LimitSettings
 from gateway.types import TensorSpec
@@ -15,7 +14,7 @@ NAMES = ("m", "1")
 
 
 class Codec:
-    """Both decoders of one contract: a matrix ``X`` of ``dtype``, or one input of rank ``rank`` for each feature."""
+    """The decoders of one contract: a matrix ``X`` of ``dtype``, or one input of rank ``rank`` for each feature."""
 
     def __init__(
         self,
@@ -34,18 +33,18 @@ class Codec:
             specs = [TensorSpec(f.name, f.dtype, (-1, 1)[:rank]) for f in features]
         ranks = {f.name: rank for f in features}
         inputs = {spec.name: spec for spec in specs}
-        self.plain = PlainDecoder(self.contract, inputs, limits, names=NAMES, ranks=ranks)
-        self.v2 = V2Decoder(self.contract, inputs, ("label", "probabilities"), limits, names=NAMES, ranks=ranks)
+        decoders = Decoders(self.contract, inputs, ("label", "probabilities"), limits, names=NAMES, ranks=ranks)
+        self.plain, self.v2, self.mlflow = decoders.plain, decoders.v2, decoders.mlflow
 
 
 class TensorCodec:
-    """Both decoders of a model that is served as tensors."""
+    """The decoders of a model that is served as tensors."""
 
     def __init__(self, *specs: TensorSpec, limits: LimitSettings = LIMITS) -> None:
         contract = Contract("tensors", (), OutputBinding())
         inputs = {spec.name: spec for spec in specs}
-        self.plain = PlainDecoder(contract, inputs, limits, names=NAMES, ranks={})
-        self.v2 = V2Decoder(contract, inputs, ("y",), limits, names=NAMES, ranks={})
+        decoders = Decoders(contract, inputs, ("y",), limits, names=NAMES, ranks={})
+        self.plain, self.v2, self.mlflow = decoders.plain, decoders.v2, decoders.mlflow
 
 
 def body(instances: Sequence[Any], **more: Any) -> bytes:

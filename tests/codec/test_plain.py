@@ -238,7 +238,8 @@ def test_half_a_surrogate_pair_can_be_told() -> None:
 
 
 def test_half_a_surrogate_pair_as_a_value_is_refused() -> None:
-    malformed(COLUMNS, b'{"instances": [["\\ud800", 1, true]]}')
+    found = rejection(COLUMNS, b'{"instances": [["\\ud800", 1, true]]}')
+    assert told(found) == [("/instances/0/0", "wrong_type", "half of a surrogate pair")]
 
 
 def test_columns_may_mix_what_may_be_missing_with_what_must_not() -> None:

@@ -85,7 +85,12 @@ def test_columns_come_as_an_input_each(rank: int) -> None:
         pytest.param(tensor("X", "FP32", [1, 2], [[[1, 2]]]), "data does not fit", id="too deep"),
         pytest.param(tensor("Y", "FP32", [1, 2], [1, 2]), r"unknown inputs \['Y'\]; this model has \['X'\]", id="name"),
         pytest.param(
-            tensor("X", "FP32", [1, 2], [], parameters={"binary_data_size": 8}), "binary tensor data", id="binary"
+            {"name": "X", "datatype": "FP32", "shape": [1, 2], "parameters": {"binary_data_size": 8}},
+            "needs the header Inference-Header-Content-Length",
+            id="raw without its header",
+        ),
+        pytest.param(
+            {"name": "X", "datatype": "FP32", "shape": [1, 2]}, "neither 'data' nor 'binary_data_size'", id="nothing"
         ),
     ],
 )
@@ -184,7 +189,7 @@ def test_deep_nesting_is_refused_and_never_crashes(mark: bytes, depth: int, wher
 
 
 def test_answers_are_json_with_flat_data_and_null_for_what_json_cannot_say() -> None:
-    raw = encode_outputs(
+    raw, json_bytes = encode_outputs(
         model="m",
         version="1",
         request_id="r",
@@ -194,8 +199,8 @@ def test_answers_are_json_with_flat_data_and_null_for_what_json_cannot_say() -> 
             "k": np.array([2**62, -1], np.int64),
             "b": np.array([[True], [False]]),
         },
-        parameters={},
     )
+    assert json_bytes is None
     document = json.loads(raw)
     outputs = {tensor.pop("name"): tensor for tensor in document.pop("outputs")}
     assert document == {"model_name": "m", "model_version": "1", "id": "r", "parameters": {}}

@@ -29,12 +29,16 @@ STREAM = {
     "version": "1",
     "variant": "stable",
     "rows": 400,
+    "window_from": 1_700_000_000.0,
+    "window_to": 1_700_000_001.0,
+    "rows_since": 7,
     "features": [
-        {"name": "age", "psi": 0.01, "wasserstein": 0.02, "missing": 0.0},
-        {"name": "income", "psi": 0.5, "wasserstein": 0.3, "missing": 0.25},
+        {"name": "age", "psi": 0.01, "wasserstein": 0.02, "missing": 0.0, "unseen": 0.125},
+        {"name": "income", "psi": 0.5, "wasserstein": 0.3, "missing": 0.25, "unseen": 0.0},
     ],
     "confidence": {"collapse_index": 0.125},
 }
+UNJUDGED = {**STREAM, "window_from": None, "window_to": None}
 ALERT = {
     "model": "m",
     "version": "1",
@@ -55,7 +59,8 @@ class ThreeVersions:
 class Watch:
     async def get(self, path: str) -> tuple[int, Mapping[str, str], bytes]:
         documents: dict[str, object] = {
-            "/admin/v1/models/m/drift": {"model": "m", "streams": [STREAM]},
+            "/admin/v1/models/m/drift": {"model": "m", "as_of": 1_700_000_009.0, "streams": [STREAM]},
+            "/admin/v1/models/fresh/drift": {"model": "fresh", "as_of": 1_700_000_001.0, "streams": [STREAM, UNJUDGED]},
             "/admin/v1/alerts": {"alerts": [ALERT]},
         }
         if path not in documents:
@@ -212,10 +217,20 @@ def test_drift_shows_first_what_moved_most(weir: Weir) -> None:
     code, out, _ = weir("drift", "m")
     assert code == 0
     assert out.index("income") < out.index("age")
-    assert all(word in out for word in ("0.500", "25.00 %", "collapse index 0.125"))
+    assert all(word in out for word in ("0.500", "25.00 %", "unseen", "12.50 %", "collapse index 0.125"))
+    assert "rows of 2023-11-14 22:13:20 to 22:13:21 UTC" in out
+    assert "7 rows came since: too few, so far, to judge again" in out
     code, _, err = weir("drift", "other")
     assert code == 1
     assert "the watch process does not answer" in err
+
+
+@pytest.mark.usefixtures("gateway")
+def test_rows_that_wait_for_the_next_tick_are_not_called_too_few(weir: Weir) -> None:
+    code, out, _ = weir("drift", "fresh")
+    assert code == 0
+    assert out.count("rows of") == 1
+    assert "came since" not in out
 
 
 @pytest.mark.usefixtures("gateway")
@@ -246,4 +261,47 @@ def test_the_token_comes_from_a_file_too(
 def test_a_gateway_that_is_not_there_is_said(weir: Weir) -> None:
     code, _, err = weir("alerts", "--url", "http://127.0.0.1:9")
     assert code == 1
-    assert err.startswith("weir: http://127.0.0.1:9")
+    assert err == "weir: cannot reach http://127.0.0.1:9: connection refused; is weir serve running there?\n"
+
+
+@pytest.mark.usefixtures("gateway")
+def test_text_of_others_is_no_command_to_the_terminal(weir: Weir) -> None:
+    hostile = "\x1b]0;owned\x07\x9b31m\u202e [bold]sorry"
+    weir("route", "set", "m", "--canary", "2=10", "--reason", hostile)
+    for arguments in (("audit",), ("route", "show", "m")):
+        _, out, _ = weir(*arguments)
+        assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(out)
+        assert r"\x1b]0;owned\x07\x9b31m\u202e [bold]sorry" in " ".join(out.split())
+        _, out, _ = weir(*arguments, "--json")
+        assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(out)
+    _, _, err = weir("drift", "\x1b[2J")
+    assert "\x1b" not in err
+
+
+@pytest.mark.usefixtures("gateway")
+def test_the_newest_audit_records_are_shown_in_order(weir: Weir) -> None:
+    for weight in range(1, 8):
+        weir("route", "set", "m", "--canary", f"2={weight}", "--reason", f"step {weight}")
+    records = json.loads(weir("audit", "--last", "3", "--json")[1])["records"]
+    assert [record["reason"] for record in records] == ["step 5", "step 6", "step 7"]
+    code, _, err = weir("audit", "--last", "3", "--after", "1")
+    assert code == 2
+    assert "need neither --after" in " ".join(err.split())
+
+
+@pytest.mark.usefixtures("gateway")
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        pytest.param(("--no-shadow", "--shadow", "3"), "not together with --no-shadow", id="shadow"),
+        pytest.param(("--no-canary", "--canary", "2=5"), "not together with --no-canary", id="canary"),
+        pytest.param((), "nothing to change", id="nothing"),
+    ],
+)
+def test_a_change_that_contradicts_itself_or_changes_nothing_is_wrong_usage(
+    weir: Weir, arguments: tuple[str, ...], words: str
+) -> None:
+    code, _, err = weir("route", "set", "m", "--reason", "r", *arguments)
+    assert code == 2
+    assert words in " ".join(err.replace("│", " ").split())
+    assert json.loads(weir("route", "show", "m", "--json")[1])["revision"] == 1

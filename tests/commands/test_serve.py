@@ -41,3 +41,25 @@ def test_a_choice_must_name_model_and_version(capsys: pytest.CaptureFixture[str]
         main(["serve", "--stable", "fraud"])
     assert exited.value.code == 2
     assert "MODEL=VERSION" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["missing", "a file"])
+def test_a_folder_of_models_that_is_none_is_told_before_the_token_is_made(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WEIR_ADMIN_TOKEN", raising=False)
+    folder = tmp_path / "nosuch"
+    if kind == "a file":
+        folder.touch()
+    with pytest.raises(SystemExit) as exited:
+        main(["serve", "--models", str(folder), "--state", str(tmp_path / "weir.db")])
+    assert exited.value.code == 1
+    assert capsys.readouterr().err == f"weir: the folder of models {folder} does not exist\n"
+    assert not (tmp_path / "weir.db.admin-token").exists()
+
+
+def test_a_state_file_without_a_folder_is_told_as_such(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exited:
+        main(["serve", "--models", str(tmp_path), "--state", str(tmp_path / "nodir" / "weir.db")])
+    assert exited.value.code == 1
+    assert capsys.readouterr().err == f"weir: the state folder {tmp_path / 'nodir'} does not exist\n"

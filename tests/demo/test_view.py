@@ -73,3 +73,11 @@ def test_the_story_tells_when_each_alert_fired_and_what_was_not_kept(scenario: S
     assert "3.5 s" in story
     assert "NO" in story
     assert "2 x 503" in story
+
+
+def test_a_feature_name_is_no_command_to_the_terminal(scenario: Scenario) -> None:
+    scenario.alerts.update([{**alert("drift"), "id": "2", "drivers": [{"name": "\x1b[2J[red]"}]}], 104.0)
+    console = console_of(terminal=False)
+    print_story(console, scenario, [])
+    assert "\x1b" not in text_of(console)
+    assert r"\x1b[2J[red]" in text_of(console)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -41,13 +42,22 @@ class RunningGateway:
         Further flags of ``weir serve``.
     environ
         Settings as ``WEIR_*`` variables.
+    ca_file
+        The certificate to trust, of a gateway that serves HTTPS.
     """
 
     def __init__(
-        self, models: Path, state: Path, *flags: str, workers: int = 2, environ: dict[str, str] | None = None
+        self,
+        models: Path,
+        state: Path,
+        *flags: str,
+        workers: int = 2,
+        environ: dict[str, str] | None = None,
+        ca_file: Path | None = None,
     ) -> None:
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if ca_file else 'http'}://127.0.0.1:{self.port}"
+        self._verify = ssl.create_default_context(cafile=ca_file) if ca_file else True
         self.state = state
         self.workers = workers
         self.log = state.with_suffix(".log")
@@ -116,7 +126,8 @@ class RunningGateway:
 
     def client(self) -> httpx.Client:
         """Return a client with the admin token."""
-        return httpx.Client(base_url=self.url, headers={"authorization": f"Bearer {TOKEN}"}, timeout=10.0)
+        headers = {"authorization": f"Bearer {TOKEN}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=10.0, verify=self._verify)
 
     def children(self, module: str) -> list[int]:
         """Return the process ids of the tree's children that run a module."""
@@ -138,7 +149,7 @@ class RunningGateway:
 
     def _answers(self, probe: str) -> bool:
         try:
-            return httpx.get(f"{self.url}{probe}", timeout=2.0).status_code == 200
+            return httpx.get(f"{self.url}{probe}", timeout=2.0, verify=self._verify).status_code == 200
         except httpx.TransportError:
             return False
 

@@ -17,12 +17,13 @@ ROW = b'{"instances": [[1, 2, 3]]}'
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
+@pytest.fixture(scope="module", params=[pytest.param("true", id="fast"), pytest.param("false", id="asgi")])
+def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
     folder = tmp_path_factory.mktemp("attacked")
     write_bundle(folder / "models" / "m" / "1", multi_output())
     write_bundle(folder / "models" / "iris" / "1", columns_classifier())
-    with RunningGateway(folder / "models", folder / "weir.db", workers=1) as gateway:
+    environ = {"WEIR_SERVING__FAST_PATH": request.param}
+    with RunningGateway(folder / "models", folder / "weir.db", workers=1, environ=environ) as gateway:
         yield gateway
 
 
@@ -282,6 +283,9 @@ def test_every_admin_operation_needs_the_token(gateway: RunningGateway) -> None:
                 content = body if method in ("POST", "PUT") else None
                 answer = client.request(method, path, content=content, headers={"if-match": '"1"', **headers})
                 is_bearer = headers.get("authorization", "").startswith("Bearer")
+                if is_bearer and answer.status_code == 429:
+                    problem(answer, 429, "sign-in-throttled")
+                    continue
                 problem(answer, 401, "credentials-invalid" if is_bearer else "credentials-missing")
                 assert answer.headers["www-authenticate"] == 'Bearer realm="weir"'
     with gateway.client() as client:

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from tests.end_to_end.running import RunningGateway, free_port
-from tests.models import echo_model, failing_model, multi_output, write_bundle
+from tests.models import echo_model, endless_model, failing_model, multi_output, write_bundle
 
 ROW = {"instances": [[1]]}
 V2_ROW = {"inputs": [{"name": "x", "shape": [1, 1], "datatype": "FP32", "data": [1]}]}
@@ -67,7 +67,8 @@ def test_changed_bytes_under_the_same_version_are_refused_until_they_are_put_bac
             assert "first loaded with sha256:" in why
         readiness = httpx.get(f"{gateway.url}/readyz")
         assert readiness.status_code == 503
-        assert readiness.json()["reasons"] == ["n: its stable version 1 is not loaded"]
+        (reason,) = readiness.json()["reasons"]
+        assert reason.startswith("n: its stable version 1 is not loaded; ")
         refused = httpx.post(f"{gateway.url}/predict/n", json=ROW)
         assert "its stable version 1 is not loaded" in problem(refused, 503, "model-not-ready")
         assert httpx.post(f"{gateway.url}/predict/m", json=ROW).headers["x-model-version"] == "2"
@@ -186,3 +187,40 @@ def test_a_token_that_nobody_gave_is_made_into_a_private_file_and_shown_nowhere(
     log = gateway.log.read_text()
     assert f"admin token: {path}" in log
     assert secret not in log
+
+
+def test_a_new_folder_is_ready_without_being_asked_for_and_no_route_changes(folder: Path) -> None:
+    write_bundle(folder / "m" / "1", echo_model())
+    with serving(folder, WEIR_SERVING__SCAN_S="0.3") as gateway:
+        write_bundle(folder / "m" / "2", failing_model())
+        write_bundle(folder / "n" / "1", echo_model())
+        (folder / "m" / "3").mkdir()
+        (folder / "m" / "3" / "model.onnx").write_bytes(b"not a model")
+        gateway.wait_until(lambda: pinned(gateway, "2") == 200, "noticed")
+        gateway.wait_until(lambda: status_of(gateway, "m", "3")[0] == "refused", "refused")
+        write_bundle(folder / "m" / "3", echo_model())
+        gateway.wait_until(lambda: pinned(gateway, "3") == 200, "repaired")
+        answer = httpx.post(f"{gateway.url}/predict/m", json=ROW)
+        assert (answer.headers["x-model-version"], answer.headers["x-route-revision"]) == ("1", "1")
+        gateway.wait_until(lambda: status_of(gateway, "n", "1")[0] == "ready", "ready")
+        assert httpx.post(f"{gateway.url}/predict/n", json=ROW).status_code == 404
+        body = {"stable": "1", "reason": "first"}
+        with gateway.client() as client:
+            put = client.put("/admin/v1/models/n/route", json=body, headers={"if-match": '"0"'})
+        assert put.status_code == 200, put.text
+        gateway.wait_until(lambda: httpx.post(f"{gateway.url}/predict/n", json=ROW).status_code == 200, "routed")
+
+
+def test_a_model_that_never_answers_is_refused_and_keeps_nobody_else_from_being_served(folder: Path) -> None:
+    write_bundle(folder / "endless/1", endless_model())
+    write_bundle(folder / "m/1", echo_model())
+    gateway = serving(folder, WEIR_SERVING__LOAD_S="1")
+    gateway.start(until="/startupz")
+    try:
+        assert httpx.post(f"{gateway.url}/predict/m", json=ROW).status_code == 200
+        assert status_of(gateway, "endless", "1") == (
+            "refused",
+            "endless version 1 is refused: it was not ready within 1 s",
+        )
+    finally:
+        assert gateway.stop() == 0

@@ -18,7 +18,7 @@ from tritonclient.utils import InferenceServerException
 from gateway.demo.data import CLASSES, load_phishing
 from gateway.demo.graphs import INPUT_NAME
 from tests import models
-from tests.end_to_end.running import RunningGateway
+from tests.end_to_end.running import TOKEN, RunningGateway
 
 Array = npt.NDArray[Any]
 PAGES = load_phishing().values_nd[:12].astype(np.float32)
@@ -117,19 +117,39 @@ def test_without_a_version_the_route_decides(client: triton.InferenceServerClien
     assert answer.get_response()["model_version"] == "2"
 
 
-@pytest.mark.parametrize("binary", [True, False])
-def test_outputs_that_are_asked_for_in_binary_come_as_json(client: triton.InferenceServerClient, binary: bool) -> None:
-    outputs = [triton.InferRequestedOutput("total", binary_data=binary)] if binary else None
+@pytest.mark.parametrize("outputs_binary", [True, False])
+@pytest.mark.parametrize("inputs_binary", [True, False])
+def test_tensors_travel_as_raw_bytes_either_way(
+    client: triton.InferenceServerClient, inputs_binary: bool, outputs_binary: bool
+) -> None:
+    wanted = [triton.InferRequestedOutput("total", binary_data=outputs_binary)]
     x_nd = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.5]], np.float32)
-    answer = client.infer("sums", tensors({"x": x_nd}), outputs=outputs)
+    answer = client.infer("sums", tensors({"x": x_nd}, binary=inputs_binary), outputs=wanted)
     np.testing.assert_array_equal(answer.as_numpy("total"), [[6.0], [15.5]])
-    assert (answer.as_numpy("doubled") is None) == binary
+    assert answer.as_numpy("doubled") is None
+    assert ("data" in answer.get_output("total")) != outputs_binary
 
 
-def test_strings_go_in_and_out(client: triton.InferenceServerClient, folder: Path) -> None:
-    answer = client.infer("iris", tensors(FLOWERS))
+def test_raw_tensors_may_be_packed_by_gzip(client: triton.InferenceServerClient) -> None:
+    ones = tensors({"x": np.ones((5, 3), np.float32)}, binary=True)
+    answer = client.infer("sums", ones, request_compression_algorithm="gzip", response_compression_algorithm="gzip")
+    np.testing.assert_array_equal(answer.as_numpy("total"), [[3.0]] * 5)
+
+
+def test_the_client_s_own_defaults_are_raw_bytes_both_ways(client: triton.InferenceServerClient, folder: Path) -> None:
+    expected = own_answer(folder / "phishing" / "2", {INPUT_NAME: PAGES})
+    answer = client.infer("phishing", tensors({INPUT_NAME: PAGES}, binary=True), "2")
+    np.testing.assert_array_equal(answer.as_numpy("probabilities"), expected["probabilities"])
+    assert answer.as_numpy("label").tolist() == [label.encode() for label in expected["label"]]
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_strings_go_in_and_out(client: triton.InferenceServerClient, folder: Path, binary: bool) -> None:
+    wanted = [triton.InferRequestedOutput(name, binary_data=binary) for name in ("label", "probabilities")]
+    answer = client.infer("iris", tensors(FLOWERS, binary=binary), outputs=wanted)
     expected = own_answer(folder / "iris" / "1", FLOWERS)
-    np.testing.assert_array_equal(answer.as_numpy("label"), expected["label"])
+    labels = [label.decode() if binary else label for label in answer.as_numpy("label").tolist()]
+    assert labels == expected["label"].tolist()
     np.testing.assert_allclose(answer.as_numpy("probabilities"), expected["probabilities"], rtol=1e-6)
 
 
@@ -153,10 +173,15 @@ def test_the_client_raises_with_status_and_words(
     assert words in refused.value.message()
 
 
-def test_binary_tensors_are_refused_with_the_way_out(client: triton.InferenceServerClient) -> None:
-    with pytest.raises(InferenceServerException, match="binary_data=False") as refused:
-        client.infer("phishing", tensors({INPUT_NAME: PAGES}, binary=True))
-    assert refused.value.status() == "400"
+@pytest.mark.parametrize(
+    ("length", "words"),
+    [("nine", "a number of bytes"), ("99999", "the body has"), ("2", "not an inference request")],
+)
+def test_a_length_of_the_json_that_is_none_is_refused(gateway: RunningGateway, length: str, words: str) -> None:
+    headers = {"inference-header-content-length": length}
+    answer = httpx.post(f"{gateway.url}/v2/models/phishing/infer", json=body_of(PAGES), headers=headers)
+    assert answer.status_code == 400
+    assert words in answer.json()["error"]
 
 
 @pytest.mark.parametrize(
@@ -164,6 +189,9 @@ def test_binary_tensors_are_refused_with_the_way_out(client: triton.InferenceSer
     [
         pytest.param("/v2/models/nothing", None, 404, "nothing", id="metadata of an unknown model"),
         pytest.param("/v2/models/phishing/versions/7/ready", None, 404, "7", id="readiness of an unknown version"),
+        pytest.param("/v2/models/nothing/stats", None, 404, "nothing", id="statistics of an unknown model"),
+        pytest.param("/v2/models/phishing/versions/7/stats", None, 404, "7", id="statistics of an unknown version"),
+        pytest.param("/v2/repository/index", {"ready": 1}, 400, "/ready", id="a broken filter"),
         pytest.param("/v2/models/nothing/infer", body_of(PAGES), 404, "nothing", id="unknown model"),
         pytest.param(
             "/v2/models/phishing/infer", body_of(PAGES, datatype="FP16X"), 400, "datatype FP32", id="no datatype"
@@ -200,3 +228,34 @@ def test_flat_and_nested_data_are_the_same(gateway: RunningGateway) -> None:
     answers = [httpx.post(url, json=body_of(PAGES, data=data)) for data in (PAGES.tolist(), PAGES.ravel().tolist())]
     assert answers[0].json()["outputs"] == answers[1].json()["outputs"]
     assert {answer.headers["x-variant"] for answer in answers} == {"pinned"}
+
+
+def test_statistics_count_requests_rows_and_runs(client: triton.InferenceServerClient) -> None:
+    def counts() -> tuple[int, int, int]:
+        (stats,) = client.get_inference_statistics("sums", "1")["model_stats"]
+        assert (stats["name"], stats["version"]) == ("sums", "1")
+        return stats["inference_stats"]["success"]["count"], stats["inference_count"], stats["execution_count"]
+
+    before = counts()
+    client.infer("sums", tensors({"x": np.ones((5, 3), np.float32)}))
+    assert tuple(np.subtract(counts(), before)) == (1, 5, 1)
+    versions = client.get_inference_statistics("phishing")["model_stats"]
+    assert [stats["version"] for stats in versions] == ["1", "2"]
+
+
+def test_the_repository_is_listed_loaded_and_unloaded(client: triton.InferenceServerClient) -> None:
+    index = client.get_model_repository_index()
+    assert {(entry["name"], entry["version"], entry["state"]) for entry in index} >= {
+        ("phishing", "1", "READY"),
+        ("iris", "1", "READY"),
+    }
+    with pytest.raises(InferenceServerException) as refused:
+        client.load_model("phishing")
+    assert refused.value.status() == "401"
+    headers = {"authorization": f"Bearer {TOKEN}"}
+    with pytest.raises(InferenceServerException, match="'config' is refused"):
+        client.load_model("phishing", headers=headers, config="{}")
+    client.load_model("phishing", headers=headers)
+    with pytest.raises(InferenceServerException) as in_use:
+        client.unload_model("sums", headers=headers)
+    assert in_use.value.status() == "409"

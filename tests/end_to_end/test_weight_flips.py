@@ -60,13 +60,16 @@ class Admins:
                         self.written_at[put.json()["revision"]] = time.monotonic()
 
 
-@pytest.fixture(scope="module")
-def storm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningGateway, Admins, list[Exchange]]]:
+@pytest.fixture(scope="module", params=[pytest.param("true", id="fast"), pytest.param("false", id="asgi")])
+def storm(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[RunningGateway, Admins, list[Exchange]]]:
     """Give the gateway after the storm, the administrators' memory and the clients' exchanges."""
     folder = tmp_path_factory.mktemp("flips")
     for version in "123":
         write_bundle(folder / "models" / "m" / version, multi_output())
-    with RunningGateway(folder / "models", folder / "weir.db", "--stable", "m=1") as gateway:
+    environ = {"WEIR_SERVING__FAST_PATH": request.param}
+    with RunningGateway(folder / "models", folder / "weir.db", "--stable", "m=1", environ=environ) as gateway:
         for version in "123":
             gateway.wait_for_workers("m", version)
         admins = Admins(gateway)

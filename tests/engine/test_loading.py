@@ -283,3 +283,23 @@ def test_golden_rows_serve_where_synthetic_ones_would_fail(tmp_path: Path) -> No
     assert "it fails on synthetic rows" in refusal(tmp_path / "1", model)
     rows = {"instances": [{"raw": 10}, {"raw": 11}], "predictions": [1, 2]}
     assert golden(tmp_path / "2", model, rows).max_batch_rows == 128
+
+
+def test_a_model_that_never_answers_is_refused_at_the_deadline(tmp_path: Path) -> None:
+    bundle = bundle_of(tmp_path, models.endless_model())
+    with pytest.raises(VersionRefused, match=r"not ready within 0\.2 s"):
+        load_version(bundle, serving=ServingSettings(load_s=0.2))
+
+
+def test_a_tensor_model_of_fixed_batch_size_is_fed_in_pieces(tmp_path: Path) -> None:
+    node = helper.make_node("GlobalAveragePool", ["image"], ["mean"])
+    version = servable_of(tmp_path, graph_of([node], [floats("image", 2, 3, 4, 4)], [floats("mean", 2, 3, 1, 1)]))
+    images = np.random.default_rng(1).random((5, 3, 4, 4), np.float32)
+    (mean,) = version.run({"image": images}, 5).raw
+    np.testing.assert_allclose(mean, images.mean(axis=(2, 3), keepdims=True), rtol=1e-5)
+
+
+def test_a_matrix_too_wide_to_be_features_is_refused(tmp_path: Path) -> None:
+    wide = graph_of([helper.make_node("ReduceSum", ["x"], ["y"])], [floats("x", "n", 2**31 - 1)], [floats("y")])
+    with pytest.raises(VersionRefused, match="at most 65536"):
+        load_version(bundle_of(tmp_path, wide))

@@ -1,6 +1,7 @@
 """The data plane over ASGI: what clients read, how requests are refused, and that nothing of the inside leaks."""
 
 import asyncio
+import gzip
 import json
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, MutableMapping
@@ -20,7 +21,9 @@ from gateway.http.gateway_app import GatewayApp
 from gateway.http.predict import PredictEndpoint
 from gateway.http.probes import Readiness, probe_routes
 from gateway.http.request_counts import RequestCounts
-from gateway.http.v2 import v2_routes
+from gateway.http.scoring_server import scoring_server_routes
+from gateway.http.v1 import v1_routes
+from gateway.http.v2 import EXTENSIONS, v2_routes
 from gateway.metrics.shared import SharedCounters
 from gateway.pipeline import Pipeline
 from gateway.routing.document import CanaryRoute, RouteDocument
@@ -30,6 +33,7 @@ from tests.serving import THREADED, counted, servable_of
 from tests.test_pipeline import Notes
 
 LIMIT = 2_000
+GZIP = {"content-encoding": "gzip"}
 BODY = {"instances": [{"x": 1}, {"x": 2}]}
 X = {"name": "x", "shape": [2, 1], "datatype": "FP32", "data": [1, 2]}
 Message = MutableMapping[str, Any]
@@ -88,7 +92,8 @@ class Front:
         pipeline = Pipeline(Notes())
         pipeline.table = self._keeper.build(self.routes, self.versions)
         self.readiness = Readiness(pipeline, is_settled=lambda: self.is_settled, store_is_up=lambda: self.store_is_up)
-        routes = [*probe_routes(self.readiness), *v2_routes(pipeline, self.readiness, "1.2.3")]
+        routes = [*probe_routes(self.readiness), *v2_routes(pipeline, self.readiness, "1.2.3"), *v1_routes(pipeline)]
+        routes += scoring_server_routes(self.readiness, "1.2.3")
         routes += [Route("/metrics", crash), Route("/openapi.json", no_store)]
         predict = PredictEndpoint(pipeline, key_header="X-Route-Key", body_bytes=LIMIT)
         return GatewayApp(predict, Router(routes), RequestCounts(self._counters))
@@ -245,7 +250,7 @@ def test_an_endless_upload_is_stopped(front: Front) -> None:
         ({"content-type": "application/x-www-form-urlencoded"}, 200),
         ({"content-type": "multipart/form-data"}, 415),
         ({"content-type": ""}, 415),
-        ({"content-encoding": "gzip"}, 415),
+        ({"content-encoding": "br"}, 415),
         ({"content-encoding": "identity"}, 200),
         ({}, 200),
     ],
@@ -384,7 +389,7 @@ def test_whatever_is_wrong_with_a_request_of_the_protocol_is_400(front: Front, c
 
 
 def test_metadata_follows_the_protocol(front: Front) -> None:
-    assert front("GET", "/v2").json() == {"name": "weir", "version": "1.2.3", "extensions": []}
+    assert front("GET", "/v2").json() == {"name": "weir", "version": "1.2.3", "extensions": list(EXTENSIONS)}
     assert front("GET", "/v2/models/m").json() == {
         "name": "m",
         "versions": ["1", "2"],
@@ -403,7 +408,8 @@ def test_metadata_follows_the_protocol(front: Front) -> None:
 def test_readiness_waits_for_every_routed_model(front: Front) -> None:
     response = front("GET", "/readyz")
     assert response.status_code == 503
-    assert response.json()["reasons"] == ["gone: its stable version 1 is not loaded"]
+    (reason,) = response.json()["reasons"]
+    assert reason.startswith("gone: its stable version 1 is not loaded; ")
     assert front("GET", "/v2/health/ready").status_code == 503
     del front.routes["gone"]
     assert front("GET", "/readyz").json() == {"status": "ready", "reasons": [], "degraded": []}
@@ -434,3 +440,77 @@ def test_a_worker_that_drains_is_not_ready(front: Front) -> None:
     front("GET", "/livez")
     front.readiness.draining = True
     assert front.readiness.reasons() == ["draining: this worker is about to stop"]
+
+
+def test_a_body_may_be_packed_by_gzip(front: Front) -> None:
+    packed = gzip.compress(json.dumps(BODY).encode())
+    assert front("POST", "/predict/m", content=packed, headers=GZIP).json()["predictions"] == [20.0, 30.0]
+    assert front("POST", "/invocations", content=packed, headers=GZIP).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("packed", "status", "slug"),
+    [
+        pytest.param(gzip.compress(b" " * (LIMIT + 1)), 413, "body-too-large", id="too large unpacked"),
+        pytest.param(gzip.compress(b"0" * 10_000_000)[:LIMIT], 413, "body-too-large", id="a bomb"),
+        pytest.param(gzip.compress(b"{}")[:-1], 400, "body-malformed", id="cut off"),
+        pytest.param(gzip.compress(b"{}") + gzip.compress(b"{}"), 400, "body-malformed", id="something behind it"),
+        pytest.param(b"{}", 400, "body-malformed", id="not packed"),
+        pytest.param(b"", 400, "body-malformed", id="nothing"),
+    ],
+)
+def test_what_cannot_be_unpacked_is_refused(front: Front, packed: bytes, status: int, slug: str) -> None:
+    problem(front("POST", "/predict/m", content=packed, headers=GZIP), status, slug)
+
+
+def test_the_first_protocol_of_kserve_predicts(front: Front) -> None:
+    response = front("POST", "/v1/models/m:predict", json=BODY)
+    assert (response.status_code, response.json()) == (200, {"predictions": [20.0, 30.0]})
+    assert response.headers["x-model-version"] == "1"
+    labels = front("POST", "/v1/models/iris:predict", json={"instances": [[0.0] * 4]}).json()
+    assert len(labels["predictions"]) == 1
+    assert list(labels) == ["predictions"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "words"),
+    [
+        ("POST", "/v1/models/nothing:predict", 404, "nothing"),
+        ("POST", "/v1/models/m:predict", 400, "/instances"),
+        ("POST", "/v1/models/m:explain", 405, "POST"),
+        ("GET", "/v1/models/m:predict", 405, "GET"),
+        ("GET", "/v1/models/nothing", 404, "nothing"),
+        ("GET", "/v1/models/m/metadata", 404, "/v1/models/m/metadata"),
+    ],
+)
+def test_errors_of_the_first_protocol_have_its_own_body(
+    front: Front, method: str, path: str, status: int, words: str
+) -> None:
+    response = front(method, path, **({"json": {}} if method == "POST" else {}))
+    assert words in protocol_error(response, status)
+
+
+def test_the_first_protocol_lists_models_and_their_readiness(front: Front) -> None:
+    assert front("GET", "/v1/models").json() == {"models": ["gone", "iris", "m"]}
+    assert front("GET", "/v1/models/m").json() == {"name": "m", "ready": True}
+    gone = front("GET", "/v1/models/gone")
+    assert (gone.status_code, gone.json()) == (503, {"name": "gone", "ready": False})
+
+
+def test_the_scoring_server_asks_the_default_model(front: Front) -> None:
+    front.routes = {"m": front.routes["m"]}
+    body = {"dataframe_split": {"columns": ["x"], "data": [[1], [2]]}}
+    assert front("POST", "/invocations", json=body).json() == {"predictions": [20.0, 30.0]}
+    body["dataframe_split"]["data"] = [[1], ["2"]]
+    document = problem(front("POST", "/invocations", json=body), 422, "input-rejected")
+    assert document["errors"][0]["pointer"] == "/dataframe_split/data/1/0"
+    problem(
+        front("POST", "/invocations", content="x", headers={"content-type": "text/csv"}), 415, "media-type-unsupported"
+    )
+
+
+def test_the_scoring_server_says_how_it_is(front: Front) -> None:
+    assert front("GET", "/version").text == "1.2.3"
+    assert [front("GET", path).status_code for path in ("/ping", "/health")] == [503, 503]
+    front.routes = {"m": front.routes["m"]}
+    assert [front("GET", path).status_code for path in ("/ping", "/health")] == [200, 200]

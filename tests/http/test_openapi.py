@@ -19,13 +19,14 @@ from gateway.control import Control
 from gateway.engine.loading import load_version
 from gateway.engine.version import ServableVersion
 from gateway.errors import RequestInvalid
-from gateway.http.gateway_app import _INFER, _PREDICT
+from gateway.http.auth import BearerToken
 from gateway.http.openapi import describe
 from gateway.http.openapi_answers import problem_types
 from gateway.http.openapi_models import answer_schema, example_request, feature_schema, request_schema
 from gateway.http.predict import plain_body
 from gateway.http.probes import Readiness
 from gateway.http.router import build_router
+from gateway.http.targets import target_of
 from gateway.http.watch_proxy import WatchProxy
 from gateway.pipeline import Answer, Call, Pipeline
 from gateway.routing.table import ModelRoute, RouteTable
@@ -86,7 +87,16 @@ def registered(tmp_path: Path) -> set[tuple[str, str]]:
     readiness = Readiness(pipeline, is_settled=lambda: True, store_is_up=lambda: True)
     control = Control(nobody, nobody, SystemClock(), repository=nobody)
     proxy = WatchProxy(tmp_path / "watch.sock")
-    router = build_router(pipeline, readiness, control, nobody, proxy, token="t", product_version="1")
+    router = build_router(
+        pipeline,
+        readiness,
+        control,
+        nobody,
+        proxy,
+        authenticate=BearerToken("t"),
+        counters=tmp_path,
+        product_version="1",
+    )
     routes = [route for route in router.routes if isinstance(route, Route)]
     assert len(routes) == len(router.routes)
     return {(method, route.path) for route in routes for method in route.methods or () if method != "HEAD"}
@@ -110,15 +120,16 @@ def test_the_document_is_valid(document: dict[str, Any]) -> None:
 def test_the_router_and_the_document_list_the_same_routes(
     document: dict[str, Any], registered: set[tuple[str, str]]
 ) -> None:
-    inference = {("POST", path) for _, path, _ in operations(document) if _PREDICT.fullmatch(path)}
-    inference |= {("POST", path) for _, path, _ in operations(document) if _INFER.fullmatch(path)}
+    inference = {("POST", path) for _, path, _ in operations(document) if target_of(path)}
     assert {(method, path) for method, path, _ in operations(document)} == registered | inference
 
 
 def test_every_way_to_infer_is_there(document: dict[str, Any]) -> None:
     wanted = {"/predict", "/predict/{model}", "/predict/absent", *(f"/predict/{name}" for name in GRAPHS)}
     wanted |= {"/v2/models/{model}/infer", "/v2/models/{model}/versions/{version}/infer"}
-    posts = {path for method, path, _ in operations(document) if method == "POST" and "/admin/" not in path}
+    wanted |= {"/v1/models/{model}:predict", "/invocations"}
+    posts = {path for method, path, _ in operations(document) if method == "POST"}
+    posts = {path for path in posts if not path.startswith(("/admin/", "/v2/repository/"))}
     assert posts == wanted
 
 
@@ -138,14 +149,15 @@ def test_operations_have_names_of_their_own(document: dict[str, Any]) -> None:
 def test_every_answer_carries_the_request_id_and_a_prediction_says_who_answered(document: dict[str, Any]) -> None:
     for _, path, operation in operations(document):
         assert all("x-request-id" in answer["headers"] for answer in operation["responses"].values())
-        if _PREDICT.fullmatch(path) or _INFER.fullmatch(path):
+        if target_of(path):
             assert operation["responses"]["200"]["headers"].keys() >= {"x-model-version", "x-variant", "server-timing"}
 
 
-def test_only_the_admin_api_needs_the_token(document: dict[str, Any]) -> None:
+def test_only_what_changes_something_or_tells_of_the_inside_needs_the_token(document: dict[str, Any]) -> None:
     for _, path, operation in operations(document):
-        assert ("security" in operation) == path.startswith("/admin/")
-        assert ("401" in operation["responses"]) == path.startswith("/admin/")
+        is_guarded = path.startswith(("/admin/", "/v2/repository/models/"))
+        assert ("security" in operation) == is_guarded
+        assert ("401" in operation["responses"]) == is_guarded
 
 
 @pytest.mark.parametrize("name", GRAPHS)

@@ -90,6 +90,12 @@ def test_what_passes_says_when_to_come_back() -> None:
     assert body["reason"] == "watch_unavailable"
 
 
+def test_too_many_failed_sign_ins_say_when_to_come_back() -> None:
+    status, headers, _ = told(errors.SignInThrottled(7))
+    assert (status, headers["retry-after"]) == (429, "7")
+    assert "www-authenticate" not in headers
+
+
 def test_missing_credentials_say_how_to_bring_them() -> None:
     _, headers, _ = told(errors.CredentialsInvalid())
     assert headers["www-authenticate"] == 'Bearer realm="weir"'

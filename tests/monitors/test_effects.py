@@ -96,3 +96,13 @@ def test_a_constant_reference_notices_another_value() -> None:
     feature = FeatureProfile("x", "number", cells, (0, 500, 0, 0, 0))
     found = feature_effects("x", cells, cells.count(np.full(300, 4.0)), feature)
     assert found.wasserstein == 1.0
+
+
+def test_a_few_known_values_among_unseen_ones_are_no_drift() -> None:
+    cells = Cells("categories", categories=("red", "green"))
+    profile = FeatureProfile("colour", "category", cells, (0, 500, 500, 0, 0, 0))
+    effects = feature_effects("colour", cells, np.array([0, 3, 0, 0, 0, 297]), profile)
+    moved = effects.moved()
+    assert moved is not None
+    assert (moved.excess, moved.after) == (0.0, "unseen 99 %")
+    assert effects.strayed().effect == 0.99

@@ -122,6 +122,39 @@ def set_in(*path: str | int, value: Any) -> Callable[[dict[str, Any]], None]:
             set_in("output", "confidence", "top1_counts", value=[]), "$.output.confidence.top1_counts", "20", id="top1"
         ),
         pytest.param(set_in("output", "kind", value="regression"), "$.output.value", "none", id="regression"),
+        pytest.param(set_in("rows", value=-1), "$.rows", "2^53", id="negative rows"),
+        pytest.param(
+            set_in("features", 0, "counts", 0, value=2**53 + 1), "$.features[0] (https).counts", "2^53", id="huge count"
+        ),
+        pytest.param(
+            set_in("features", 0, "counts", 0, value=1), "$.features[0] (https).counts", "found 101", id="sum of counts"
+        ),
+        pytest.param(
+            set_in("features", 1, "cells", "points", value=list(range(5000))),
+            "$.features[1] (age).cells", "at most 4096", id="cells",
+        ),
+        pytest.param(
+            set_in("features", 0, "cells", "kind", value="categories"),
+            "$.features[0] (https).cells.kind", "number", id="kind of cells",
+        ),
+        pytest.param(
+            set_in("features", 0, "cells", "categories", value=["a"]),
+            "$.features[0] (https).cells.categories", "values", id="categories of a number",
+        ),
+        pytest.param(
+            set_in("output", "class_counts", value=[100, 100]), "$.output.class_counts", "at most 100", id="answers"
+        ),
+        pytest.param(
+            set_in("output", "confidence", "rows", value=101), "$.output.confidence.rows", "0 to 100", id="scored rows"
+        ),
+        pytest.param(
+            set_in("output", "confidence", "margin_counts", 0, value=10**9),
+            "$.output.confidence.margin_counts", "add up to 100", id="histogram",
+        ),
+        pytest.param(
+            set_in("features", value=[json.loads(profile(9).to_json())["features"][1]] * 100_001),
+            "$.features", "at most 100000", id="features",
+        ),
     ],
 )  # fmt: skip
 def test_a_wrong_document_is_refused_by_place(edit: Callable[[dict[str, Any]], None], where: str, what: str) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from monitors.gauges import GAUGES
-from monitors.records import Alert, FaultTotals, ShadowComparison, StreamInfo, StreamKey, Variant
+from monitors.records import UNSEEN_CODE, Alert, FaultTotals, ShadowComparison, StreamInfo, StreamKey, Variant
 from monitors.service import MonitorService
 from monitors.thresholds import Thresholds
 from tests.monitors.material import (
@@ -17,6 +17,7 @@ from tests.monitors.material import (
     MemoryAlertStore,
     info,
     observe,
+    profile,
     rows,
 )
 
@@ -47,6 +48,8 @@ class Scene:
                 values_nd[:, :2] = np.nan
             if broken == "constant":
                 values_nd[:, 0], values_nd[:, 1] = 0.5, 40.0
+            if broken == "unseen":
+                values_nd[:, 2] = UNSEEN_CODE
             if broken == "nan answers":
                 scores_nk = np.full((n, 2), np.nan)
             self.service.take(
@@ -197,9 +200,23 @@ def test_silence_of_the_stable_version_is_an_alert_that_ends_with_the_silence() 
     scene.live(2)
     for _ in range(31):
         scene.pass_tick()
-    assert (scene.alert("no-data").state, scene.alert("no-data").severity) == ("warn", "warning")
+    alert = scene.alert("no-data")
+    assert (alert.state, alert.severity) == ("warn", "warning")
+    words = "phishing version 1 (stable), no-data{}: traffic last row 00:16:43Z -> no row for 63 s"
+    assert alert.summary == words.format("")
     scene.live(4)
-    assert scene.alert("no-data").state == "resolved"
+    over = scene.alert("no-data")
+    assert over.state == "resolved"
+    assert over.summary == words.format(" until 00:17:50Z")
+
+
+def test_a_feature_of_unseen_categories_is_one_alert_that_says_so() -> None:
+    scene = Scene()
+    scene.live(4)
+    scene.live(4, broken="unseen")
+    assert scene.states() == {"data-quality": "firing"}
+    assert [driver.after for driver in scene.alert("data-quality").drivers] == ["unseen 100 %"]
+    assert "no value" not in scene.alert("data-quality").summary
 
 
 def test_requests_that_the_contract_refused_are_a_quality_signal() -> None:
@@ -237,6 +254,31 @@ def test_an_unusable_reference_is_reported_and_does_not_stop_the_watch() -> None
     version = scene.service.report("phishing")["versions"][1]
     assert not version["has_reference"]
     assert "not JSON" in version["reference_error"]
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        pytest.param(b'"counts": [%d,' % 10**30, id="count beyond any integer"),
+        pytest.param(b'"counts": [-1,', id="negative count"),
+        pytest.param(b'"counts": [7,', id="sum"),
+        pytest.param(b'"counts": [1e999,', id="infinite"),
+        pytest.param(b'"counts": [' + b"[" * 100_000, id="deep"),
+    ],
+)
+def test_a_hostile_reference_is_refused_and_counted_and_the_watch_goes_on(hostile: bytes) -> None:
+    scene = Scene()
+    text = b"".join(profile(100).to_json().split()).replace(b'"counts":[0,', hostile, 1)
+    assert hostile in text
+    for _ in range(2):
+        scene.service.take_info(info("2", reference=text))
+    scene.live(2, version="2")
+    scene.live(4)
+    assert scene.service.refused_records == 1
+    known, refused = scene.service.report("phishing")["versions"]
+    assert (known["has_reference"], refused["has_reference"]) == (True, False)
+    assert refused["reference_error"]
+    assert [stream["rows"] for stream in scene.service.report("phishing")["streams"]] == [300, 300]
 
 
 def test_records_that_do_not_fit_are_counted_and_refused() -> None:
@@ -279,6 +321,28 @@ def test_the_report_is_json_and_has_what_is_drawn() -> None:
     assert sum(share["share"] for share in stable["predictions"]) == pytest.approx(1.0)
     assert stable["confidence"]["collapse_index"] < 0.2
     assert shadow["shadow"] == {"rows": 2, "agreement": 0.5, "score_difference": 0.5}
+
+
+def test_the_report_says_of_when_its_window_is_and_what_came_since() -> None:
+    scene = Scene()
+    scene.live(1, n=5)
+    scene.live(1)
+    full_s = scene.clock.now_s - TICK_S - 1.0
+    scene.live(6, n=10)
+    stream = scene.service.report("phishing")["streams"][0]
+    judged_s = full_s + 3 * TICK_S
+    assert (stream["rows"], stream["rows_since"], stream["rows_total"]) == (320, 40, 365)
+    assert (stream["window_from"], stream["window_to"]) == (full_s, judged_s)
+    for _ in range(10):
+        scene.pass_tick()
+    assert scene.service.report("phishing")["streams"][0]["window_to"] == judged_s
+
+
+def test_a_stream_that_was_never_judged_has_no_window() -> None:
+    scene = Scene()
+    scene.service.take(observe(rows(scene.rng, 5), scene.clock.now_s))
+    stream = scene.service.report("phishing")["streams"][0]
+    assert (stream["window_from"], stream["window_to"], stream["rows_since"]) == (None, None, 5)
 
 
 def test_every_gauge_is_declared_and_states_exist_before_any_alert() -> None:

@@ -117,7 +117,7 @@ def test_reader_and_schema_reject_the_same_and_name_the_place(document: dict[str
 
 def test_every_fault_is_named_with_what_was_expected_and_found() -> None:
     faults = faults_of(b"schema_version: 1\nserving: {threads: -2, canary_slice_ms: 0}\n")
-    assert faults == {"/serving/threads": ("more than 0", "-2"), "/serving/canary_slice_ms": ("more than 0", "0.0")}
+    assert faults == {"/serving/threads": ("at least 1", "-2"), "/serving/canary_slice_ms": ("more than 0", "0.0")}
 
 
 def test_a_doubled_key_is_refused() -> None:

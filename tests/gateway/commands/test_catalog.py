@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import onnx
 import pytest
 import typer
 from sklearn.datasets import load_diabetes, load_iris
@@ -83,6 +84,16 @@ def test_models_of_a_folder_that_is_not_there_fails(tmp_path: Path) -> None:
     result = weir("models", tmp_path / "nowhere")
     assert result.exit_code == 1
     assert "is not a folder" in result.stdout
+    assert f"no version found in {tmp_path / 'nowhere'}" in result.stdout
+
+
+def test_names_of_a_model_are_no_commands_to_the_terminal(tmp_path: Path) -> None:
+    graph = onnx.load_model_from_string(models.echo_model())
+    graph.graph.input[0].name = graph.graph.node[0].input[0] = "x\x1b[2J[red]"
+    models.write_bundle(tmp_path / "m" / "1", graph.SerializeToString())
+    result = weir("models", tmp_path)
+    assert "\x1b" not in result.stdout
+    assert r"x\x1b[2J[red]" in result.stdout
 
 
 def test_profile_writes_the_reference_of_a_table_pipeline(tmp_path: Path, iris_table: Path) -> None:
@@ -146,6 +157,25 @@ def test_profile_says_what_is_wrong(tmp_path: Path, model: str, version: str, me
     assert result.exit_code == 1
     assert result.stderr.startswith("weir: ")
     assert message in result.stderr
+
+
+def test_profile_refuses_a_table_with_more_categories_than_a_profile_holds(tmp_path: Path) -> None:
+    categories = ", ".join(f"c{i}" for i in range(5000))
+    manifest = (
+        "schema_version: 1\ninterface: {features: "
+        f"[{{name: petal_length}}, {{name: petal_width}}, {{name: sepal, categories: [{categories}]}}]}}\n"
+    )
+    models.write_bundle(tmp_path / "iris" / "1", models.columns_classifier(), **{"model.yaml": manifest})
+    table = write_csv(tmp_path / "rows.csv", ["petal_length", "petal_width", "sepal"], [[1.0, 2.0, "c1"]])
+    result = weir("profile", tmp_path, "iris", "1", "--table", table)
+    assert result.exit_code == 1
+    assert "at most 4096 cells, found 5000" in result.stderr
+
+
+def test_profile_names_the_folder_that_is_not_there(tmp_path: Path, iris_table: Path) -> None:
+    out = tmp_path / "nodir" / "profile.json"
+    result = weir("profile", tmp_path, "iris", "1", "--table", iris_table, "--out", out)
+    assert (result.exit_code, result.stderr) == (1, f"weir: the folder {out.parent} does not exist\n")
 
 
 def test_schema_prints_the_committed_schema() -> None:
