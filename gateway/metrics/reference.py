@@ -13,7 +13,7 @@ _HEAD = """\
 
 Everything on `/metrics`. This page is generated from `gateway/metrics/catalogue.py` by `scripts/generate`.
 
-Counters and histograms are sums over all workers since the gateway first started, those that have ended included; they
+Counters and histograms are sums over all workers since this gateway was started, those that have ended included; they
 never go back. Gauges speak of the workers that are alive. Durations are in seconds, ratios between 0 and 1.
 
 ## All metrics

@@ -23,7 +23,7 @@ class Duration:
 
 @dataclass(slots=True)
 class VersionStatistics:
-    """Requests, rows and session runs of one version since the gateway's first start; three different counts.
+    """Requests, rows and session runs of one version since this gateway was started; three different counts.
 
     ``success`` times requests from their first byte to their answer, ``compute_infer`` times session runs. How long
     refused requests took is not measured.
