@@ -16,10 +16,16 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version as distribution_version
 from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
 
 import uvicorn
 import uvloop
 
+from gateway.admission.door import Door
+from gateway.admission.gate import TICK_S, Gate
+from gateway.admission.gate_metrics import GateMetrics
+from gateway.admission.limit import ConcurrencyLimit
 from gateway.apply_delay import ApplyDelay
 from gateway.arms import ArmKeeper
 from gateway.catalog.bundle import BundleLimits
@@ -31,11 +37,14 @@ from gateway.codec.configuration import decode_settings
 from gateway.commands.reference_hints import hints_of
 from gateway.control import Control
 from gateway.engine.version import ServableVersion
+from gateway.failure_feed import FailureFeed
 from gateway.heartbeat import BEAT_EVERY_S, Heartbeat
+from gateway.http.admin import ControlAccess
 from gateway.http.auth import BearerToken
 from gateway.http.connection import connection_protocol
 from gateway.http.draining import CompanionServer, DrainingServer
-from gateway.http.fast_path import FastPath, fast_protocol
+from gateway.http.exchange import FastPath
+from gateway.http.fast_path import fast_protocol
 from gateway.http.gateway_app import GatewayApp
 from gateway.http.predict import PredictEndpoint
 from gateway.http.probes import Readiness
@@ -46,8 +55,11 @@ from gateway.http.watch_proxy import WatchProxy
 from gateway.loading import version_loader
 from gateway.logs import configure_logging
 from gateway.metrics.shared import SharedCounters
+from gateway.metrics.totals import read_counters
 from gateway.observers import Observers
 from gateway.pipeline import Pipeline
+from gateway.residents import Residents
+from gateway.resting import RestKeeper
 from gateway.roster import Roster
 from gateway.routing.document import RouteDocument
 from gateway.rundir import RunDirectory
@@ -55,13 +67,17 @@ from gateway.settings import Settings
 from gateway.shadow_feed import ShadowFeed
 from gateway.shadow_jobs import pack_jobs
 from gateway.state.ledger import Ledger
-from gateway.state.sqlite import SqliteStore
+from gateway.state.opening import open_store
 from gateway.tap import Tap
 from gateway.tls import server_context
 from gateway.types import Actor
+from monitors.ports import Clock
 from monitors.records import Observation
 from monitors.transport.channel import ChannelSender
 from monitors.transport.frames import encode_frame
+
+if TYPE_CHECKING:
+    from gateway.grpc.server import GrpcServer
 
 __all__ = ["Worker", "main"]
 
@@ -79,7 +95,7 @@ class Worker:
         clock = SystemClock()
         self._settings = settings
         self._counters = SharedCounters.create(run_dir.counters, name, role="worker", capacity=65_536)
-        self._store = SqliteStore(settings.state)
+        self._store = open_store(settings, os.environ)
         ledger = Ledger(self._store, clock)
         limits = BundleLimits(external_data_bytes=settings.serving.external_data_bytes)
         repository = Repository(settings.models, limits=limits)
@@ -96,15 +112,29 @@ class Worker:
             rows_per_s=settings.monitor.rows_per_s,
             key_salt=run_dir.key_salt(),
         )
+        self._failures = self._failure_feed(run_dir, name, clock)
         self._feed = ShadowFeed(self._shadow, lambda jobs: encode_frame(pack_jobs(jobs)), self._counters, clock)
         self._keeper = ArmKeeper(loop, self._counters, settings)
+        admission = settings.admission
+        limit = ConcurrencyLimit(latency_target_s=admission.latency_target_ms / 1e3, most=admission.max_in_flight)
+        self._gate = Gate(limit, now_s=perf_counter())
+        self._gate_metrics = GateMetrics(self._gate, self._counters)
         self._pipeline = Pipeline(
-            Observers(self._counters, self._tap, self._feed),
+            Observers(self._counters, self._tap, self._feed, self._gate, self._failures),
+            gate=self._gate,
             queue_rows=settings.limits.queue_rows,
             timeout_s=settings.limits.request_timeout_s,
         )
         self._apply_delay = ApplyDelay(self._counters, clock)
         self._loaded: Mapping[tuple[str, str], ServableVersion] = {}
+        self._residents = Residents(self._counters)
+        serving = settings.serving
+        self._rest = RestKeeper(
+            clock,
+            budget_bytes=serving.memory_budget_mb << 20,
+            idle_ttl_s=serving.idle_ttl_s,
+            uses=self._keeper.uses,
+        )
         self._roster = Roster(
             self._store,
             repository,
@@ -117,24 +147,32 @@ class Worker:
                 on_disk, route, residency, limit=settings.serving.resident_versions
             ),
             publish=self._publish,
+            rest=self._rest if serving.memory_budget_mb or serving.idle_ttl_s else None,
         )
         self.readiness = Readiness(
-            self._pipeline, is_settled=lambda: self._roster.is_settled, store_is_up=lambda: self._roster.store_is_up
+            self._pipeline,
+            is_settled=lambda: self._roster.is_settled,
+            store_is_up=lambda: self._roster.store_is_up,
+            unreadable=lambda: self._roster.unreadable,
         )
         self._proxy = WatchProxy(run_dir.watch_http_socket)
+        control = Control(ledger, self._store, clock, repository=repository)
+        authenticate = BearerToken(run_dir.admin_token(), throttle=SignInThrottle(clock, self._counters))
         router_of = partial(
             build_router,
             self._pipeline,
             self.readiness,
-            Control(ledger, self._store, clock, repository=repository),
+            control,
             self._roster.call,
             self._proxy,
-            authenticate=BearerToken(run_dir.admin_token(), throttle=SignInThrottle(clock, self._counters)),
+            authenticate=authenticate,
             counters=run_dir.counters,
             product_version=distribution_version("weir"),
         )
+        door = Door(admission, self._counters)
+        self.grpc = None if settings.grpc_port is None else self._grpc_server(door, control, authenticate, run_dir)
         predict = PredictEndpoint(
-            self._pipeline, key_header=settings.routing.key_header, body_bytes=settings.limits.body_bytes
+            self._pipeline, door, key_header=settings.routing.key_header, body_bytes=settings.limits.body_bytes
         )
         counts = RequestCounts(self._counters)
         if settings.admin_port is None:
@@ -143,13 +181,50 @@ class Worker:
             self.asgi = GatewayApp(predict, router_of(side="public"), counts)
             self.admin_asgi = GatewayApp(None, router_of(side="admin"), counts)
         fast_path = FastPath(
-            self._pipeline, counts, key_header=settings.routing.key_header, body_bytes=settings.limits.body_bytes
+            self._pipeline, counts, door, key_header=settings.routing.key_header, body_bytes=settings.limits.body_bytes
         )
         patience_s = settings.limits.read_timeout_s
         is_fast = settings.serving.fast_path
         self.admin_protocol = connection_protocol(patience_s)
         self.protocol = fast_protocol(fast_path, patience_s) if is_fast else self.admin_protocol
         self._tasks: list[asyncio.Task[None]] = []
+
+    def _grpc_server(
+        self, door: Door, control: Control, authenticate: BearerToken, run_dir: RunDirectory
+    ) -> GrpcServer:
+        from gateway.grpc.building import build_server  # its packages are an extra
+
+        return build_server(
+            self._settings,
+            self._pipeline,
+            door,
+            self.readiness,
+            self._counters,
+            access=ControlAccess(control, self._roster.call),
+            authenticate=authenticate.actor,
+            read_series=lambda: self._roster.call(read_counters, run_dir.counters),
+            product_version=distribution_version("weir"),
+        )
+
+    def _failure_feed(self, run_dir: RunDirectory, name: str, clock: Clock) -> FailureFeed | None:
+        """Return what brings failures to the prediction log, where there is one."""
+        log = self._settings.prediction_log
+        if log.path is None:
+            return None
+        return FailureFeed(
+            self._watch,
+            lambda block: encode_frame(block),
+            self._counters,
+            clock,
+            worker=name,
+            key_salt=run_dir.key_salt(),
+            per_s=log.failures_per_s,
+        )
+
+    def _flush_tap(self) -> None:
+        self._tap.flush()
+        if self._failures is not None:
+            self._failures.flush()
 
     async def start(self) -> None:
         """Load what the routes need, then keep in step with the store.
@@ -166,7 +241,8 @@ class Worker:
         every_s = self._settings.serving.refresh_ms / 1e3
         self._tasks = [
             asyncio.create_task(_repeat(every_s, self._tick), name="roster"),
-            asyncio.create_task(_repeat(_TAP_FLUSH_S, _awaitable(self._tap.flush)), name="tap"),
+            asyncio.create_task(_repeat(TICK_S, _awaitable(self._tick_gate)), name="gate"),
+            asyncio.create_task(_repeat(_TAP_FLUSH_S, _awaitable(self._flush_tap)), name="tap"),
             asyncio.create_task(_repeat(_SHADOW_FLUSH_S, _awaitable(self._feed.flush)), name="shadow-feed"),
         ]
 
@@ -174,13 +250,15 @@ class Worker:
         """Say that this worker is about to stop: readiness first."""
         self.readiness.draining = self._roster.draining = True
         await self._roster.announce()
+        if self.grpc is not None:
+            self.grpc.drain()
 
     async def stop(self) -> None:
         """End in the reverse order of the start; what the channels hold is sent if they take it at once."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tap.flush()
+        self._flush_tap()
         self._feed.flush()
         await self._watch.close()
         await self._shadow.close()
@@ -189,8 +267,13 @@ class Worker:
         self._keeper.close()
         self._store.close()
 
+    def _tick_gate(self) -> None:
+        if self._gate.tick(perf_counter()):
+            self._gate_metrics.publish()
+
     async def _tick(self) -> None:
         await self._roster.tick()
+        self._counters.gauge("weir_store_away_workers").set(not self._roster.store_is_up)
         queued: Counter[tuple[str, str]] = Counter()
         for arm in self._keeper.arms():
             queued[(arm.model, arm.version)] += arm.lane.queued_rows
@@ -201,10 +284,11 @@ class Worker:
         self, routes: Mapping[str, RouteDocument], loaded: Mapping[tuple[str, str], ServableVersion]
     ) -> Mapping[str, int]:
         before = self._keeper.arms()
-        self._pipeline.table = table = self._keeper.build(routes, loaded)
+        self._pipeline.table = table = self._keeper.build(routes, loaded, self._rest)
         self._tap.forget(before - self._keeper.arms())
         fresh = [servable for name, servable in loaded.items() if self._loaded.get(name) is not servable]
         self._loaded = loaded
+        self._residents.show(loaded)
         for servable in fresh:
             self._watch.send(encode_frame(servable.info))
         applied = {model: route.revision for model, route in table.routes.items()}
@@ -263,6 +347,8 @@ async def serve(settings: Settings, run_dir: RunDirectory, name: str, inherited:
             if inherited.admin is not None and worker.admin_asgi is not None:
                 companion = CompanionServer(config_of(worker.admin_asgi, worker.admin_protocol))
                 await stack.enter_async_context(companion.standing(inherited.admin))
+            if worker.grpc is not None:
+                await stack.enter_async_context(worker.grpc.standing())
             await server.serve(sockets=[inherited.public])
     finally:
         await worker.stop()

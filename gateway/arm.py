@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from math import isnan
+from typing import Any
+
+import numpy as np
+
 from gateway.batching.lane import Lane
+from gateway.codec.decoded import Decoded
 from gateway.codec.decoders import Decoders
+from gateway.codec.plain import PlainWriter
 from gateway.contract import Contract
 from gateway.engine.version import ServableVersion
 from gateway.metrics.shared import Counter, Histogram, SharedCounters
@@ -32,18 +39,26 @@ class ArmMetrics:
             "weir_request_duration_seconds", model=model, version=version, variant=variant
         )
 
+    @property
+    def taken(self) -> int:
+        """Requests that this arm has answered or given up, whatever came of them."""
+        counters = (self.ok, self.client_error, self.server_error, self.timeout, self.shed)
+        return sum(counter.value for counter in counters)
+
 
 class Arm:
     """One version playing one role on this worker. Lives on the event loop.
 
     A canary arm trips after ``strikes`` failures in a row: it then takes no traffic until the route changes.
-    ``header_lines`` are those of an answer's headers that never change.
+    ``headers`` and ``header_lines`` are those of an answer's headers that never change; ``writer`` writes its
+    plain answers.
     """
 
     __slots__ = (
         "contract",
         "decoders",
         "header_lines",
+        "headers",
         "lane",
         "metrics",
         "model",
@@ -53,6 +68,7 @@ class Arm:
         "tripped",
         "variant",
         "version",
+        "writer",
     )
 
     def __init__(
@@ -60,7 +76,7 @@ class Arm:
         servable: ServableVersion,
         variant: Variant,
         *,
-        lane: Lane,
+        lane: Lane[Any],
         decoders: Decoders,
         metrics: ArmMetrics,
         strikes_allowed: int = 3,
@@ -69,13 +85,33 @@ class Arm:
         self.decoders, self.metrics = decoders, metrics
         self.model, self.version = servable.model, servable.version
         self.contract: Contract = servable.contract
-        self.header_lines = f"x-model-version: {self.version}\r\nx-variant: {variant}\r\n".encode("ascii")
+        self.headers = ((b"x-model-version", self.version.encode("ascii")), (b"x-variant", variant.encode("ascii")))
+        self.header_lines = b"".join(b"%b: %b\r\n" % pair for pair in self.headers)
+        outputs = self.contract.outputs
+        classes = outputs.classes if outputs.probabilities else ()
+        self.writer = PlainWriter(self.model, self.version, variant, classes)
         self.strikes, self.strikes_allowed, self.tripped = 0, strikes_allowed, False
 
     def decodes_like(self, other: Arm) -> bool:
         """Return whether rows decoded for one of the two can run on the other, and be answered alike."""
         mine, theirs = self.servable, other.servable
         return self.contract == other.contract and mine.inputs == theirs.inputs and mine.outputs == theirs.outputs
+
+    def faults_by_name(self, decoded: Decoded) -> dict[tuple[str, str], int]:
+        """Return the faults of a request's rows by name of the feature and kind."""
+        features = self.contract.features
+        return {(features[j].name, kind): rows for j, kind, rows in decoded.faults}
+
+    def feature_key(self, decoded: Decoded, feature: str) -> str | None:
+        """Return the first row's value of a feature as a routing key; ``None`` where it is missing or not a feature."""
+        for j, known in enumerate(self.contract.features):
+            if known.name == feature:
+                assert decoded.values_nd is not None
+                value = float(decoded.values_nd[0, j])
+                if isnan(value):
+                    return None
+                return str(np.ravel(decoded.feeds[feature])[0]) if known.dtype == "string" else repr(value)
+        return None
 
     def strike(self) -> bool:
         """Count a failure; return whether this one tripped the arm."""

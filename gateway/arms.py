@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from weakref import WeakSet
 
 from gateway.arm import Arm, ArmMetrics
 from gateway.batching.lane import Lane
+from gateway.batching.sizing import BatchSizer
+from gateway.call import Call, deliver
 from gateway.codec.decoders import Decoders
+from gateway.engine.threads import cores_of_one_worker
 from gateway.engine.version import ServableVersion
 from gateway.metrics.catalogue import METRICS
 from gateway.metrics.shared import SharedCounters
+from gateway.resting import RestKeeper
 from gateway.routing.document import RouteDocument
 from gateway.routing.table import ModelRoute, RouteTable, ShadowSample
 from gateway.settings import Settings
@@ -33,19 +37,38 @@ class ArmKeeper:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, counters: SharedCounters, settings: Settings) -> None:
         self._loop, self._counters, self._settings = loop, counters, settings
-        self._stable_pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="weir-stable")
+        threads = settings.serving.threads or cores_of_one_worker(settings.workers)
+        # Two at least: a long run of one model must not make a short one of another wait for its end.
+        self._stable_pool = ThreadPoolExecutor(max(2, threads), thread_name_prefix="weir-stable")
         self._pools = WeakSet([self._stable_pool])
         self._arms: dict[tuple[str, str, str, Variant, bool], Arm] = {}
         self._routes: dict[str, ModelRoute] = {}
+        self._rest: RestKeeper | None = None
 
-    def build(self, documents: Mapping[str, RouteDocument], loaded: Mapping[Name, ServableVersion]) -> RouteTable:
-        """Return the table of all models; a model whose new stable is not loaded yet keeps its present route."""
+    def build(
+        self,
+        documents: Mapping[str, RouteDocument],
+        loaded: Mapping[Name, ServableVersion],
+        rest: RestKeeper | None = None,
+    ) -> RouteTable:
+        """Return the table of all models; a model whose new stable is not loaded yet keeps its present route.
+
+        One whose stable version rests on disk has a route that wakes it.
+        """
+        self._rest = rest
         self._routes = {model: self._route(document, loaded) for model, document in documents.items()}
         self._forget(set(loaded.values()))
         default = self._settings.routing.default_model
         if default is None and len(self._routes) == 1:
             default = next(iter(self._routes))
         return RouteTable(dict(self._routes), default)
+
+    def uses(self) -> dict[Name, int]:
+        """Return how many requests each version with an arm has taken."""
+        found: Counter[Name] = Counter()
+        for arm in self._arms.values():
+            found[arm.model, arm.version] += arm.metrics.taken
+        return found
 
     def arms(self) -> set[Arm]:
         """Return every arm in use."""
@@ -63,6 +86,8 @@ class ArmKeeper:
         versions = {version: servable for (name, version), servable in loaded.items() if name == model}
         pinned = _PinnedArms(self, versions, document.stable)
         if stable is None:
+            if (asleep := self._asleep(document, present, pinned)) is not None:
+                return asleep
             if present is not None and present.stable is not None:
                 return present
             why = f"its stable version {document.stable} is not loaded; the log and GET /admin/v1/models say why"
@@ -87,6 +112,21 @@ class ArmKeeper:
             key_feature=stable.manifest.interface.key_feature or self._settings.routing.key_feature,
         )
 
+    def _asleep(
+        self, document: RouteDocument, present: ModelRoute | None, pinned: Mapping[str, Arm]
+    ) -> ModelRoute | None:
+        """Return the route of a model whose stable version rests on disk, or is on its way back from there."""
+        if self._rest is None:
+            return None
+        reason = self._rest.resting.get((document.model, document.stable))
+        if reason is not None:
+            why = f"version {document.stable} rests on disk ({reason}); this request asks for it"
+        elif present is not None and present.wake is not None:
+            why = f"version {document.stable} comes back from disk"
+        else:
+            return None
+        return ModelRoute(document.model, document.revision, None, pinned=pinned, why=why, wake=self._rest.wake)
+
     def _forgive(self, canaries: Iterable[Arm | None]) -> None:
         """Let canaries begin anew, those that leave included: what is no canary any more is not tripped either."""
         for arm in canaries:
@@ -106,24 +146,37 @@ class ArmKeeper:
         limits, serving = self._settings.limits, self._settings.serving
         names = (servable.model, servable.version)
         slice_ms = servable.manifest.serving.canary_slice_ms or serving.canary_slice_ms
-        lane = Lane(
+        outputs = tuple(servable.outputs)
+        decoders = Decoders(servable.contract, servable.inputs, outputs, limits, names=names, ranks=servable.ranks)
+        lane: Lane[Call] = Lane(
             servable,
             loop=self._loop,
             executor=self._pool(variant),
-            inline_rows=servable.inline_rows if inline else 0,
+            sizer=self._sizer(servable, inline=inline),
             queue_rows=limits.queue_rows,
             slice_s=slice_ms / 1e3 if variant == "canary" else limits.request_timeout_s,
+            keeps_time=variant == "canary",
+            stack=decoders.stack,
+            deliver=deliver,
             on_run=_RunMetrics(self._counters, *names, variant),
         )
         self._show_zeros(servable, variant)
-        outputs = tuple(servable.outputs)
         return Arm(
             servable,
             variant,
             lane=lane,
-            decoders=Decoders(servable.contract, servable.inputs, outputs, limits, names=names, ranks=servable.ranks),
+            decoders=decoders,
             metrics=ArmMetrics(self._counters, *names, variant),
             strikes_allowed=serving.canary_strikes,
+        )
+
+    def _sizer(self, servable: ServableVersion, *, inline: bool) -> BatchSizer:
+        serving, own_ms = self._settings.serving, servable.manifest.serving.batch_latency_ms
+        return BatchSizer(
+            servable.curve,
+            most=servable.max_batch_rows,
+            on_loop_s=servable.on_loop_s if inline else 0.0,
+            target_s=(serving.batch_latency_ms if own_ms is None else own_ms) / 1e3,
         )
 
     def _pool(self, variant: Variant) -> ThreadPoolExecutor:

@@ -27,6 +27,7 @@ from gateway.routing.change import first_route, parse_route_request, propose, ro
 from gateway.routing.codec import decode_route, encode_route, route_key, route_view
 from gateway.routing.document import RouteDocument
 from gateway.routing.overview import models_view
+from gateway.snapshot import Snapshot, read_snapshot
 from gateway.state.ledger import Ledger, rfc3339
 from gateway.state.residency import decode_residency, encode_residency, residency_key, with_loaded, with_unloaded
 from gateway.state.store import AuditRecord, StateStore, Write
@@ -183,7 +184,8 @@ class Control:
         DocumentInvalid
             Names do not decide which version is stable; says so for every such model, and seeds none.
         """
-        missing = {model: versions for model, versions in versions_by_model.items() if self._route(model) is None}
+        stored = {document.key for document in self._store.read_prefix(route_key(""))}
+        missing = {model: versions for model, versions in versions_by_model.items() if route_key(model) not in stored}
         routes, faults = [], list[Fault]()
         for model, versions in sorted(missing.items()):
             try:
@@ -268,7 +270,8 @@ class Control:
         return decode_route(document.body, document.revision) if document else None
 
     def _routes(self) -> list[RouteDocument]:
-        return [decode_route(doc.body, doc.revision) for doc in self._store.read_prefix(route_key(""))]
+        """Return the routes that can be read."""
+        return list(read_snapshot(self._store, 0, Snapshot()).routes.values())
 
     def _fleet(self) -> Fleet:
         return Fleet.of(self._store.announcements())

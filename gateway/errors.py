@@ -6,7 +6,11 @@
     ├── RequestInvalid             what the client sent cannot be used
     │   ├── BodyMalformed              not JSON, or not the protocol's document
     │   ├── BodyTooLarge               more bytes, rows or depth than allowed
+    │   ├── RequestMalformed           what came is no HTTP/1.1
+    │   ├── HeadTooLarge               more bytes in front of the body than allowed
     │   ├── MediaTypeUnsupported       a content type that no codec reads
+    │   ├── EncodingUnsupported        a content encoding that is not unpacked here
+    │   ├── HeaderInvalid              a header whose value cannot be read
     │   ├── MethodUnsupported          a method that the path does not answer
     │   ├── InputRejected              rows that break the contract; every fault by JSON pointer
     │   └── DocumentInvalid            an admin body, a manifest or a settings file that breaks its schema
@@ -17,9 +21,11 @@
     ├── Unavailable                the request was fine; it cannot be answered now
     │   ├── ModelNotReady              no loaded version may answer
     │   ├── QueueFull                  the bounded queue is full
+    │   ├── Overloaded                 the worker takes no more now, or cannot make the client's deadline
     │   ├── DeadlineExceeded           the answer would come, or came, too late
     │   ├── WatchUnavailable           the watch process is away
     │   └── StoreUnavailable           the state store is away
+    ├── QuotaExceeded              this client asked for more than it may
     ├── ExecutionFailed            the model raised on this input
     ├── VersionRefused             a bundle that must not be loaded
     ├── Conflict                   the world is not as the caller thought
@@ -37,8 +43,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 __all__ = [
+    "SHED_REASONS",
     "AccessDenied",
     "BodyMalformed",
     "BodyTooLarge",
@@ -47,8 +55,11 @@ __all__ = [
     "CredentialsMissing",
     "DeadlineExceeded",
     "DocumentInvalid",
+    "EncodingUnsupported",
     "ExecutionFailed",
     "Fault",
+    "HeadTooLarge",
+    "HeaderInvalid",
     "InputRejected",
     "MediaTypeUnsupported",
     "MethodUnsupported",
@@ -56,11 +67,16 @@ __all__ = [
     "ModelUnknown",
     "NotFound",
     "NothingToRollBack",
+    "OverloadReason",
+    "Overloaded",
     "PreconditionMissing",
     "QueueFull",
+    "QuotaExceeded",
     "RequestInvalid",
+    "RequestMalformed",
     "ResourceUnknown",
     "RevisionStale",
+    "ShedReason",
     "StoreUnavailable",
     "Unavailable",
     "VersionInUse",
@@ -70,6 +86,11 @@ __all__ = [
     "WatchUnavailable",
     "WeirError",
 ]
+
+OverloadReason = Literal["concurrency_limit", "deadline_unreachable", "draining"]
+ShedReason = Literal["concurrency_limit", "deadline_unreachable", "draining", "queue_full", "deadline_passed"]
+SHED_REASONS: tuple[ShedReason, ...] = get_args(ShedReason)
+"""Why a request that was fine was given up before a model saw it; told to clients and counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +142,34 @@ class MediaTypeUnsupported(RequestInvalid):
     def __init__(self, found: str, supported: str) -> None:
         super().__init__(f"content type {found!r} is not read here; send {supported}")
         self.found, self.supported = found, supported
+
+
+class EncodingUnsupported(RequestInvalid):
+    """The body is packed in a way that is not read here. ``supported`` lists those that are."""
+
+    def __init__(self, found: str, supported: str) -> None:
+        super().__init__(f"content encoding {found!r} is not read here; use one of {supported}, or none")
+        self.found, self.supported = found, supported
+
+
+class RequestMalformed(RequestInvalid):
+    """What came over the connection is no request of HTTP/1.1."""
+
+
+class HeadTooLarge(RequestInvalid):
+    """The request target and the headers are more than a request may have."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"request target and headers may take at most {limit} bytes, with 32 counted for each header")
+        self.limit = limit
+
+
+class HeaderInvalid(RequestInvalid):
+    """A header says something that cannot be read."""
+
+    def __init__(self, name: str, expected: str, found: bytes) -> None:
+        super().__init__(f"{name}: expected {expected}, found {found[:64]!r}")
+        self.name, self.expected, self.found = name, expected, found[:64]
 
 
 class MethodUnsupported(RequestInvalid):
@@ -219,14 +268,33 @@ class QueueFull(Unavailable):
         self.model, self.limit = model, limit
 
 
+class Overloaded(Unavailable):
+    """The worker takes no more requests of this priority now, or would answer this one after its deadline."""
+
+    def __init__(self, reason: OverloadReason, retry_after_s: int = 1) -> None:
+        super().__init__(_OVERLOADS[reason])
+        self.reason: OverloadReason = reason
+        self.retry_after_s = retry_after_s
+
+
+_OVERLOADS: dict[OverloadReason, str] = {
+    "concurrency_limit": "more requests are in flight here than can be answered in good time",
+    "deadline_unreachable": "the answer would come after the request's deadline",
+    "draining": "this worker is about to stop",
+}
+
+
 class DeadlineExceeded(Unavailable):
-    """The answer was not ready when the deadline passed."""
+    """The answer was not ready when the deadline passed; where ``has_started`` is false, no model saw the request."""
 
     reason = "deadline"
 
-    def __init__(self, model: str, deadline_s: float) -> None:
-        super().__init__(f"{model} did not answer within {deadline_s:g} s")
-        self.model, self.deadline_s = model, deadline_s
+    def __init__(self, model: str, deadline_s: float, *, has_started: bool = True) -> None:
+        did = "did not answer" if has_started else "was not asked"
+        super().__init__(f"{model} {did} within {deadline_s:g} s")
+        self.model, self.deadline_s, self.has_started = model, deadline_s, has_started
+        if not has_started:
+            self.reason = "deadline_passed"
 
 
 class WatchUnavailable(Unavailable):
@@ -245,6 +313,16 @@ class StoreUnavailable(Unavailable):
 
     def __init__(self, detail: str) -> None:
         super().__init__(f"the state store does not answer: {detail}")
+
+
+class QuotaExceeded(WeirError):
+    """This client asked for more than it may; others are served."""
+
+    reason = "quota"
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(f"the quota of this client is used up; try again in {retry_after_s} s")
+        self.retry_after_s = retry_after_s
 
 
 class ExecutionFailed(WeirError):

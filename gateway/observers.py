@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from gateway.admission.deadline import PRIORITIES
+from gateway.admission.gate import Gate
 from gateway.arm import Arm
+from gateway.call import Call
+from gateway.errors import WeirError
+from gateway.failure_feed import FailureFeed
+from gateway.metrics.catalogue import METRICS
 from gateway.metrics.shared import SharedCounters
-from gateway.pipeline import Answer, FallbackReason
-from gateway.routing.table import ModelRoute
+from gateway.pipeline import FallbackReason
 from gateway.shadow_feed import ShadowFeed
 from gateway.tap import Tap
 
@@ -16,17 +23,33 @@ _KINDS = frozenset({"missing", "out_of_range", "unseen", "wrong_type", "unknown"
 
 
 class Observers:
-    """Contract counters, the tap and the shadow feed."""
+    """Contract counters, the tap and the shadow feed, which gets nothing while the worker has too much to do."""
 
-    def __init__(self, counters: SharedCounters, tap: Tap, shadow_feed: ShadowFeed) -> None:
-        self._counters, self._tap, self._shadow_feed = counters, tap, shadow_feed
+    def __init__(
+        self,
+        counters: SharedCounters,
+        tap: Tap,
+        shadow_feed: ShadowFeed,
+        gate: Gate,
+        failure_feed: FailureFeed | None = None,
+    ) -> None:
+        self._counters, self._tap, self._shadow_feed, self._gate = counters, tap, shadow_feed, gate
+        self._failure_feed = failure_feed
+        self._sheds = {  # all of them, since a rate needs the value from before the first one
+            (reason, priority): counters.counter("weir_shed_requests_total", reason=reason, priority=name)
+            for reason in METRICS["weir_shed_requests_total"].values["reason"]
+            for priority, name in enumerate(PRIORITIES)
+        }
 
-    def answered(self, answer: Answer, route: ModelRoute) -> None:
+    def answered(self, calls: Sequence[Call]) -> None:
         """Count the rows looked at, sample them for the watch, and offer stable's answers to the shadows."""
-        answer.arm.metrics.looked_at.inc(answer.decoded.n)
-        self._tap.take(answer)
-        if route.shadows and answer.arm.variant == "stable":
-            self._shadow_feed.take(answer, route)
+        arm = calls[0].arm
+        arm.metrics.looked_at.inc(sum([call.decoded.n for call in calls]))
+        self._tap.take(calls)
+        if arm.variant == "stable":
+            for call in calls:
+                if call.route.shadows:
+                    self._shadow_feed.take(call, is_shed=self._gate.sheds_shadow)
 
     def faulted(self, arm: Arm, counts: dict[tuple[str, str], int], *, refused_rows: int = 0) -> None:
         """Count faults; features that the contract does not know go under ``other``."""
@@ -43,9 +66,20 @@ class Observers:
                 kind=kind,
             ).inc(rows)
 
+    def shed(self, reason: str, priority: int) -> None:
+        """Count a request that was given up for want of time or room."""
+        counter = self._sheds.get((reason, priority))
+        if counter is not None:  # where a run was too slow, the request has its outcome, and was not shed
+            counter.inc()
+
     def fell_back(self, arm: Arm, reason: FallbackReason, *, tripped: bool) -> None:
         """Count a masked failure, and show a tripped canary."""
         labels = {"model": arm.model, "version": arm.version}
         self._counters.counter("weir_canary_fallback_total", **labels, reason=reason).inc()
         if tripped:
             self._counters.gauge("weir_canary_tripped", **labels).set(1.0)
+
+    def failed(self, call: Call, arm: Arm | None, why: WeirError | FallbackReason) -> None:
+        """Sample the failure for the prediction log, where there is one."""
+        if self._failure_feed is not None:
+            self._failure_feed.take(call, arm, why)

@@ -7,289 +7,325 @@ version happens in the lane's executor and comes back to the loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from math import isnan
+from collections.abc import Sequence
 from time import perf_counter
 from typing import Literal, Protocol
 
-import numpy as np
-
+from gateway.admission.deadline import Urgency
+from gateway.admission.gate import Gate
+from gateway.admission.limit import ConcurrencyLimit
 from gateway.arm import Arm
-from gateway.batching.lane import LaneFull, LaneOverdue, RunTimedOut
+from gateway.batching.lane import LaneExpired, LaneFull, LaneLate, LaneOverdue, Run, RunCutShort, RunTimedOut
+from gateway.call import Call, Reply, nobody
 from gateway.codec.decoded import Decoded
-from gateway.codec.decoders import BodyProtocol
 from gateway.codec.plain import peek_model
-from gateway.engine.outputs import Outputs
 from gateway.errors import (
     DeadlineExceeded,
     ExecutionFailed,
     InputRejected,
     ModelNotReady,
+    Overloaded,
     QueueFull,
     RequestInvalid,
     Unavailable,
     WeirError,
 )
-from gateway.routing.table import ModelRoute, RouteTable
+from gateway.routing.table import RouteTable
 
-__all__ = ["Answer", "Call", "FallbackReason", "Observer", "Pipeline", "Reply", "Ticket"]
+__all__ = ["FallbackReason", "Observer", "Pipeline"]
 
-_NOTHING = Decoded(0, {}, None)
+_WHOLE = slice(None)
 FallbackReason = Literal["error", "timeout", "busy", "rejected"]
-
-
-class Call:
-    """One request, as a protocol's skin hands it over.
-
-    Parameters
-    ----------
-    model, version
-        As the client named them; ``None`` for the default model and for the routed version.
-    protocol
-        Which decoder reads the body.
-    json_bytes
-        Length of the JSON at the head of the body where raw tensors follow it (v2).
-    key
-        Routing key that makes the caller stick to a version; ``None`` for the request id.
-    received_at
-        ``perf_counter`` when the request began.
-    """
-
-    __slots__ = ("body", "json_bytes", "key", "model", "protocol", "received_at", "request_id", "version")
-
-    def __init__(
-        self,
-        model: str | None,
-        version: str | None,
-        *,
-        protocol: BodyProtocol,
-        body: bytes,
-        request_id: str,
-        key: str | None,
-        received_at: float,
-        json_bytes: int | None = None,
-    ) -> None:
-        self.model, self.version, self.protocol, self.body = model, version, protocol, body
-        self.request_id, self.key, self.received_at = request_id, key, received_at
-        self.json_bytes = json_bytes
-
-
-class Answer:
-    """What a version answered, and how. Durations are seconds; ``queue_s`` is from the decoded call to its run."""
-
-    __slots__ = ("arm", "call", "decoded", "inference_s", "is_fallback", "outputs", "queue_s", "revision", "total_s")
-
-    def __init__(self, call: Call, arm: Arm, revision: int, decoded: Decoded, outputs: Outputs) -> None:
-        self.call, self.arm, self.revision = call, arm, revision
-        self.decoded, self.outputs = decoded, outputs
-        self.is_fallback = False
-        self.queue_s = self.inference_s = self.total_s = 0.0
-
-
-Reply = Callable[[Answer | WeirError], None]
 
 
 class Observer(Protocol):
     """Who watches answers: the tap and the shadow feed. Must return at once and never raise."""
 
-    def answered(self, answer: Answer, route: ModelRoute) -> None:
-        """See one answer, after its reply."""
+    def answered(self, calls: Sequence[Call]) -> None:
+        """See the calls that one run of one arm has answered, after their replies."""
 
     def faulted(self, arm: Arm, counts: dict[tuple[str, str], int], *, refused_rows: int = 0) -> None:
         """See the contract faults of one request, by (feature, kind), and its rows where it was refused for them."""
 
+    def shed(self, reason: str, priority: int) -> None:
+        """See a call given up for want of time or room."""
+
     def fell_back(self, arm: Arm, reason: FallbackReason, *, tripped: bool) -> None:
         """See a canary fail a request that stable will answer."""
 
-
-class Ticket:
-    """One request on its way; the lanes' view of it is ``gateway.batching.lane.Job``.
-
-    ``cancel`` may be called at any time; then there is no reply.
-    """
-
-    __slots__ = (
-        "_arm",
-        "_call",
-        "_fallback",
-        "_pipeline",
-        "_queued_at",
-        "_reply",
-        "_route",
-        "cancelled",
-        "decoded",
-        "started_at",
-    )
-
-    def __init__(self, pipeline: Pipeline, call: Call, reply: Reply) -> None:
-        self._pipeline, self._call, self._reply = pipeline, call, reply
-        self._fallback = self.cancelled = False
-        self._queued_at = self.started_at = 0.0
-        self._arm: Arm | None = None
-        self.decoded = _NOTHING
-
-    def cancel(self) -> None:
-        """Give up: the rows are not run if they have not been, and nobody is told. Neighbours are not affected."""
-        self._reply = _nobody
-        self.cancelled = True
-
-    def begin(self) -> None:
-        """Route, decode and queue."""
-        call = self._call
-        try:
-            model = call.model
-            if model is None and call.protocol == "plain":
-                model = peek_model(call.body)
-            self._route = route = self._pipeline.table.find(model)
-            if call.version is not None:
-                arm = route.pin(call.version)
-                self._queue(arm, self._decode(arm))
-            else:
-                self._route_and_queue(route)
-        except WeirError as error:
-            self._fail(error)
-
-    def _route_and_queue(self, route: ModelRoute) -> None:
-        """Choose the arm by key; a key that is a feature needs the rows first."""
-        call, decoded = self._call, None
-        if call.key is None and route.key_feature is not None:
-            stable = route.stable_arm()
-            decoded = self._decode(stable)
-            call.key = _feature_key(stable, decoded, route.key_feature)
-        arm = route.choose(call.key or call.request_id)
-        if decoded is None or not arm.decodes_like(route.stable_arm()):
-            try:
-                decoded = self._decode(arm)
-            except RequestInvalid as refusal:
-                self._fall_back(arm, "rejected", self._decode_by_stable(arm, refusal))
-                return
-        self._queue(arm, decoded)
-
-    def _decode_by_stable(self, arm: Arm, refusal: RequestInvalid) -> Decoded:
-        """Decode what a canary refused. Where stable refuses it too the fault is the client's, not the canary's."""
-        stable = self._route.stable_arm()
-        if arm is stable or arm.decodes_like(stable):
-            raise refusal
-        decoded = self._decode(stable)
-        if isinstance(refusal, InputRejected):
-            self._pipeline.observer.faulted(arm, refusal.counts, refused_rows=refusal.rows)
-        return decoded
-
-    def _decode(self, arm: Arm) -> Decoded:
-        self._arm = arm
-        call = self._call
-        return arm.decoders.decode(call.protocol, call.body, call.json_bytes)
-
-    def _queue(self, arm: Arm, decoded: Decoded) -> None:
-        self._arm, self.decoded = arm, decoded
-        self._queued_at = perf_counter()
-        try:
-            arm.lane.submit(self)
-        except LaneFull as exc:
-            if arm.variant == "canary":
-                self._fall_back(arm, "busy")
-                return
-            raise QueueFull(arm.model, self._pipeline.queue_rows) from exc
-        except LaneOverdue as exc:
-            if arm.variant == "canary":
-                self._fall_back(arm, "busy")
-                return
-            raise ModelNotReady(arm.model, arm.version, "an earlier run is overdue") from exc
-
-    def deliver(self, result: Outputs | Exception, inference_s: float) -> None:
-        """Take the lane's result: an answer, a canary's failure for stable to mend, or an error."""
-        arm = self._arm
-        assert arm is not None
-        if arm.variant == "canary":
-            if isinstance(result, Exception) or not result.is_finite:
-                try:
-                    self._fall_back(arm, _reason(result))
-                except WeirError as error:
-                    self._fail(error)
-                return
-            arm.strikes = 0
-        if isinstance(result, Exception):
-            self._fail(self._error(arm, result))
-            return
-        answer = Answer(self._call, arm, self._route.revision, self.decoded, result)
-        answer.is_fallback = self._fallback
-        answer.inference_s = inference_s
-        answer.queue_s = self.started_at - self._queued_at
-        self._finish(answer)
-
-    def _finish(self, answer: Answer) -> None:
-        arm, n = answer.arm, answer.decoded.n
-        answer.total_s = perf_counter() - self._call.received_at
-        metrics = arm.metrics
-        metrics.ok.inc()
-        metrics.rows.inc(n)
-        metrics.duration.observe(answer.total_s)
-        if not answer.outputs.is_finite:
-            metrics.broken.inc(int(answer.outputs.broken_n(n).sum()))
-        observer = self._pipeline.observer
-        if answer.decoded.faults:
-            features = arm.contract.features
-            observer.faulted(arm, {(features[j].name, kind): rows for j, kind, rows in answer.decoded.faults})
-        self._reply(answer)
-        observer.answered(answer, self._route)
-
-    def _fall_back(self, canary: Arm, reason: FallbackReason, decoded: Decoded | None = None) -> None:
-        """Answer from stable what the canary failed; raise ``WeirError`` where stable cannot either."""
-        tripped = canary.strike()
-        self._pipeline.observer.fell_back(canary, reason, tripped=tripped)
-        self._fallback = True
-        stable = self._route.stable_arm()
-        if decoded is None:
-            decoded = self.decoded if canary.decodes_like(stable) else self._decode(stable)
-        self._queue(stable, decoded)
-
-    def _fail(self, error: WeirError) -> None:
-        arm = self._arm
-        if arm is not None:
-            _count(arm, error)
-            if isinstance(error, InputRejected):
-                self._pipeline.observer.faulted(arm, error.counts, refused_rows=error.rows)
-        self._reply(error)
-
-    def _error(self, arm: Arm, result: Exception) -> WeirError:
-        if isinstance(result, RunTimedOut):
-            return DeadlineExceeded(arm.model, self._pipeline.timeout_s)
-        if isinstance(result, LaneOverdue):
-            return ModelNotReady(arm.model, arm.version, "an earlier run is overdue")
-        return ExecutionFailed(arm.model, arm.version, str(result))
+    def failed(self, call: Call, arm: Arm | None, why: WeirError | FallbackReason) -> None:
+        """See a call end in an error, or a canary's part in it when stable goes on; no arm where none was found."""
 
 
 class Pipeline:
     """The data plane of one worker. Lives on the event loop; ``table`` is replaced whole when routes change."""
 
-    def __init__(self, observer: Observer, *, queue_rows: int = 20_000, timeout_s: float = 30.0) -> None:
+    def __init__(
+        self, observer: Observer, *, gate: Gate | None = None, queue_rows: int = 20_000, timeout_s: float = 30.0
+    ) -> None:
         self.table = RouteTable()
         self.observer = observer
+        self.gate = gate or Gate(ConcurrencyLimit(), now_s=perf_counter())
         self.queue_rows, self.timeout_s = queue_rows, timeout_s
 
-    def submit(self, call: Call, reply: Reply) -> Ticket:
+    def submit(self, call: Call, reply: Reply) -> Call:
         """Take a call; ``reply`` is called exactly once, on the loop, perhaps before this returns.
 
         Returns
         -------
-        Ticket
-            For ``cancel()``, after which there is no reply.
+        Call
+            The same one, for ``cancel()``, after which there is no reply.
         """
-        ticket = Ticket(self, call, reply)
-        ticket.begin()
-        return ticket
+        call.reply, call.owner = reply, self
+        if not self.gate.enter(call.priority):
+            self._shed(call)
+            return call
+        call.deadline = min(call.deadline, call.received_at + self.timeout_s)
+        try:
+            self._begin(call)
+        except WeirError as error:
+            self._fail(call, error)
+        return call
 
-    async def predict(self, call: Call) -> Answer:
+    async def predict(self, call: Call) -> Call:
         """Await the answer of a call; raise its ``WeirError``. Cancelling the awaiting task cancels the call."""
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        ticket = self.submit(call, lambda outcome: _resolve(future, outcome))
+        future: asyncio.Future[Call] = asyncio.get_running_loop().create_future()
+        self.submit(call, lambda outcome: _resolve(future, outcome))
         try:
             return await future
         finally:
-            ticket.cancel()
+            call.cancel()
+
+    def abandoned(self) -> None:
+        """Count out a call that nobody waits for any more."""
+        self.gate.abandon()
+
+    def _shed(self, call: Call) -> None:
+        """Refuse a call before anything is spent on it."""
+        reply = call.reply
+        call.close()
+        error = Overloaded("concurrency_limit", self.gate.retry_after_s())
+        self.observer.shed(error.reason, call.priority)
+        self.observer.failed(call, None, error)
+        reply(error)
+
+    def _begin(self, call: Call) -> None:
+        """Route, decode and queue; a key that is a feature needs the rows first."""
+        model = call.model
+        if model is None and call.protocol == "plain":
+            model = peek_model(call.body)
+        call.route = route = self.table.find(model)
+        if call.version is not None:
+            arm = route.pin(call.version)
+        elif call.key is None and route.key_feature is not None:
+            self._queue_by_feature(call, route.key_feature)
+            return
+        else:
+            arm = route.choose(call.key or call.request_id)
+        call.arm = arm
+        try:
+            decoded = arm.decoders.by_protocol[call.protocol](call.body, call.json_bytes)
+        except RequestInvalid as refusal:
+            self._refused(call, refusal)
+            return
+        self._queue(call, arm, decoded)
+
+    def _queue_by_feature(self, call: Call, feature: str) -> None:
+        """Choose the arm by a feature of the first row, as stable reads it."""
+        call.arm = stable = call.route.stable_arm()
+        decoded = stable.decoders.decode(call.protocol, call.body, call.json_bytes)
+        call.key = stable.feature_key(decoded, feature)
+        call.arm = arm = call.route.choose(call.key or call.request_id)
+        if not arm.decodes_like(stable):
+            try:
+                decoded = arm.decoders.decode(call.protocol, call.body, call.json_bytes)
+            except RequestInvalid as refusal:
+                self._refused(call, refusal)
+                return
+        self._queue(call, arm, decoded)
+
+    def settle(self, call: Call) -> bool:
+        """Judge a call's pending rows by themselves, when a batch has some that need a policy."""
+        try:
+            call.decoded = call.arm.decoders.settle(call.decoded, call.body)
+        except RequestInvalid as refusal:
+            try:
+                self._refused(call, refusal)
+            except WeirError as error:
+                self._fail(call, error)
+            return False
+        return True
+
+    def _refused(self, call: Call, refusal: RequestInvalid) -> None:
+        """Let stable judge what a canary refused. Where stable refuses it too the fault is the client's."""
+        arm, stable = call.arm, call.route.stable_arm()
+        if arm.variant != "canary" or arm.decodes_like(stable):
+            raise refusal
+        call.arm = stable
+        decoded = stable.decoders.decode(call.protocol, call.body, call.json_bytes)
+        if isinstance(refusal, InputRejected):
+            self.observer.faulted(arm, refusal.counts, refused_rows=refusal.rows)
+        self._fall_back(call, arm, "rejected", decoded)
+
+    def _queue(self, call: Call, arm: Arm, decoded: Decoded) -> None:
+        call.arm, call.decoded, call.queued_at = arm, decoded, perf_counter()
+        if decoded.urgency is not None:
+            self._hurry(call, decoded.urgency)
+        try:
+            arm.lane.submit(call)
+        except (LaneFull, LaneLate, LaneOverdue) as refusal:
+            if arm.variant == "canary":
+                self._fall_back(call, arm, "busy", strikes=not isinstance(refusal, LaneLate))
+                return
+            raise self._error(call, refusal) from refusal
+        if arm.variant != "canary" and arm.lane.leaves_loop and call.deadline < call.received_at + self.timeout_s:
+            self._watch(call, arm)
+
+    def _hurry(self, call: Call, urgency: Urgency) -> None:
+        """Take note of what the body says of its haste, which nobody knew at the gate."""
+        call.deadline = min(call.deadline, urgency.deadline_at(call.received_at, self.timeout_s))
+        if urgency.priority > call.priority and self.gate.in_flight > self.gate.limits[urgency.priority]:
+            raise Overloaded("concurrency_limit", self.gate.retry_after_s())
+        call.priority = urgency.priority
+
+    def _watch(self, call: Call, arm: Arm) -> None:
+        """Answer at the deadline, whatever a run in a thread does."""
+        left_s = call.deadline - call.queued_at
+        call.timer = asyncio.get_running_loop().call_later(left_s, self._expire, call, arm)
+
+    def _expire(self, call: Call, arm: Arm) -> None:
+        if not call.cancelled:
+            self._fail(call, DeadlineExceeded(arm.model, call.deadline - call.received_at))
+
+    def _fall_back(
+        self,
+        call: Call,
+        canary: Arm,
+        reason: FallbackReason,
+        decoded: Decoded | None = None,
+        *,
+        strikes: bool = True,
+    ) -> None:
+        """Answer from stable what the canary failed; raise ``WeirError`` where stable cannot either.
+
+        That a client is in more haste than a canary's time slice is no fault of the canary's, and does not strike.
+        """
+        tripped = strikes and canary.strike()
+        self.observer.fell_back(canary, reason, tripped=tripped)
+        self.observer.failed(call, canary, reason)
+        call.is_fallback = True
+        call.arm = stable = call.route.stable_arm()
+        if decoded is None:
+            is_same = canary.decodes_like(stable)
+            decoded = call.decoded if is_same else stable.decoders.decode(call.protocol, call.body, call.json_bytes)
+        self._queue(call, stable, decoded)
+
+    def deliver(self, calls: Sequence[Call], result: Run | Exception) -> None:
+        """Take what a lane says of a batch; the calls have one arm. Callers see no error of another's reply."""
+        arm = calls[0].arm
+        if isinstance(result, Exception):
+            for call in calls:
+                if not call.cancelled:
+                    self._failed(call, result)
+        elif arm.variant == "canary":
+            self._answer(arm, [call for call in self._placed(calls, result) if self._is_sound(call)], result)
+        else:
+            self._answer(arm, self._placed(calls, result), result)
+
+    def _placed(self, calls: Sequence[Call], run: Run) -> list[Call]:
+        """Tell each call where its rows are; return those that somebody waits for."""
+        if len(calls) == 1:  # all that came out is its own, however many rows that is
+            calls[0].run, calls[0].span = run, _WHOLE
+        else:
+            stop = 0
+            for call in calls:
+                start, stop = stop, stop + call.decoded.n
+                call.run, call.span = run, slice(start, stop)
+        return [call for call in calls if not call.cancelled]
+
+    def _is_sound(self, call: Call) -> bool:
+        """Return whether a canary's answer may go out; stable mends one that is not finite."""
+        if call.run.outputs.is_finite or call.outputs.is_finite:
+            call.arm.strikes = 0
+            return True
+        self._mend(call, "error")
+        return False
+
+    def _answer(self, arm: Arm, calls: Sequence[Call], run: Run) -> None:
+        """Count the calls of a run together, then reply to each."""
+        if not calls:
+            return
+        metrics = arm.metrics
+        metrics.ok.inc(len(calls))
+        metrics.rows.inc(sum([call.decoded.n for call in calls]))
+        if not run.outputs.is_finite:
+            metrics.broken.inc(sum(int(call.outputs.broken_n(call.decoded.n).sum()) for call in calls))
+        now = perf_counter()
+        latencies_s = [now - call.received_at for call in calls]
+        metrics.duration.observe_all(latencies_s)
+        for call, total_s in zip(calls, latencies_s, strict=True):
+            call.total_s, call.cancelled = total_s, True
+            if call.timer is not None:
+                call.timer.cancel()
+        for call in calls:
+            if call.decoded.faults:
+                self.observer.faulted(arm, arm.faults_by_name(call.decoded))
+            reply, call.reply = call.reply, nobody  # most replies know their call: a cycle would keep it, and its arm
+            try:
+                reply(call)
+            except Exception as exc:
+                _report(exc)
+        self.gate.leave_all(len(calls), sum(latencies_s))
+        try:
+            self.observer.answered(calls)
+        except Exception as exc:
+            _report(exc)
+
+    def _failed(self, call: Call, result: Exception) -> None:
+        """Take a run's failure: stable mends a canary's, another goes to the client."""
+        if call.arm.variant == "canary" and not isinstance(result, LaneExpired):
+            self._mend(call, _reason(result), strikes=not isinstance(result, RunCutShort))
+        else:
+            self._fail(call, self._error(call, result))
+
+    def _mend(self, call: Call, reason: FallbackReason, *, strikes: bool = True) -> None:
+        try:
+            self._fall_back(call, call.arm, reason, strikes=strikes)
+        except WeirError as error:
+            self._fail(call, error)
+
+    def _fail(self, call: Call, error: WeirError) -> None:
+        arm = getattr(call, "arm", None)
+        self.observer.failed(call, arm, error)
+        if isinstance(error, Overloaded | QueueFull | DeadlineExceeded):
+            self.observer.shed(error.reason, call.priority)
+        if arm is not None:
+            _count(arm, error)
+            if isinstance(error, InputRejected):
+                self.observer.faulted(arm, error.counts, refused_rows=error.rows)
+        reply = call.reply
+        call.cancel()
+        try:
+            reply(error)
+        except Exception as exc:
+            _report(exc)
+
+    def _error(self, call: Call, result: Exception) -> WeirError:
+        arm = call.arm
+        if isinstance(result, LaneFull):
+            return QueueFull(arm.model, self.queue_rows)
+        if isinstance(result, LaneLate):
+            return Overloaded("deadline_unreachable")
+        if isinstance(result, LaneExpired):
+            return DeadlineExceeded(arm.model, call.deadline - call.received_at, has_started=False)
+        if isinstance(result, RunTimedOut):
+            return DeadlineExceeded(arm.model, self.timeout_s)
+        if isinstance(result, LaneOverdue):
+            return ModelNotReady(arm.model, arm.version, "an earlier run is overdue")
+        return ExecutionFailed(arm.model, arm.version, str(result))
 
 
-def _resolve(future: asyncio.Future[Answer], outcome: Answer | WeirError) -> None:
+def _resolve(future: asyncio.Future[Call], outcome: Call | WeirError) -> None:
     if future.done():
         return
     if isinstance(outcome, WeirError):
@@ -298,11 +334,12 @@ def _resolve(future: asyncio.Future[Answer], outcome: Answer | WeirError) -> Non
         future.set_result(outcome)
 
 
-def _nobody(_outcome: Answer | WeirError) -> None:
-    """Take the reply of a cancelled call."""
+def _report(exc: Exception) -> None:
+    """Report a reply or an observer that failed: it must not keep its neighbours from theirs."""
+    asyncio.get_running_loop().call_exception_handler({"message": "what follows an answer failed", "exception": exc})
 
 
-def _reason(result: Outputs | Exception) -> FallbackReason:
+def _reason(result: Exception) -> FallbackReason:
     if isinstance(result, RunTimedOut):
         return "timeout"
     return "busy" if isinstance(result, LaneOverdue) else "error"
@@ -314,19 +351,7 @@ def _count(arm: Arm, error: WeirError) -> None:
         metrics.client_error.inc()
     elif isinstance(error, DeadlineExceeded):
         metrics.timeout.inc()
-    elif isinstance(error, QueueFull):
+    elif isinstance(error, QueueFull | Overloaded):
         metrics.shed.inc()
     elif isinstance(error, Unavailable | ExecutionFailed):
         metrics.server_error.inc()
-
-
-def _feature_key(arm: Arm, decoded: Decoded, feature: str) -> str | None:
-    """Return the first row's value of a feature as a routing key; ``None`` where it is missing or not a feature."""
-    for j, known in enumerate(arm.contract.features):
-        if known.name == feature:
-            assert decoded.values_nd is not None
-            value = float(decoded.values_nd[0, j])
-            if isnan(value):
-                return None
-            return str(np.ravel(decoded.feeds[feature])[0]) if known.dtype == "string" else repr(value)
-    return None

@@ -8,25 +8,30 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
+import weakref
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from gateway.catalog.eviction import role_of
 from gateway.catalog.folder_watch import FolderWatch, Name, newest_first
 from gateway.catalog.repository import Repository, Stamp
 from gateway.catalog.residency import Residency
-from gateway.codec.documents import decode_document
+from gateway.engine.memory import return_free_memory
 from gateway.engine.version import ServableVersion
 from gateway.errors import StoreUnavailable, WeirError
-from gateway.routing.codec import decode_route
-from gateway.routing.document import RouteDocument
+from gateway.gently import gently
+from gateway.resting import RestKeeper
+from gateway.routing.document import RouteDocument, without_canary
+from gateway.snapshot import Snapshot, read_snapshot
 from gateway.state.facts import encode_facts
 from gateway.state.store import StateStore
 from gateway.types import VersionStatus, WorkerFacts
 from monitors.ports import Clock
 
-__all__ = ["Loader", "Roster", "Snapshot", "Wanted"]
+__all__ = ["Loader", "Roster", "Wanted"]
 
 _ANNOUNCE_EVERY_S = 1.0
 _ANNOUNCE_TTL_S = 5.0
@@ -35,15 +40,6 @@ _T = TypeVar("_T")
 
 Loader = Callable[[str, str], ServableVersion]
 Wanted = Callable[[list[str], RouteDocument | None, Residency], tuple[str, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What the store says: routes, and residency with its revision."""
-
-    revision: int = -1
-    routes: Mapping[str, RouteDocument] = field(default_factory=dict)
-    residency: Mapping[str, tuple[int, Residency]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +64,10 @@ class Roster:
         Seconds between looks at the folder; without, it is looked at when something changes in the store.
     publish
         Called on the loop whenever routes or loaded versions changed; returns the revision applied for each model.
+    tidy
+        Called in the loader thread after the last holder of a version, a request perhaps, has let it go.
+    rest
+        Says which wanted versions rest on disk for now; without, none does.
     """
 
     def __init__(
@@ -82,6 +82,8 @@ class Roster:
         load: Loader,
         wanted: Wanted,
         publish: Callable[[Mapping[str, RouteDocument], Mapping[Name, ServableVersion]], Mapping[str, int]],
+        tidy: Callable[[], object] = return_free_memory,
+        rest: RestKeeper | None = None,
     ) -> None:
         self._store, self._clock = store, clock
         self._folder, self._scan_s, self._scanned_at = FolderWatch(repository), scan_s, -1e9
@@ -97,6 +99,10 @@ class Roster:
         self._loading: dict[Name, asyncio.Future[ServableVersion]] = {}
         self._attempt: tuple[int, Stamp | None] = (0, None)
         self._applied: Mapping[str, int] = {}
+        self._is_published = True
+        self._tidy, self._gone = tidy, threading.Event()
+        self._rest = rest
+        self._resting: Mapping[Name, str] = {}
         self._announced_at = -1e9
         self.draining = False
         self.store_is_up = True
@@ -104,6 +110,11 @@ class Roster:
     async def call(self, function: Callable[..., _T], *args: object) -> _T:
         """Run a blocking store call in the roster's store thread."""
         return await asyncio.get_running_loop().run_in_executor(self._store_thread, function, *args)
+
+    @property
+    def unreadable(self) -> Mapping[str, str]:
+        """Stored documents that cannot be read, by key, with the reason; their models keep what they have."""
+        return self._snapshot.unreadable
 
     @property
     def is_settled(self) -> bool:
@@ -115,29 +126,44 @@ class Roster:
         found: dict[str, dict[str, VersionStatus]] = {}
         for (model, version), failure in self._failed.items():
             found.setdefault(model, {})[version] = failure.status
+        for (model, version), why in self._resting.items():
+            found.setdefault(model, {})[version] = VersionStatus("resting", why=why)
         for model, version in self._loading:
             found.setdefault(model, {})[version] = VersionStatus("loading")
         for (model, version), servable in self._loaded.items():
-            found.setdefault(model, {})[version] = VersionStatus("ready", servable.digest)
+            found.setdefault(model, {})[version] = VersionStatus(
+                "ready", servable.digest, provider=servable.provider, memory_bytes=servable.memory_bytes
+            )
         return found
 
     async def tick(self) -> None:
-        """Take one step: notice changed documents, load or drop one version, publish, announce."""
+        """Take one step: notice changed documents, load or drop one version, publish, announce.
+
+        What ``publish`` raises goes to the caller; the next tick publishes again.
+        """
         try:
             changed = await self._refresh()
             self.store_is_up = True
         except StoreUnavailable as error:
             if self.store_is_up:
                 _log.warning("the state store is away, serving goes on: %s", error)
-            self.store_is_up = changed = False
+            self.store_is_up = False
+            changed = await self._recall()
+        self._is_published &= not changed
         await self._scan(is_due=changed)
         changed |= self._reap()
+        changed |= self._note_rest()
         changed |= self._drop_unwanted()
+        self._is_published &= not changed
         self._start_next()
-        if changed:
-            self._applied = self._publish(self._snapshot.routes, dict(self._loaded))
-        if self.store_is_up and (changed or self._clock.monotonic_s() - self._announced_at > _ANNOUNCE_EVERY_S):
-            await self.announce()
+        self._tidy_up()
+        try:
+            if not self._is_published:
+                self._applied = self._publish(self._snapshot.routes, dict(self._loaded))
+                self._is_published = True
+        finally:
+            if self.store_is_up and (changed or self._clock.monotonic_s() - self._announced_at > _ANNOUNCE_EVERY_S):
+                await self.announce()
 
     async def announce(self) -> None:
         """Tell the store what this process has."""
@@ -163,22 +189,32 @@ class Roster:
         revision = await self.call(self._store.revision)
         if revision == self._snapshot.revision:
             return False
-        self._snapshot = await self.call(self._read, revision)
+        before = self._snapshot
+        self._snapshot = await self.call(read_snapshot, self._store, revision, before)
+        self._note_asked(before)
+        for key, why in self._snapshot.unreadable.items():
+            if before.unreadable.get(key) != why:
+                _log.error("%s cannot be read, its model keeps what it has: %s", key, why)
         return True
 
-    def _read(self, revision: int) -> Snapshot:
-        routes = {}
-        for document in self._store.read_prefix("route/"):
-            route = decode_route(document.body, document.revision)
-            routes[route.model] = route
-        residency = {
-            document.key.removeprefix("residency/"): (
-                document.revision,
-                decode_document(document.body, Residency, source=document.key),
-            )
-            for document in self._store.read_prefix("residency/")
-        }
-        return Snapshot(revision, routes, residency)
+    async def _recall(self) -> bool:
+        """Begin with what the store remembers while it is away, if anything, and without canary traffic."""
+        if self._snapshot.revision >= 0:
+            return False
+        try:
+            known = await self.call(read_snapshot, self._store, 0, self._snapshot)
+        except StoreUnavailable:
+            return False
+        self._snapshot = replace(known, routes={model: without_canary(route) for model, route in known.routes.items()})
+        _log.warning("serving begins with the last known routes, without canaries")
+        return True
+
+    def _note_asked(self, before: Snapshot) -> None:
+        """Wake what operators have pinned anew."""
+        for model, (revision, residency) in self._snapshot.residency.items():
+            if self._rest is not None and revision != before.residency.get(model, (0, residency))[0]:
+                for version in residency.pinned:
+                    self._rest.ask((model, version))
 
     async def _scan(self, *, is_due: bool) -> None:
         """Look at the folder: when it is time, or where nobody looks by time, with every change of the store."""
@@ -193,18 +229,34 @@ class Roster:
     def _take(self, on_disk: Mapping[Name, Stamp]) -> None:
         self._on_disk, self._newest = on_disk, newest_first(on_disk)
 
+    def _note_rest(self) -> bool:
+        """Ask which versions rest; return whether others do than before."""
+        if self._rest is None:
+            return False
+        before, self._resting = self._resting, {}
+        snapshot = self._snapshot
+        roles = [
+            (name, role_of(name[1], snapshot.routes.get(name[0]), self._residency(name[0])[1]))
+            for name in self._wanted_names()
+        ]
+        self._resting = self._rest.look(roles, self._loaded, self._on_disk)
+        return self._resting.keys() != before.keys()
+
     def _wanted_names(self) -> list[Name]:
         snapshot = self._snapshot
         names: list[Name] = []
         for model in sorted({*snapshot.routes, *self._newest}):
-            _, residency = snapshot.residency.get(model, (0, Residency()))
+            residency = self._residency(model)[1]
             versions = self._wanted(self._newest.get(model, []), snapshot.routes.get(model), residency)
-            names += [(model, version) for version in versions]
+            names += [(model, version) for version in versions if (model, version) not in self._resting]
         return names
+
+    def _residency(self, model: str) -> tuple[int, Residency]:
+        return self._snapshot.residency.get(model, (0, Residency()))
 
     def _asked(self, name: Name) -> int:
         """Return the revision of what operators last asked for a version's model."""
-        return self._snapshot.residency.get(name[0], (0, Residency()))[0]
+        return self._residency(name[0])[0]
 
     def _next(self) -> Name | None:
         for name in self._wanted_names():
@@ -223,13 +275,21 @@ class Roster:
         loop = asyncio.get_running_loop()
         self._loading[name] = loop.run_in_executor(self._loader_thread, self._load, *name)
 
+    def _tidy_up(self) -> None:
+        """Give the memory of versions that have gone back, between loads: a load does so itself at its end."""
+        if self._gone.is_set() and not self._loading:
+            self._gone.clear()
+            self._loader_thread.submit(gently, self._tidy)
+
     def _reap(self) -> bool:
         done = [name for name, future in self._loading.items() if future.done()]
         for name in done:
             future = self._loading.pop(name)
             error = future.exception()
             if error is None:
-                self._loaded[name] = future.result()
+                self._loaded[name] = servable = future.result()
+                # The event is set when the version is about to be freed; the tick after that finds its memory free.
+                weakref.finalize(servable, self._gone.set).atexit = False
                 _log.info("loaded %s version %s", *name)
             else:
                 self._note_failure(name, error)

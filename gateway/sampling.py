@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import log, log1p
 from random import Random
 
 __all__ = ["RateSampler"]
@@ -33,25 +35,41 @@ class RateSampler:
         self.rows_per_s = rows_per_s
         self._random = Random(seed)
         self._second = -1
-        self._probability = 1.0
+        self._gaps = 0.0  # 1 / ln(1 - probability): a request that is kept is followed by a geometric number of others
+        self._pass_over = 0
         self._seen = self._kept = 0
         self.ratio = 1.0
 
     def keep(self, rows: int, now_s: float) -> int:
         """Return how many of a request's rows to keep: 0, all, or what is left of the second's allowance."""
+        return next((kept for _, kept in self.pick((rows,), now_s)), 0)
+
+    def pick(self, rows: Sequence[int], now_s: float) -> list[tuple[int, int]]:
+        """Return which of some requests to keep, by index, and how many rows of each.
+
+        Costs nothing a request for those that are passed over.
+        """
         second = int(now_s)
         if second != self._second:
             self._turn(second)
-        self._seen += rows
-        left = self.rows_per_s - self._kept
-        if left <= 0 or (self._probability < 1.0 and self._random.random() >= self._probability):
-            return 0
-        kept = min(rows, left)
-        self._kept += kept
-        return kept
+        self._seen += sum(rows)
+        picked, at, n = [], self._pass_over, len(rows)
+        while at < n and self._kept < self.rows_per_s:
+            kept = min(rows[at], self.rows_per_s - self._kept)
+            self._kept += kept
+            picked.append((at, kept))
+            at += 1 + self._gap()
+        self._pass_over = max(at - n, 0)
+        return picked
+
+    def _gap(self) -> int:
+        return int(log(1.0 - self._random.random()) * self._gaps) if self._gaps else 0
 
     def _turn(self, second: int) -> None:
+        probability = 1.0
         if self._seen:
             self.ratio = self._kept / self._seen
-            self._probability = min(1.0, self.rows_per_s / self._seen)
+            probability = min(1.0, self.rows_per_s / self._seen)
+        self._gaps = 1.0 / log1p(-probability) if 0.0 < probability < 1.0 else 0.0
+        self._pass_over = self._gap()
         self._second, self._seen, self._kept = second, 0, 0

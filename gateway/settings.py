@@ -9,7 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["LimitSettings", "MonitorSettings", "RoutingSettings", "ServingSettings", "Settings"]
+__all__ = [
+    "AdmissionSettings",
+    "LimitSettings",
+    "MonitorSettings",
+    "PredictionLogSettings",
+    "RedisSettings",
+    "RoutingSettings",
+    "ServingSettings",
+    "Settings",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,12 +35,29 @@ class LimitSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AdmissionSettings:
+    """Who may ask how much, and what happens when more is asked than can be answered."""
+
+    latency_target_ms: float = 50.0
+    max_in_flight: int = 4_096
+    api_key_header: str = "x-api-key"
+    unlisted_keys: Literal["accept", "ignore"] = "accept"
+    trusted_proxies: tuple[str, ...] = ()
+    forwarded_header: Literal["x-forwarded-for", "forwarded"] = "x-forwarded-for"
+    quota_requests_per_s: float = 0.0
+    quota_burst: int = 100
+    quota_clients: int = 10_000
+    quota_overrides: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServingSettings:
     """How versions are kept and run."""
 
     resident_versions: int = 4
     on_loop_ms: float = 0.5
     max_batch_rows: int = 128
+    batch_latency_ms: float = 0.0
     canary_slice_ms: float = 250.0
     canary_strikes: int = 3
     external_data_bytes: int = 8 * 1024 * 1024 * 1024
@@ -41,6 +67,9 @@ class ServingSettings:
     hang_s: float = 10.0
     fast_path: bool = True
     load_s: float = 60.0
+    threads: int = 0
+    memory_budget_mb: int = 0
+    idle_ttl_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +104,32 @@ class MonitorSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RedisSettings:
+    """How a state store in Redis is used; of no meaning where ``state`` is a file."""
+
+    namespace: str = "weir"
+    folder: Path = Path(".")
+    password_file: Path | None = None
+    ca_file: Path | None = None
+    timeout_s: float = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictionLogSettings:
+    """What is kept of requests and their answers; nothing without a path."""
+
+    path: Path | None = None
+    redact: tuple[str, ...] = ()
+    hash: tuple[str, ...] = ()
+    file_mb: int = 64
+    rotate_s: float = 3_600.0
+    compress: Literal["gzip", "none"] = "gzip"
+    keep_mb: int = 1_024
+    keep_days: float = 7.0
+    failures_per_s: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything a process tree needs to know."""
 
@@ -83,14 +138,18 @@ class Settings:
     port: int = 8080
     admin_host: str | None = None
     admin_port: int | None = None
+    grpc_port: int | None = None
     workers: int = 1
-    state: Path = Path("weir.db")
+    state: str = "weir.db"
     admin_token_file: Path | None = None
     tls_cert: Path | None = None
     tls_key: Path | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     access_log: bool = False
+    redis: RedisSettings = RedisSettings()
     limits: LimitSettings = LimitSettings()
+    admission: AdmissionSettings = AdmissionSettings()
     serving: ServingSettings = ServingSettings()
     routing: RoutingSettings = RoutingSettings()
     monitor: MonitorSettings = MonitorSettings()
+    prediction_log: PredictionLogSettings = PredictionLogSettings()

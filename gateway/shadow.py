@@ -32,14 +32,15 @@ from gateway.loading import version_loader
 from gateway.logs import configure_logging
 from gateway.metrics.catalogue import METRICS
 from gateway.metrics.shared import SharedCounters
+from gateway.residents import Residents
 from gateway.roster import Roster
 from gateway.routing.document import RouteDocument
 from gateway.rundir import RunDirectory
 from gateway.settings import Settings
 from gateway.shadow_jobs import ShadowJob, unpack_jobs
-from gateway.shadow_runner import ShadowResult, ShadowRunner
+from gateway.shadow_runner import ParseGrpc, ShadowResult, ShadowRunner
 from gateway.state.ledger import Ledger
-from gateway.state.sqlite import SqliteStore
+from gateway.state.opening import open_store
 from gateway.types import Actor
 from monitors.transport.channel import ChannelSender, ChannelServer
 from monitors.transport.frames import Record, encode_frame
@@ -62,8 +63,9 @@ class ShadowProcess:
     def __init__(self, settings: Settings, run_dir: RunDirectory, name: str) -> None:
         clock = SystemClock()
         self._settings, self._name = settings, name
+        self._parse_grpc = None if settings.grpc_port is None else _grpc_parser()
         self._counters = SharedCounters.create(run_dir.counters, name, role="shadow")
-        self._store = SqliteStore(settings.state)
+        self._store = open_store(settings, os.environ)
         limits = BundleLimits(external_data_bytes=settings.serving.external_data_bytes)
         repository = Repository(settings.models, limits=limits)
         register = DigestRegister(Ledger(self._store, clock), self._store)
@@ -83,6 +85,7 @@ class ShadowProcess:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="weir-shadow")
         self._runners: dict[Name, ShadowRunner] = {}
         self._loaded: Mapping[Name, ServableVersion] = {}
+        self._residents = Residents(self._counters)
         self._jobs: deque[ShadowJob] = deque()
         self._arrived = asyncio.Event()
 
@@ -164,8 +167,13 @@ class ShadowProcess:
     ) -> Mapping[str, int]:
         limits = self._settings.limits
         kept = {name: self._runners[name] for name in loaded if self._loaded.get(name) is loaded[name]}
-        fresh = {name: ShadowRunner(loaded[name], limits, self._name) for name in loaded if name not in kept}
+        fresh = {
+            name: ShadowRunner(loaded[name], limits, self._name, parse_grpc=self._parse_grpc)
+            for name in loaded
+            if name not in kept
+        }
         self._runners, self._loaded = kept | fresh, loaded
+        self._residents.show(loaded)
         for name in fresh:
             self._watch.send(encode_frame(loaded[name].info))
             self._show_zeros(*name)
@@ -178,6 +186,12 @@ class ShadowProcess:
 
     def _introductions(self) -> Iterable[bytes]:
         return [encode_frame(servable.info) for servable in self._loaded.values()]
+
+
+def _grpc_parser() -> ParseGrpc:
+    from gateway.grpc.reading import parse_request  # its packages are an extra
+
+    return parse_request
 
 
 def _attempt(runner: ShadowRunner, job: ShadowJob, handle: RunHandle) -> ShadowResult | None:

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from gateway.call import Call
+from gateway.codec.decoders import encoded
 from gateway.metrics.shared import SharedCounters
-from gateway.pipeline import Answer
-from gateway.routing.table import ModelRoute
 from gateway.shadow_jobs import ShadowJob
 from monitors.ports import Clock, FrameSink
 
@@ -37,33 +37,34 @@ class ShadowFeed:
         self._jobs: list[ShadowJob] = []
         self._held_bytes = 0
 
-    def take(self, answer: Answer, route: ModelRoute) -> None:
-        """Offer one answer of the stable version to the shadows that sample it."""
-        call = answer.call
+    def take(self, call: Call, *, is_shed: bool = False) -> None:
+        """Offer one answer of the stable version to the shadows that sample it; one that is shed counts as dropped."""
+        route = call.route
         shadows = tuple(shadow.version for shadow in route.shadows if shadow.takes(call.request_id))
         if not shadows:
             return
-        if len(call.body) > self._body_bytes:
+        body = b"" if is_shed else encoded(call.body)
+        if is_shed or len(body) > self._body_bytes:
             self._drop(call.model or route.model, shadows)
             return
-        reader = answer.arm.servable.reader
-        scores_nk = answer.outputs.scores_nk
+        arm, outputs, n = call.arm, call.outputs, call.decoded.n
+        scores_nk = outputs.scores_nk
         self._jobs.append(
             ShadowJob(
                 route.model,
                 shadows,
-                answer.arm.version,
+                arm.version,
                 call.protocol,
-                call.body,
+                body,
                 call.request_id,
                 self._clock.unix_s(),
-                tuple(str(c) for c in answer.arm.contract.outputs.classes),
-                reader.label_codes(answer.outputs, answer.decoded.n),
-                np.empty((answer.decoded.n, 0)) if scores_nk is None else scores_nk.astype(np.float64),
+                tuple(str(c) for c in arm.contract.outputs.classes),
+                arm.servable.reader.label_codes(outputs, n),
+                np.empty((n, 0)) if scores_nk is None else scores_nk.astype(np.float64),
                 call.json_bytes,
             )
         )
-        self._held_bytes += len(call.body)
+        self._held_bytes += len(body)
         if self._held_bytes >= self._frame_bytes:
             self.flush()
 

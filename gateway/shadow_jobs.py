@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import NoneType
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,15 @@ from gateway.codec.decoders import BodyProtocol
 
 __all__ = ["ShadowJob", "pack_jobs", "unpack_jobs"]
 
-_PLAIN = ("model", "answered_by", "protocol", "body", "json_bytes", "request_id", "answered_at")
+_PLAIN = {
+    "model": (str,),
+    "answered_by": (str,),
+    "protocol": (str,),
+    "body": (bytes,),
+    "json_bytes": (int, NoneType),
+    "request_id": (str,),
+    "answered_at": (float,),
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,18 +68,26 @@ def unpack_jobs(frame: Mapping[str, Any]) -> list[ShadowJob]:
     """
     try:
         return [_unpacked(packed) for packed in frame["jobs"]]
-    except (KeyError, TypeError) as exc:
+    except (KeyError, TypeError, OverflowError) as exc:
         raise ValueError(f"not a frame of shadow jobs: {exc!r}") from exc
 
 
 def _unpacked(packed: Mapping[str, Any]) -> ShadowJob:
     labels_n = np.frombuffer(packed["labels"], np.int32)
     scores_nk = np.frombuffer(packed["scores"], np.float64).reshape(len(labels_n), packed["k"])
-    plain = {name: packed[name] for name in _PLAIN}
+    plain = {name: _of_type(packed[name], types) for name, types in _PLAIN.items()}
+    if plain["protocol"] not in get_args(BodyProtocol):
+        raise TypeError(f"no protocol {plain['protocol']!r}")
     return ShadowJob(
-        shadows=tuple(packed["shadows"]),
+        shadows=tuple(_of_type(version, (str,)) for version in packed["shadows"]),
         classes=tuple(packed["classes"]),
         labels_n=labels_n,
         scores_nk=scores_nk,
         **plain,
     )
+
+
+def _of_type(value: Any, types: tuple[type, ...]) -> Any:
+    if type(value) not in types:
+        raise TypeError(f"{type(value).__name__} where {types[0].__name__} is expected")
+    return value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from gateway.codec.decoded import Decoded
 from gateway.codec.decoders import Decoders
+from gateway.codec.tensors import TensorRequest
 from gateway.engine.outputs import Outputs
 from gateway.engine.session import RunHandle
 from gateway.engine.version import ServableVersion
@@ -17,9 +18,10 @@ from gateway.settings import LimitSettings
 from gateway.shadow_jobs import ShadowJob
 from monitors.records import BROKEN_FLAG, Observation, ShadowComparison, StreamKey
 
-__all__ = ["ShadowResult", "ShadowRunner"]
+__all__ = ["ParseGrpc", "ShadowResult", "ShadowRunner"]
 
 _VALUE_TOLERANCE = 1e-6
+ParseGrpc = Callable[[bytes], TensorRequest]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,9 +33,18 @@ class ShadowResult:
 
 
 class ShadowRunner:
-    """One shadow version. ``run`` blocks; call it from one thread."""
+    """One shadow version. ``run`` blocks; call it from one thread.
 
-    def __init__(self, servable: ServableVersion, limits: LimitSettings, worker: str) -> None:
+    Parameters
+    ----------
+    parse_grpc
+        Reads what came by gRPC; ``None`` where nothing does.
+    """
+
+    def __init__(
+        self, servable: ServableVersion, limits: LimitSettings, worker: str, *, parse_grpc: ParseGrpc | None = None
+    ) -> None:
+        self._parse_grpc = parse_grpc
         names, ranks = (servable.model, servable.version), servable.ranks
         self._servable, self._worker = servable, worker
         self._key = StreamKey(servable.model, servable.version, servable.digest, "shadow")
@@ -52,7 +63,8 @@ class ShadowRunner:
         ValueError
             The shadow's answer cannot be compared: other rows, or a classifier beside a regressor.
         """
-        decoded = self._decoders.decode(job.protocol, job.body, job.json_bytes)
+        body = self._parse_grpc(job.body) if self._parse_grpc and job.protocol == "grpc" else job.body
+        decoded = self._decoders.decode(job.protocol, body, job.json_bytes)
         if decoded.n != len(job.labels_n):
             raise ValueError(f"{decoded.n} rows here, {len(job.labels_n)} answered by {job.answered_by}")
         outputs = self._servable.run(decoded.feeds, decoded.n, handle)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -16,6 +17,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from gateway.catalog.bundle import BundleLimits
@@ -24,13 +26,15 @@ from gateway.child import Child, Life
 from gateway.clock import SystemClock
 from gateway.codec.configuration import encode_settings
 from gateway.control import Control
+from gateway.errors import StoreUnavailable
 from gateway.heartbeat import BEAT_EVERY_S
 from gateway.logs import configure_logging
 from gateway.metrics.shared import Counter, SharedCounters
 from gateway.rundir import RunDirectory
 from gateway.settings import Settings
+from gateway.state.address import is_redis
 from gateway.state.ledger import Ledger
-from gateway.state.sqlite import SqliteStore
+from gateway.state.opening import open_store
 from gateway.tls import server_context
 
 __all__ = ["Supervisor", "restart_pause_s", "serve"]
@@ -58,6 +62,8 @@ class Supervisor:
         self._counters = SharedCounters.create(run_dir.counters, f"supervisor-{os.getpid()}", role="supervisor")
         self._stopping, self._renewal = asyncio.Event(), asyncio.Event()
         self._starts = 0
+        self._tree = secrets.randbelow(1_000_000_000)
+        """In the names of workers: unlike a process id, another one on every host that shares a state store."""
         self._workers = [Child("worker", "gateway.app", index) for index in range(settings.workers)]
         self._lives: dict[Child, Life] = {}
         self._leaving: list[Life] = []
@@ -155,7 +161,7 @@ class Supervisor:
         command = [sys.executable, "-m", child.module, "--run-dir", str(self._run_dir.path)]
         fds: tuple[int, ...] = ()
         if child.role != "watch":
-            command += ["--worker", f"{child.role}-{child.index}-{os.getpid()}-{self._starts}"]
+            command += ["--worker", f"{child.role}-{child.index}-{self._tree}-{self._starts}"]
         if child.role == "worker":
             fds = tuple(listener.fileno() for listener in self._listeners.values())
             command += [part for flag, fd in zip(self._listeners, fds, strict=True) for part in (flag, str(fd))]
@@ -200,6 +206,11 @@ def serve(settings: Settings, *, admin_token: str) -> None:
             listeners["--admin-fd"] = admin = stack.enter_context(_listener(admin_host, settings.admin_port))
             settings = replace(settings, admin_port=admin.getsockname()[1])
             print(f"admin API: {scheme}://{_authority(admin_host, settings.admin_port)}", flush=True)
+        if settings.grpc_port is not None:
+            held = stack.enter_context(_held(settings.host, settings.grpc_port))
+            settings = replace(settings, grpc_port=held.getsockname()[1])
+            security = " over TLS" if scheme == "https" else ""
+            print(f"gRPC: {_authority(settings.host, settings.grpc_port)}{security}", flush=True)
         run_dir = RunDirectory.create(encode_settings(settings), admin_token)
         try:
             print(f"weir serves {settings.models} on {scheme}://{_authority(settings.host, settings.port)}", flush=True)
@@ -215,8 +226,12 @@ def _authority(host: str, port: int | None) -> str:
 def _resolved(settings: Settings) -> Settings:
     """Return the settings with paths that mean the same from every working folder."""
     tls_cert, tls_key = (path and path.resolve() for path in (settings.tls_cert, settings.tls_key))
-    models, state = settings.models.resolve(), settings.state.resolve()
-    return replace(settings, models=models, state=state, tls_cert=tls_cert, tls_key=tls_key)
+    state = settings.state if is_redis(settings.state) else str(Path(settings.state).resolve())
+    redis = settings.redis
+    password_file, ca_file = (path and path.resolve() for path in (redis.password_file, redis.ca_file))
+    redis = replace(redis, folder=redis.folder.resolve(), password_file=password_file, ca_file=ca_file)
+    models = settings.models.resolve()
+    return replace(settings, models=models, state=state, redis=redis, tls_cert=tls_cert, tls_key=tls_key)
 
 
 async def _run(settings: Settings, run_dir: RunDirectory, listeners: Mapping[str, socket.socket]) -> None:
@@ -224,8 +239,14 @@ async def _run(settings: Settings, run_dir: RunDirectory, listeners: Mapping[str
 
 
 def seed_routes(settings: Settings) -> None:
-    """Write revision 1 of the route of every model that has none yet."""
-    store = SqliteStore(settings.state)
+    """Write revision 1 of the route of every model that has none yet.
+
+    Raises
+    ------
+    gateway.errors.StoreUnavailable
+        The store is away, and no route is known from before.
+    """
+    store = open_store(settings, os.environ)
     try:
         clock = SystemClock()
         limits = BundleLimits(external_data_bytes=settings.serving.external_data_bytes)
@@ -234,15 +255,32 @@ def seed_routes(settings: Settings) -> None:
             _log.warning("left aside: %s", problem)
         control = Control(Ledger(store, clock), store, clock, repository=repository)
         control.seed_routes(repository.models(), settings.routing.stable)
+    except StoreUnavailable as error:
+        if not store.read_prefix("route/"):
+            raise
+        _log.warning("%s; the last known routes are served", error)
     finally:
         store.close()
 
 
 def _listener(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((host, port))
+    listener = _bound(host, port)
     listener.listen(_BACKLOG)
     listener.setblocking(False)
     return listener
+
+
+def _held(host: str, port: int) -> socket.socket:
+    """Hold a port on which each worker listens by itself."""
+    holder = _bound(host, port)
+    # Only now: bound with this, the port of a stranger who also listens so would be shared instead of refused.
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    return holder
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.bind((host, port))
+    return bound

@@ -7,7 +7,7 @@ from typing import Literal
 
 __all__ = ["Actor", "GraphInfo", "LoadState", "TensorSpec", "VersionStatus", "WorkerFacts"]
 
-LoadState = Literal["loading", "ready", "failed", "refused"]
+LoadState = Literal["loading", "ready", "resting", "failed", "refused"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +50,16 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class VersionStatus:
-    """State of one version on one worker; ``why`` says it in words where it is not ready."""
+    """State of one version on one worker; ``why`` says it in words where it is not ready.
+
+    ``provider`` is the execution provider that it runs on, ``memory_bytes`` what it took to load.
+    """
 
     state: LoadState
     digest: str = ""
     why: str = ""
+    provider: str = ""
+    memory_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

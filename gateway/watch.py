@@ -8,7 +8,7 @@ import logging
 import os
 import secrets
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -28,15 +28,16 @@ from gateway.metrics.exposition import render
 from gateway.metrics.lasting import LastingTotals
 from gateway.metrics.shared import SharedCounters
 from gateway.metrics.totals import fold_ended, live_workers, read_counters
+from gateway.prediction_log.log import PredictionLog
 from gateway.routing.codec import decode_route
 from gateway.rundir import RunDirectory
 from gateway.settings import MonitorSettings, Settings
 from gateway.state.alert_store import LedgerAlertStore
 from gateway.state.facts import decode_facts
 from gateway.state.ledger import Ledger
-from gateway.state.sqlite import SqliteStore
+from gateway.state.opening import open_store
 from gateway.state.store import StateStore
-from monitors.records import Alert
+from monitors.records import Alert, Failures
 from monitors.service import MonitorService
 from monitors.thresholds import Thresholds
 from monitors.transport.channel import ChannelServer
@@ -66,17 +67,27 @@ class MetricsPage:
         Routes and announcements.
     totals
         Keeps what the monitors count beyond the life of this process.
+    log
+        The prediction log, where there is one.
     """
 
-    def __init__(self, counters: Path, service: MonitorService, store: StateStore, totals: LastingTotals) -> None:
+    def __init__(
+        self,
+        counters: Path,
+        service: MonitorService,
+        store: StateStore,
+        totals: LastingTotals,
+        log: PredictionLog | None = None,
+    ) -> None:
         self._counters = counters
         self._service = service
         self._store = store
         self._totals = totals
+        self._log = log
 
     async def __call__(self, accept: str) -> tuple[bytes, str]:
         """Return body and content type. Files and store are read in a thread, the monitors on the loop."""
-        shown = list(self._service.gauges())
+        shown = [*self._service.gauges(), *(self._log.totals() if self._log else ())]
         self._totals.take(total for total in shown if METRICS[total[0]].kind == "counter")
         gauges = [gauge for gauge in shown if METRICS[gauge[0]].kind != "counter"]
         return await asyncio.to_thread(self._render, gauges, accept)
@@ -129,13 +140,14 @@ async def run_watch(settings: Settings, run_dir: RunDirectory, stop: asyncio.Eve
     """
     stop = stop or _stop_on_signal()
     clock = SystemClock()
-    store = SqliteStore(settings.state, clock=clock)
+    store = open_store(settings, os.environ)
     alerts = LedgerAlertStore(store, Ledger(store, clock))
     service = MonitorService(thresholds_of(settings.monitor), clock, store=alerts, sinks=[LoggedAlerts()])
-    channel = ChannelServer(run_dir.watch_socket, service.receive)
+    log = _prediction_log(settings, run_dir, clock)
+    channel = ChannelServer(run_dir.watch_socket, _receiver(service, log))
     name = f"watch-{os.getpid()}-{secrets.token_hex(2)}"
     counters = SharedCounters.create(run_dir.counters, name, role="watch")
-    pages = watch_pages(service, MetricsPage(run_dir.counters, service, store, LastingTotals(counters)))
+    pages = watch_pages(service, MetricsPage(run_dir.counters, service, store, LastingTotals(counters), log))
     server = _internal_server(pages, run_dir.watch_http_socket)
     try:
         await channel.start()
@@ -147,8 +159,31 @@ async def run_watch(settings: Settings, run_dir: RunDirectory, stop: asyncio.Eve
             server.should_exit = True
     finally:
         await channel.close()
+        if log is not None:
+            await asyncio.to_thread(log.close)
         counters.close()
         store.close()
+
+
+def _prediction_log(settings: Settings, run_dir: RunDirectory, clock: SystemClock) -> PredictionLog | None:
+    if settings.prediction_log.path is None:
+        return None
+    log = PredictionLog(settings.prediction_log, clock, salt=run_dir.key_salt())
+    log.start()
+    return log
+
+
+def _receiver(service: MonitorService, log: PredictionLog | None) -> Callable[[object], None]:
+    """Return who takes what the channels bring: the monitors, and the log beside them."""
+    if log is None:
+        return service.receive
+
+    def receive(record: object) -> None:
+        log.take(record)
+        if not isinstance(record, Failures):
+            service.receive(record)
+
+    return receive
 
 
 def _stop_on_signal() -> asyncio.Event:

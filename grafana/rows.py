@@ -53,10 +53,11 @@ def requests() -> Panels:
             *(Query(_quantile(q, "weir_inference_duration_seconds"), f"{_STREAM} p{q * 100:g}") for q in (0.5, 0.99)),
         ),
         lines(
-            "HTTP",
-            "All HTTP requests, those of probes and operators included.",
+            "HTTP and gRPC",
+            "All requests and RPCs, those of probes and operators included.",
             "reqps",
             Query(_rate("weir_http_requests_total", "by (route, status)", HOST), "{{route}} {{status}}"),
+            Query(_rate("weir_grpc_requests_total", "by (method, code)", HOST), "{{method}} {{code}}"),
         ),
     ]
 
@@ -139,6 +140,21 @@ def _versions() -> Panels:
             "Loaded versions",
             "Versions that are loaded, with their digests.",
             Query(f"max by (model, version, digest) (weir_model_info{{{MODEL}}})", _VERSION),
+        ),
+        lines(
+            "Memory of loaded versions",
+            "What native code allocated while each version was loaded, at least its weights; all workers together.",
+            "bytes",
+            Query(_latest("weir_model_memory_bytes", version, over="sum"), _VERSION),
+        ),
+        lines(
+            "Execution providers",
+            "Workers that have a version loaded, by the execution provider that it runs on.",
+            "none",
+            Query(
+                _latest("weir_model_sessions", "by (model, version, provider)", over="sum"),
+                f"{_VERSION} {{{{provider}}}}",
+            ),
         ),
     ]
 
@@ -228,6 +244,32 @@ def _queues() -> Panels:
             "Prediction requests being answered now.",
             "none",
             Query(_latest("weir_inflight_requests", "by (instance)", HOST, "sum"), "{{instance}}"),
+            Query(_latest("weir_concurrency_limit", "by (instance)", HOST, "sum"), "{{instance}} limit"),
+        ),
+        lines(
+            "Shed requests",
+            "Requests given up before a model saw them, by reason, and those of clients over their quota.",
+            "reqps",
+            Query(_rate("weir_shed_requests_total", "by (reason, priority)", HOST), "{{reason}} {{priority}}"),
+            Query(_rate("weir_quota_refused_total", "by (instance)", HOST), "{{instance}} over quota"),
+        ),
+        lines(
+            "Overloaded workers",
+            "Workers that hold their delay down by shedding.",
+            "none",
+            Query(_latest("weir_shedding_workers", "by (instance)", HOST, "sum"), "{{instance}}"),
+        ),
+        lines(
+            "Event loop lag",
+            "Longest lateness of the event loop in each tenth of a second: median and 99th percentile.",
+            "s",
+            *(
+                Query(
+                    _quantile(q, "weir_event_loop_lag_seconds", "by (le, instance)", HOST),
+                    f"{{{{instance}}}} p{q * 100:g}",
+                )
+                for q in (0.5, 0.99)
+            ),
         ),
         lines(
             "Queue",

@@ -23,6 +23,9 @@ __all__ = [
     "Alert",
     "AlertState",
     "Driver",
+    "Failure",
+    "FailureStatus",
+    "Failures",
     "FaultTotals",
     "FeatureKind",
     "FeatureSchema",
@@ -39,6 +42,7 @@ __all__ = [
 Variant = Literal["stable", "canary", "shadow", "pinned"]
 FeatureKind = Literal["number", "category"]
 OutputKind = Literal["classification", "regression", "tensor"]
+FailureStatus = Literal["masked", "client_error", "server_error", "timeout", "shed"]
 Severity = Literal["info", "warning", "page"]
 AlertState = Literal["warn", "firing", "recovering", "resolved"]
 ALERT_STATES: tuple[AlertState, ...] = ("warn", "firing", "recovering", "resolved")
@@ -165,6 +169,36 @@ class ShadowComparison:
     answered_at_n: npt.NDArray[np.float64]
     agrees_n: npt.NDArray[np.bool_]
     score_differences_n: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """One request that a version failed; ``masked`` where stable answered it instead.
+
+    ``model`` is as the client named it where no version was found, and ``version`` is then empty. ``reason`` is one of
+    a closed set of words. ``sampled_ratio`` is the share of such failures that the worker passed on.
+    """
+
+    request_id: str
+    failed_at: float
+    model: str
+    version: str
+    digest: str
+    variant: Variant | None
+    route_revision: int
+    key_hash: int
+    status: FailureStatus
+    reason: str
+    duration_s: float
+    sampled_ratio: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """Failures that one worker has sampled; for the prediction log, the monitors do not look at them."""
+
+    worker: str
+    failures: tuple[Failure, ...]
 
 
 @dataclass(frozen=True, slots=True)

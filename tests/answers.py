@@ -8,9 +8,11 @@ from typing import Any, Literal
 
 from gateway.arm import Arm
 from gateway.arms import ArmKeeper
+from gateway.batching.lane import Run
+from gateway.call import Call
 from gateway.engine.version import ServableVersion
 from gateway.metrics.shared import SharedCounters
-from gateway.pipeline import Answer, Call
+from gateway.routing.table import ModelRoute
 from gateway.settings import Settings
 from monitors.records import Variant
 
@@ -42,11 +44,12 @@ def answer_of(
     key: str | None = None,
     revision: int = 1,
     protocol: Literal["plain", "v2"] = "plain",
-) -> Answer:
+) -> Call:
     """Return what an arm answers to these rows."""
     body = json.dumps({"instances": list(instances)}).encode()
-    call = Call(arm.model, None, protocol=protocol, body=body, request_id=request_id, key=key, received_at=0.0)
-    decoded = arm.decoders.decode("plain", body)
-    answer = Answer(call, arm, revision, decoded, arm.servable.run(decoded.feeds, decoded.n))
-    answer.total_s = 0.25
-    return answer
+    call = Call(arm.model, None, protocol, body, request_id, 0.0, key)
+    call.arm, call.route = arm, ModelRoute(arm.model, revision, arm)
+    call.decoded = decoded = arm.decoders.decode("plain", body)
+    call.run = Run(0.0, 0.1, arm.servable.run(decoded.feeds, decoded.n), None)
+    call.span, call.queued_at, call.total_s = slice(None), 0.0, 0.25
+    return call

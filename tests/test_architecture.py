@@ -39,9 +39,11 @@ HOMES: dict[str, tuple[str, ...]] = {
     "skl2onnx": ("gateway/demo/*",),
     "sklearn": ("gateway/demo/*",),
     "starlette": ("gateway/http/*", "gateway/app.py", "gateway/watch.py"),
+    "tritonclient": ("gateway/grpc/*",),
     "typer": COMMAND_LINE,
     "uvicorn": ("gateway/http/*", "gateway/app.py", "gateway/supervisor.py", "gateway/watch.py"),
     "yaml": ("gateway/codec/*",),
+    "zstandard": ("gateway/http/unpacking.py",),
 }
 DECLARATIONS = (
     ast.Import,

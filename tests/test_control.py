@@ -26,6 +26,7 @@ from gateway.routing.document import CanaryRoute, RouteDocument
 from gateway.state.facts import encode_facts
 from gateway.state.ledger import Ledger, verify
 from gateway.state.sqlite import SqliteStore
+from gateway.state.store import Write
 from gateway.types import Actor, LoadState, VersionStatus, WorkerFacts
 
 ANN = Actor("ann")
@@ -99,6 +100,16 @@ def test_a_first_start_that_cannot_choose_says_so_for_every_model_and_seeds_none
     assert len(caught.value.faults) == 2
     with pytest.raises(ResourceUnknown):
         control.route("m")
+
+
+def test_a_route_that_cannot_be_read_hides_no_other_model_and_stops_no_start(
+    store: SqliteStore, control: Control
+) -> None:
+    seed(control)
+    write, before = Write("route/colours", 0, b"{"), None
+    Ledger(store, HandClock()).change([write], actor=ANN, action="x", resource=write.key, before=before, after={})
+    assert [(model["model"], model["route"] is None) for model in control.models()] == [("colours", True), ("m", False)]
+    assert control.seed_routes({"m": ["1"], "colours": ["blue"]}, {}) == []
 
 
 def test_processes_that_start_together_seed_once(store: SqliteStore, control: Control) -> None:

@@ -2,11 +2,14 @@
 
 import asyncio
 import shutil
+import threading
+import weakref
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from gateway.catalog.bundle import BundleLimits
@@ -14,6 +17,7 @@ from gateway.catalog.repository import Repository
 from gateway.catalog.residency import Residency, shadow_versions, wanted_versions
 from gateway.engine.version import ServableVersion
 from gateway.errors import StoreUnavailable, VersionRefused
+from gateway.resting import RestKeeper
 from gateway.roster import Roster
 from gateway.routing.codec import encode_route
 from gateway.routing.document import CanaryRoute, RouteDocument, ShadowRoute
@@ -90,8 +94,18 @@ class Process:
         self.loads: list[Name] = []
         self.broken: dict[Name, Exception] = {}
         self.published: list[tuple[dict[str, str], list[Name]]] = []
+        self.cannot_publish = False
+        self.tidied = 0
+        self.when_loaded: Callable[[ServableVersion], None] = lambda _servable: None
 
-    def start(self, wanted: Callable[..., tuple[str, ...]] | None = None, scan_s: float = 0.0) -> None:
+    def start(self, wanted: Callable[..., tuple[str, ...]] | None = None, scan_s: float = 0.0, **limits: float) -> None:
+        self.uses: dict[Name, int] = {}
+        self.rest = RestKeeper(
+            self.clock,
+            budget_bytes=int(limits.get("budget_bytes", 0)),
+            idle_ttl_s=limits.get("idle_ttl_s", 0.0),
+            uses=lambda: dict(self.uses),
+        )
         self.roster = Roster(
             self.store,
             Repository(self.root, limits=BundleLimits()),
@@ -102,6 +116,8 @@ class Process:
             load=self._load,
             wanted=wanted or (lambda on_disk, route, wishes: wanted_versions(on_disk, route, wishes, limit=2)),
             publish=self._publish,
+            tidy=self._tidy,
+            rest=self.rest if limits else None,
         )
 
     def on_disk(self, *versions: str, model: str = "m") -> None:
@@ -130,11 +146,18 @@ class Process:
         self.loads.append((model, version))
         if error := self.broken.get((model, version)):
             raise error
-        return replace(self.servable, model=model, version=version, digest=f"sha256:{version}")
+        servable = replace(self.servable, model=model, version=version, digest=f"sha256:{version}")
+        self.when_loaded(servable)
+        return servable
+
+    def _tidy(self) -> None:
+        self.tidied += 1
 
     def _publish(
         self, routes: Mapping[str, RouteDocument], loaded: Mapping[Name, ServableVersion]
     ) -> Mapping[str, int]:
+        if self.cannot_publish:
+            raise RuntimeError("no memory for another arm")
         self.published.append(({model: route.stable for model, route in routes.items()}, sorted(loaded)))
         return {model: route.revision for model, route in routes.items()}
 
@@ -360,6 +383,172 @@ def test_serving_goes_on_while_the_store_is_away(process: Process) -> None:
         assert process.published[-1][0] == {"m": "2"}
 
     run(process, check)
+
+
+def test_a_route_that_cannot_be_read_leaves_its_model_as_it_is_and_others_in_step(process: Process) -> None:
+    process.on_disk("1", "2")
+    process.on_disk("1", "2", model="other")
+    process.route("1")
+    process.route("1", model="other")
+
+    async def check() -> None:
+        await process.settle()
+        process.store.put("route/m", b"{")
+        process.store.put("residency/m", b"[]")
+        process.route("2", model="other")
+        await process.settle()
+        assert process.published[-1][0] == {"m": "1", "other": "2"}
+        assert set(process.roster.unreadable) == {"route/m", "residency/m"}
+        process.route("2")
+        process.wish()
+        await process.settle()
+        assert process.published[-1][0] == {"m": "2", "other": "2"}
+        assert process.roster.unreadable == {}
+
+    run(process, check)
+
+
+def test_a_route_under_another_models_key_is_not_taken(process: Process) -> None:
+    process.on_disk("1", "2")
+    process.route("1")
+    process.store.put("route/other", encode_route(RouteDocument("m", 0, "2", "salt")))
+
+    async def check() -> None:
+        await process.settle()
+        assert process.published[-1][0] == {"m": "1"}
+        assert process.roster.unreadable == {"route/other": "route/other: /model: expected 'other', found 'm'"}
+
+    run(process, check)
+
+
+def test_what_could_not_be_published_is_published_at_the_next_tick(process: Process) -> None:
+    process.on_disk("1")
+    process.route("1")
+
+    async def check() -> None:
+        await process.settle()
+        process.route("1", reason="anew")
+        process.cannot_publish = True
+        before, announced = len(process.published), process.store.announced
+        for _ in range(2):
+            with pytest.raises(RuntimeError, match="no memory"):
+                await process.roster.tick()
+        assert (len(process.published), process.store.announced) == (before, announced + 1)
+        process.cannot_publish = False
+        await process.roster.tick()
+        await process.roster.tick()
+        assert len(process.published) == before + 1
+
+    run(process, check)
+
+
+def test_a_version_that_fails_to_load_takes_nothing_from_the_one_that_serves(process: Process) -> None:
+    process.on_disk("1", "2")
+    process.route("1")
+    process.broken[("m", "2")] = VersionRefused("m", "2", "a golden row disagrees")
+
+    async def check() -> None:
+        await process.settle()
+        process.route("2", previous_stable="1")
+        await process.settle()
+        assert process.states() == {"1": "ready", "2": "refused"}
+        assert process.published[-1] == ({"m": "2"}, [("m", "1")])
+
+    run(process, check)
+
+
+def test_a_version_goes_when_its_last_request_has_ended_and_its_memory_after_it(process: Process) -> None:
+    process.on_disk("1", "2", "3")
+    process.route("3")
+    versions: list[ServableVersion] = []
+
+    async def check() -> None:
+        process.when_loaded = versions.append
+        await process.settle()
+        leaving = next(servable for servable in versions if servable.version == "2")
+        versions.clear()
+        alive, finish = weakref.ref(leaving), threading.Event()
+
+        def request(servable: ServableVersion) -> float:
+            finish.wait(10)
+            return float(servable.run({"x": np.array([[7.0]], np.float32)}, 1).raw[0][0, 0])
+
+        running = asyncio.get_running_loop().run_in_executor(None, request, leaving)
+        del leaving
+        process.wish(unloaded=("2", "3"))
+        await process.settle()
+        assert process.states() == {"1": "ready", "3": "ready"}
+        assert (alive() is not None, process.tidied) == (True, 0)
+        finish.set()
+        assert await running == 7.0
+        versions.clear()
+        async with asyncio.timeout(10):
+            while alive() is not None or not process.tidied:
+                await process.roster.tick()
+        assert process.tidied == 1
+
+    run(process, check)
+
+
+def test_a_model_that_nobody_uses_rests_and_comes_back_when_it_is_asked_for(process: Process) -> None:
+    process.on_disk("1")
+    process.route("1")
+
+    async def later(seconds: float) -> dict[str, str]:
+        process.clock.now_s += seconds
+        await process.settle()
+        return process.states()
+
+    async def check() -> None:
+        assert await later(0) == {"1": "ready"}
+        assert await later(90) == {"1": "ready"}
+        process.uses["m", "1"] = 1
+        assert await later(90) == {"1": "ready"}
+        assert await later(99) == {"1": "ready"}
+        assert await later(2) == {"1": "resting"}
+        assert process.roster.status()["m"]["1"].why == "not used for 100 s"
+        assert process.published[-1] == ({"m": "1"}, [])
+        process.rest.wake("other")
+        assert await later(1) == {"1": "resting"}
+        process.rest.wake("m")
+        assert await later(1) == {"1": "ready"}
+        assert await later(101) == {"1": "resting"}
+        process.wish(pinned=("1",))
+        assert await later(1) == {"1": "ready"}
+
+    run(process, check, idle_ttl_s=100.0)
+
+
+def test_within_the_memory_budget_the_model_idle_longest_makes_room(process: Process) -> None:
+    process.servable = replace(process.servable, memory_bytes=60)
+
+    def add(model: str, version: str = "1") -> None:
+        process.on_disk(version, model=model)
+        (process.root / model / version / "model.onnx").write_bytes(bytes(60))
+
+    async def ready_after(seconds: float, woken: str = "") -> list[str]:
+        process.clock.now_s += seconds
+        process.rest.wake(woken)
+        await process.settle()
+        told = process.roster.status().items()
+        return [f"{m}/{v}" for m, versions in sorted(told) for v, status in versions.items() if status.state == "ready"]
+
+    async def check() -> None:
+        for model in "abm":
+            add(model)
+            process.route("1", model=model)
+        assert await ready_after(0) == ["a/1"]
+        assert process.roster.status()["b"]["1"].why == "the memory budget is used by others"
+        assert await ready_after(30, "b") == ["a/1"]
+        assert await ready_after(31, "b") == ["b/1"]
+        process.uses["b", "1"] = 1
+        assert await ready_after(50, "m") == ["b/1"]
+        add("a", "2")
+        process.route("1", model="a", canary=CanaryRoute("2", 1))
+        assert sorted(await ready_after(1)) == ["a/1", "a/2", "b/1"]
+        assert sorted(await ready_after(61)) == ["a/1", "a/2"]
+
+    run(process, check, budget_bytes=100)
 
 
 def test_nothing_is_settled_before_the_store_was_read(process: Process) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gateway.call import Call
 from gateway.engine.session import RunFailed
 from gateway.engine.version import ServableVersion
 from gateway.errors import InputRejected
@@ -210,16 +211,21 @@ def route(*shadows: tuple[str, int]) -> ModelRoute:
     return ModelRoute("m", 1, None, shadows=samples)
 
 
+def take(feed: Feed, call: Call, offered: ModelRoute) -> None:
+    call.route = offered
+    feed.feed.take(call)
+
+
 def test_answers_are_offered_with_what_stable_said(arms: Arms, iris: ServableVersion) -> None:
     feed = Feed(arms)
     answer = answer_of(arms.arm(iris), ROWS, request_id="r-1")
-    feed.feed.take(answer, route(("8", 10_000), ("9", 0)))
+    take(feed, answer, route(("8", 10_000), ("9", 0)))
     assert feed.sent == []
     feed.feed.flush()
     feed.feed.flush()
     ((offered,),) = feed.sent
     assert (offered.model, offered.shadows, offered.answered_by, offered.request_id) == ("m", ("8",), "1", "r-1")
-    assert (offered.body, offered.protocol, offered.classes) == (answer.call.body, "plain", ("0", "1", "2"))
+    assert (offered.body, offered.protocol, offered.classes) == (answer.body, "plain", ("0", "1", "2"))
     assert offered.labels_n.tolist() == [0, 1, 2]
     assert (offered.scores_nk.shape, offered.scores_nk.dtype.name, offered.answered_at) == ((3, 3), "float64", 1_000.0)
     assert run(iris, offered).comparison.agrees_n.all()
@@ -228,7 +234,7 @@ def test_answers_are_offered_with_what_stable_said(arms: Arms, iris: ServableVer
 def test_each_shadow_gets_its_share(arms: Arms, identity: ServableVersion) -> None:
     feed = Feed(arms)
     for i in range(400):
-        feed.feed.take(answer_of(arms.arm(identity), [[1.0]], request_id=f"r{i}"), route(("8", 2_500), ("9", 10_000)))
+        take(feed, answer_of(arms.arm(identity), [[1.0]], request_id=f"r{i}"), route(("8", 2_500), ("9", 10_000)))
     feed.feed.flush()
     taken = [version for jobs in feed.sent for offered in jobs for version in offered.shadows]
     assert taken.count("9") == 400
@@ -237,9 +243,9 @@ def test_each_shadow_gets_its_share(arms: Arms, identity: ServableVersion) -> No
 
 def test_requests_are_sent_in_frames_of_a_limited_size(arms: Arms, identity: ServableVersion) -> None:
     feed = Feed(arms, frame_bytes=100)
-    size = len(answer_of(arms.arm(identity), [[1.0]]).call.body)
+    size = len(answer_of(arms.arm(identity), [[1.0]]).body)
     for _ in range(10):
-        feed.feed.take(answer_of(arms.arm(identity), [[1.0]]), route(("9", 10_000)))
+        take(feed, answer_of(arms.arm(identity), [[1.0]]), route(("9", 10_000)))
     feed.feed.flush()
     most = -(-100 // size)
     assert [len(jobs) for jobs in feed.sent] == [most] * (10 // most) + ([10 % most] if 10 % most else [])
@@ -249,11 +255,11 @@ def test_what_is_too_large_or_finds_the_channel_full_is_dropped_and_counted(
     arms: Arms, identity: ServableVersion
 ) -> None:
     feed = Feed(arms, body_bytes=60)
-    feed.feed.take(answer_of(arms.arm(identity), [[1.0]] * 50), route(("8", 10_000), ("9", 10_000)))
+    take(feed, answer_of(arms.arm(identity), [[1.0]] * 50), route(("8", 10_000), ("9", 10_000)))
     assert (feed.dropped("8"), feed.dropped("9")) == (1, 1)
     feed.sink.is_full = True
     for _ in range(3):
-        feed.feed.take(answer_of(arms.arm(identity), [[1.0]]), route(("9", 10_000)))
+        take(feed, answer_of(arms.arm(identity), [[1.0]]), route(("9", 10_000)))
     feed.feed.flush()
     assert (feed.dropped("8"), feed.dropped("9")) == (1, 4)
     feed.feed.flush()

@@ -1,12 +1,13 @@
 """How does Weir compare with floors and peers, on one core, with the same models and the same load?
 
-Run: ``.venv/bin/python -m benchmarks.serving`` (an hour and a half; ``--quick``, one round of two seconds a cell:
-twenty minutes). Then ``.venv/bin/python -m benchmarks.serving --write`` puts the tables of the last campaign into
-``docs/performance.md``.
+Run: ``.venv/bin/python -m benchmarks.serving`` (two hours and a half; ``--quick``, one round of two seconds a cell:
+half an hour). Every server is kept as soon as it is measured: ``--add`` goes on where a campaign stopped, and with
+``--stop-after-minutes 9`` it stops by itself, to be called again until it says that nothing is left. Then
+``.venv/bin/python -m benchmarks.serving --write`` puts the tables of the last campaign into ``docs/performance.md``.
 
 Claim: on a small model at 64 connections Weir answers at least ten times the requests of the fastest peer and 1.5 times
 those of uvicorn's bare ASGI floor; on an MLP of two milliseconds at least 1.5 times the fastest peer and 75 % of ONNX
-Runtime's own batched rows; under bursts of twice its capacity it keeps answering.
+Runtime's own batched rows.
 
 All processes of a server are pinned to the first core, the load generator to the last. Rounds are interleaved;
 a stretch in which other processes took more CPU than the limit is repeated and the least disturbed one kept; every
@@ -16,15 +17,17 @@ status is counted and the newest answer of each connection compared with the mod
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.serving.campaign import Case, Plan, measure
-from benchmarks.serving.floor import load_model, measure_floor
+from benchmarks.serving.floor import FLOOR, load_model, measure_floor
 from benchmarks.serving.machine import cores
 from benchmarks.serving.models import MODELS, rows, write_models
 from benchmarks.serving.page import write_page
@@ -50,7 +53,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--no-open-loop", action="store_true")
     parser.add_argument("--foreign-limit", type=float, default=0.05, help="share of a core that others may take")
     parser.add_argument("--repeats", type=int, default=2, help="how often a disturbed cell is measured again")
-    parser.add_argument("--add", action="store_true", help="add to the last campaign instead of beginning a new one")
+    parser.add_argument("--add", action="store_true", help="go on with the last campaign; what it has is not repeated")
+    parser.add_argument("--stop-after-minutes", type=float, default=math.inf, help="begin no further server after that")
+    parser.add_argument("--out", type=Path, default=_LINES, help="file of the results")
     parser.add_argument("--write", action="store_true", help="only write the last campaign into docs/performance.md")
     parser.add_argument("--remark", default="", help="a sentence about the machine for the page")
     return parser.parse_args()
@@ -82,23 +87,42 @@ def _run(options: argparse.Namespace) -> None:
     subprocess.run([Path(__file__).parent / "environment", *environments], check=True)
     files = write_models(_WORK / "models", options.models)
     if not options.add:
-        _LINES.unlink(missing_ok=True)
+        options.out.unlink(missing_ok=True)
     server_core, generator_core = cores()
     os.sched_setaffinity(0, {generator_core})
     plan, x_nd = _plan(options, server_core), rows(64 * 32)
-    for round_ in range(1 if options.quick else options.rounds):
-        for model, file in files.items():
-            run = load_model(file)
-            for result in measure_floor(model, run, x_nd, core=server_core, seconds=plan.seconds / 4, round_=round_):
-                _keep(result)
-            for server in (server for server in servers if model in server.models):
-                case = Case(server, model, file, round_, run, x_nd)
-                for cell in measure(plan, case, _WORK / "environments"):
-                    _keep(cell)
+    until_s = time.perf_counter() + options.stop_after_minutes * 60
+    for round_, model, server in _left(options, servers):
+        if time.perf_counter() > until_s:
+            print("not complete: call again with --add")
+            return
+        run = load_model(files[model])
+        cells: list[Result | Failure] = []
+        if server is None:
+            cells += measure_floor(model, run, x_nd, core=server_core, seconds=plan.seconds / 4, round_=round_)
+        else:
+            cells += measure(plan, Case(server, model, files[model], round_, run, x_nd), _WORK / "environments")
+        for cell in cells:
+            _keep(options.out, cell)
+    print("complete")
 
 
-def _keep(result: Result | Failure) -> None:
-    append(_LINES, result)
+def _left(options: argparse.Namespace, servers: list[Server]) -> list[tuple[int, str, Server | None]]:
+    """Return what is still to be measured, in order; no server is ONNX Runtime alone."""
+    results, failures = read(options.out) if options.out.exists() else ([], [])
+    have = {(one.round, one.model, one.server) for one in results}
+    have |= {(one.round, one.model, one.server) for one in failures}
+    return [
+        (round_, model, server)
+        for round_ in range(1 if options.quick else options.rounds)
+        for model in options.models
+        for server in (None, *(server for server in servers if model in server.models))
+        if (round_, model, server.name if server else FLOOR) not in have
+    ]
+
+
+def _keep(file: Path, result: Result | Failure) -> None:
+    append(file, result)
     if isinstance(result, Failure):
         print(f"{result.model:6s} {result.server:18s} FAILED {result.reason}", flush=True)
         return
@@ -127,7 +151,7 @@ def main() -> None:
     if not options.write:
         _run(options)
         return
-    results, failures = read(_LINES)
+    results, failures = read(options.out)
     write_page(_ROOT / "docs/performance.md", Summary(results), failures, _how(results, options.remark))
 
 

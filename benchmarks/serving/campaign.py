@@ -12,11 +12,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.serving.load import Load, closed_loop, open_loop
+from benchmarks.serving.arrivals import bursts
+from benchmarks.serving.load import closed_loop, open_loop
 from benchmarks.serving.machine import cpu_times, foreign_share, proportional_mb, server_pids
 from benchmarks.serving.process import Running, ServerFailed, free_port, running
 from benchmarks.serving.result import Failure, Kind, Result
 from benchmarks.serving.servers import Server
+from benchmarks.serving.tally import Load, percentiles_ms
 
 __all__ = ["Case", "Plan", "WrongAnswer", "measure"]
 
@@ -87,7 +89,7 @@ def measure(plan: Plan, case: Case, environments: Path) -> Iterator[Result | Fai
     with tempfile.TemporaryDirectory(prefix="weir-benchmark-") as scratch:
         started = running(
             case.command(environments, port, scratch),
-            core=plan.core,
+            cores=(plan.core,),
             port=port,
             request=requests[0],
             variables=case.server.variables,
@@ -98,7 +100,7 @@ def measure(plan: Plan, case: Case, environments: Path) -> Iterator[Result | Fai
                 expected = [case.run(batch) for batch in case.batches()]
                 yield from _cells(plan, _Target(case, port, process, requests, expected))
         except (ServerFailed, WrongAnswer, OSError) as failure:
-            yield Failure(case.model, case.server.name, f"{type(failure).__name__}: {failure}")
+            yield Failure(case.model, case.server.name, f"{type(failure).__name__}: {failure}", case.round)
 
 
 def _cells(plan: Plan, target: _Target) -> Iterator[Result]:
@@ -124,11 +126,8 @@ def _closed(plan: Plan, target: _Target, kind: Kind, connections: int) -> Result
 
 
 def _open(plan: Plan, target: _Target, rate: float) -> Load:
-    """Offer bursty arrivals: gamma-distributed gaps whose coefficient of variation is the plan's."""
-    shape, rate = 1 / plan.variation**2, max(rate, 1.0)
-    count = max(int(rate * plan.seconds), 1)
-    gaps_s = np.random.default_rng(target.case.round).gamma(shape, 1 / (rate * shape), count)
-    arrivals_s = np.cumsum(gaps_s).tolist()
+    """Offer bursty arrivals, each with the plan's deadline."""
+    arrivals_s = bursts(rate, plan.seconds, variation=plan.variation, seed=target.case.round)
     requests = target.case.requests(plan.deadline_ms)
     return open_loop(target.port, requests, arrivals_s, plan.deadline_ms / 1000)
 
@@ -149,8 +148,7 @@ def _measured(target: _Target, kind: Kind, level: float, run: Callable[[], Load]
     after = cpu_times(target.process.root)
     memory_mb = proportional_mb(server_pids(target.process.root))
     _check(target, load)
-    p50, p95, p99 = np.percentile(load.latencies_s, [50, 95, 99]) * 1000 if load.latencies_s else (np.nan,) * 3
-    good = load.statuses[200]
+    p50, p95, p99 = percentiles_ms(load.latencies_s, 50, 95, 99)
     return Result(
         model=target.case.model,
         server=target.case.server.name,
@@ -158,15 +156,16 @@ def _measured(target: _Target, kind: Kind, level: float, run: Callable[[], Load]
         kind=kind,
         level=level,
         rows=target.case.server.rows,
-        goodput=(good - load.late) / load.seconds,
+        goodput=load.good / load.seconds,
         offered=load.offered / load.seconds,
-        p50_ms=float(p50),
-        p95_ms=float(p95),
-        p99_ms=float(p99),
+        p50_ms=p50,
+        p95_ms=p95,
+        p99_ms=p99,
         cpu_us=(after.servers_s - before.servers_s) / max(load.offered, 1) * 1e6,
         memory_mb=memory_mb,
         foreign=foreign_share(before, after),
         idle=load.idle,
+        held=load.held,
         start_s=target.process.start_s,
         statuses=dict(load.statuses),
     )

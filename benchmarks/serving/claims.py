@@ -34,7 +34,7 @@ class Claim:
 
 def claims(summary: Summary) -> list[Claim]:
     """Return the claims whose cells were measured."""
-    found = [*_small(summary), *_mlp(summary), *_no_peer_is_faster(summary), *_binary(summary), *_overload(summary)]
+    found = [*_small(summary), *_mlp(summary), *_no_peer_is_faster(summary), *_binary(summary)]
     return [claim for claim in found if claim.measured == claim.measured]
 
 
@@ -83,12 +83,3 @@ def _binary(summary: Summary) -> Iterator[Claim]:
         rows = 32 * max(summary.rate(model, "Weir, binary x32", level=level) for level in (1, 16, 64))
         alone = summary.rate(model, FLOOR, "batch", 32)
         yield Claim(f"{model}, binary tensors of 32 rows: rows/s to ONNX Runtime's at that batch", rows / alone, 0.9)
-
-
-def _overload(summary: Summary) -> Iterator[Claim]:
-    for model in ("small", "mlp"):
-        capacity, good = summary.rate(model, _WEIR), summary.rate(model, _WEIR, "open", 2)
-        if model == "mlp":
-            yield Claim("MLP, bursts at 2x capacity: goodput to capacity", good / capacity, 0.9)
-        after = summary.rate(model, _WEIR, "after", 64)
-        yield Claim(f"{model}, right after the overload: rate to capacity", after / capacity, 0.9)

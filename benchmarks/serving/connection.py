@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-__all__ = ["Answer", "Connection", "ConnectionLost"]
+__all__ = ["Answer", "Connection", "ConnectionLost", "answer_bounds"]
 
 Answer = tuple[int, bytes]
 _RECEIVE_BYTES = 262_144
@@ -26,9 +26,11 @@ class Connection:
         When the request in flight was due; latency counts from here, also when the generator was late to send it.
     answer : tuple
         Status and body of the newest answer.
+    head : bytes
+        The newest answer's first line and headers.
     """
 
-    __slots__ = ("_buffer", "_socket", "answer", "busy", "fileno", "request", "row", "sent_at_s")
+    __slots__ = ("_buffer", "_socket", "answer", "busy", "fileno", "head", "request", "row", "sent_at_s")
 
     def __init__(self, port: int, request: bytes, row: int) -> None:
         self._socket = socket.socket()
@@ -39,6 +41,7 @@ class Connection:
         self.request, self.row = request, row
         self._buffer = b""
         self.answer: Answer = (0, b"")
+        self.head = b""
         self.busy = False
         self.sent_at_s = 0.0
 
@@ -75,11 +78,12 @@ class Connection:
             raise ConnectionLost
         if self._buffer:
             data = self._buffer + data
-        if (end := _end(data)) is None or len(data) < end[1]:
+        if (end := answer_bounds(data)) is None or len(data) < end[1]:
             self._buffer = data
             return False
         self._buffer = b""
         self.answer = (int(data[9:12]), data[end[0] : end[1]])
+        self.head = data[: end[0]]
         self.busy = False
         return True
 
@@ -88,14 +92,20 @@ class Connection:
         self._socket.close()
 
 
-def _end(data: bytes) -> tuple[int, int] | None:
-    """Return where the body begins and ends, as far as known; a chunked body ends with its last chunk."""
+def answer_bounds(data: bytes) -> tuple[int, int] | None:
+    """Return where the body of an answer begins and ends, as far as known; a chunked body ends with its last chunk.
+
+    Examples
+    --------
+    >>> answer_bounds(b"HTTP/1.1 200 OK\\r\\ncontent-length: 2\\r\\n\\r\\n{}")
+    (38, 40)
+    """
     body = data.find(b"\r\n\r\n") + 4
     if body < 4:
         return None
     head = data[:body].lower()
-    at = head.find(b"\r\ncontent-length: ")
+    at = head.find(b"\r\ncontent-length:")
     if at >= 0:
-        return body, body + int(head[at + 18 : head.find(b"\r", at + 18)])
+        return body, body + int(head[at + 17 : head.find(b"\r", at + 17)])
     last = data.find(b"\r\n0\r\n\r\n", body - 2)
     return None if last < 0 else (body, last + 7)

@@ -46,9 +46,12 @@ def surviving(started: Mapping[int, str]) -> list[int]:
 
 
 def cpu_times(root: int) -> CpuTimes:
-    """Read the clocks; steal counts as busy, because a neighbour of this virtual machine took it."""
+    """Read the clocks; steal counts as busy, because a neighbour of this virtual machine took it.
+
+    A process that ended goes on counting with the one that started it.
+    """
     user, nice, system, _, _, irq, soft, steal = map(int, _PROC.joinpath("stat").read_text().split()[1:9])
-    servers = sum(int(fields[11]) + int(fields[12]) for fields in _family(root).values())
+    servers = sum(sum(map(int, fields[11:15])) for fields in _family(root).values())
     own = time.process_time()
     return CpuTimes(time.perf_counter(), (user + nice + system + irq + soft + steal) * _TICK_S, servers * _TICK_S, own)
 

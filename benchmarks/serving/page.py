@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.serving.bars import bars
+from benchmarks.serving.markdown import replace_marked
 from benchmarks.serving.result import Failure
 from benchmarks.serving.servers import SERVERS
 from benchmarks.serving.summary import Summary
 from benchmarks.serving.tables import (
-    claim_table,
     closed_table,
     failure_list,
     floor_table,
     note_list,
     open_table,
+    target_table,
 )
 
 __all__ = ["report", "write_page"]
 
-_MARKED = re.compile(r"(<!-- begin: benchmarks/serving -->\n).*(<!-- end: benchmarks/serving -->)", re.DOTALL)
+_MARK = "benchmarks/serving"
 _FAMILIES = {server.name: {"weir": "Weir"}.get(server.family, server.family) for server in SERVERS}
 
 
 def report(summary: Summary, failures: Sequence[Failure], how: str, images: str) -> str:
     """Return the whole section; ``how`` says by which command, on what, and how calm it was."""
-    parts = [how, "### Targets", claim_table(summary), "### Floor", floor_table(summary)]
+    parts = [how, "### Targets", target_table(summary), "### Floor", floor_table(summary)]
     for model in summary.models():
         parts += [f"### Model: {model}", f"![Requests a second, {model}]({images}/serving-{model}.svg)"]
         parts += [closed_table(summary, model), open_table(summary, model)]
@@ -37,9 +37,7 @@ def report(summary: Summary, failures: Sequence[Failure], how: str, images: str)
 
 def write_page(page: Path, summary: Summary, failures: Sequence[Failure], how: str) -> None:
     """Replace the marked part of the page and the drawings in ``images`` beside it."""
-    text = page.read_text(encoding="utf-8")
-    section = report(summary, failures, how, "images")
-    page.write_text(_MARKED.sub(lambda found: f"{found[1]}\n{section}\n\n{found[2]}", text), encoding="utf-8")
+    replace_marked(page, _MARK, report(summary, failures, how, "images"))
     for model in summary.models():
         rates = {name: summary.rate(model, name) for name in summary.servers(model) if "x32" not in name}
         drawing = bars(f"{model}, 64 connections", {n: r for n, r in rates.items() if r > 0}, _FAMILIES)

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,9 +50,15 @@ def free_port() -> int:
 
 @contextmanager
 def running(
-    command: Sequence[str], *, core: int, port: int, request: bytes, variables: Mapping[str, str], scratch: Path
+    command: Sequence[str],
+    *,
+    cores: Iterable[int],
+    port: int,
+    request: bytes,
+    variables: Mapping[str, str],
+    scratch: Path,
 ) -> Iterator[Running]:
-    """Start a server pinned to one core and stop all that it started at the end.
+    """Start a server pinned to some cores and stop all that it started at the end.
 
     Raises
     ------
@@ -64,7 +70,7 @@ def running(
     started_s = time.perf_counter()
     with log.open("wb") as output:
         process = subprocess.Popen(
-            ["taskset", "-c", str(core), *command],
+            ["taskset", "-c", ",".join(map(str, cores)), *command],
             env={**inherited, **_ONE_THREAD, **variables, "SCRATCH": str(scratch)},
             cwd=Path.cwd(),
             stdout=output,

@@ -27,6 +27,8 @@ class Result:
         Share of one core that other processes took, over both cores.
     idle : float
         Share of the time in which the generator found nothing to do.
+    held : int
+        Most requests at a time that waited in the generator because no further connection could be opened.
     statuses : dict
         How often each status came; 0 is no answer.
     """
@@ -48,6 +50,7 @@ class Result:
     idle: float
     start_s: float
     repeats: int = 0
+    held: int = 0
     statuses: dict[int, int] = field(default_factory=dict)
 
     @property
@@ -63,6 +66,7 @@ class Failure:
     model: str
     server: str
     reason: str
+    round: int = 0
 
 
 def append(file: Path, result: Result | Failure) -> None:

@@ -21,9 +21,11 @@ class Wire:
     encode: Callable[[Rows], tuple[bytes, bytes]]
     decode: Callable[[bytes], NDArray[np.float64]]
 
-    def request(self, path: str, x_nd: Rows, deadline_ms: int | None = None) -> bytes:
-        """Return a whole HTTP request; a deadline is a header that servers without the notion ignore."""
+    def request(self, path: str, x_nd: Rows, deadline_ms: int | None = None, *, key: str = "") -> bytes:
+        """Return a whole HTTP request; deadline and routing key are headers that servers without the notion ignore."""
         headers, body = self.encode(x_nd)
+        if key:
+            headers += b"x-route-key: %s\r\n" % key.encode()
         if deadline_ms is not None:
             headers += b"x-request-deadline-ms: %d\r\n" % deadline_ms
         start = b"POST %s HTTP/1.1\r\nhost: localhost\r\n%scontent-length: %d\r\n\r\n"

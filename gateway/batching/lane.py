@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,11 +20,35 @@ from gateway.codec.decoded import Decoded
 from gateway.engine.outputs import Outputs
 from gateway.engine.session import RunFailed, RunHandle
 
-__all__ = ["Job", "Lane", "LaneFull", "LaneOverdue", "RunTimedOut", "Runnable"]
+__all__ = [
+    "Job",
+    "Lane",
+    "LaneExpired",
+    "LaneFull",
+    "LaneLate",
+    "LaneOverdue",
+    "Run",
+    "RunCutShort",
+    "RunTimedOut",
+    "Runnable",
+    "Sizer",
+]
+
+Feeds = dict[str, npt.NDArray[Any]]
+_HOPELESS = 16
+"""Runs that failed with none between them that did not; then the fault is the version's, and batches are not halved."""
 
 
 class LaneFull(Exception):
     """The queue holds its limit of rows."""
+
+
+class LaneLate(Exception):
+    """By what runs cost, the answer could not be there before the job's deadline."""
+
+
+class LaneExpired(Exception):
+    """The job's deadline passed before it could run."""
 
 
 class LaneOverdue(Exception):
@@ -35,6 +59,10 @@ class RunTimedOut(Exception):
     """The run was past its time slice and was terminated."""
 
 
+class RunCutShort(RunTimedOut):
+    """The run was terminated before its time slice ended, for a job in haste."""
+
+
 class Runnable(Protocol):
     """What a lane runs: one version."""
 
@@ -42,8 +70,34 @@ class Runnable(Protocol):
     def max_batch_rows(self) -> int | None:
         """Rows of one run; ``None`` where requests must run one by one."""
 
-    def run(self, feeds: dict[str, npt.NDArray[Any]], n: int, handle: RunHandle | None = None) -> Outputs:
+    def run(self, feeds: Feeds, n: int, handle: RunHandle | None = None) -> Outputs:
         """Run ``n`` rows; raise ``RunFailed``."""
+
+
+class Cost(Protocol):
+    """What runs cost."""
+
+    def estimate(self, rows: int) -> float:
+        """Return the seconds that a run is expected to take."""
+
+
+class Sizer(Protocol):
+    """How large runs are, learned from them: ``gateway.batching.sizing.BatchSizer``."""
+
+    @property
+    def limit(self) -> int:
+        """Rows at which a batch is full."""
+
+    @property
+    def inline_rows(self) -> int:
+        """Rows that may run on the loop; 0 for never."""
+
+    @property
+    def cost(self) -> Cost:
+        """What runs cost at the moment."""
+
+    def observe(self, rows: int, seconds: float, was_full: bool) -> None:
+        """Learn from a run; ``was_full`` says whether a job that waited did not fit into it."""
 
 
 class Job(Protocol):
@@ -51,13 +105,40 @@ class Job(Protocol):
 
     decoded: Decoded
     cancelled: bool
-    started_at: float
+    deadline: float
 
-    def deliver(self, result: Outputs | Exception, seconds: float) -> None:
-        """Take the outputs or the failure and the seconds of the run; called once, on the loop, unless cancelled."""
+    def settle(self) -> bool:
+        """Turn pending rows into graph inputs; false where they were refused, and the job is answered with that."""
 
 
-class Lane:
+class Run:
+    """One run: when it started (``perf_counter``), its seconds, its outputs, and the rows of a stacked batch.
+
+    ``texts`` is where a protocol keeps what it has encoded for all requests of the run.
+    """
+
+    __slots__ = ("outputs", "seconds", "started_at", "texts", "values_nd")
+
+    def __init__(self, started_at: float, seconds: float, outputs: Outputs, values_nd: npt.NDArray[Any] | None) -> None:
+        self.started_at, self.seconds = started_at, seconds
+        self.outputs, self.values_nd = outputs, values_nd
+        self.texts: list[bytes] | None = None
+
+
+AnyJob = TypeVar("AnyJob", bound=Job)
+
+
+class _Work(Generic[AnyJob]):
+    """A batch that is ready to run."""
+
+    __slots__ = ("feeds", "jobs", "rows", "values_nd", "was_full")
+
+    def __init__(self, jobs: list[AnyJob], feeds: Feeds, rows: int, values_nd: npt.NDArray[Any] | None) -> None:
+        self.jobs, self.feeds, self.rows, self.values_nd = jobs, feeds, rows, values_nd
+        self.was_full = False
+
+
+class Lane(Generic[AnyJob]):
     """Queue and runs of one version in one role. Everything but the run itself happens on the event loop.
 
     Parameters
@@ -65,14 +146,18 @@ class Lane:
     version
         What runs.
     executor
-        Where runs of more than ``inline_rows`` rows happen. One run of a lane is under way at a time.
-    inline_rows
-        Rows that may run on the loop, from the version's measured cost; 0 for never.
+        Where runs of more than ``sizer.inline_rows`` rows happen. One run of a lane is under way at a time.
     queue_rows
         Rows that may wait; more raise ``LaneFull``.
     slice_s
         Time slice of a run in the executor; past it the run is terminated and its jobs get ``RunTimedOut``. Runs on the
         loop cannot be stopped.
+    keeps_time
+        Whether half of the time that is left to a job is kept for another lane to answer it: that of a canary.
+    stack
+        Makes graph inputs of pending rows, all at once; ``None`` where each job is to be settled by itself.
+    deliver
+        Takes a batch and its ``Run``, or what went wrong; called once for a job, on the loop, also for a cancelled one.
     on_run
         Told of every run: rows, requests, seconds.
     """
@@ -83,158 +168,209 @@ class Lane:
         *,
         loop: asyncio.AbstractEventLoop,
         executor: Executor,
-        inline_rows: int,
+        sizer: Sizer,
         queue_rows: int,
         slice_s: float,
+        keeps_time: bool = False,
+        stack: Callable[[Sequence[Decoded]], tuple[Feeds, npt.NDArray[Any]] | None],
+        deliver: Callable[[Sequence[AnyJob], Run | Exception], None],
         on_run: Callable[[int, int, float], None],
     ) -> None:
-        self._version, self._loop, self._executor = version, loop, executor
-        self._inline_rows = inline_rows
-        most = version.max_batch_rows
-        self._batch_rows = min(most, inline_rows) if most and inline_rows else most
-        self._queue_rows, self._slice_s, self._on_run = queue_rows, slice_s, on_run
-        self._jobs: deque[Job] = deque()
-        self._solo: deque[Job] = deque()
-        self._scheduled = False
-        self._running = False
-        self._overdue = False
+        self._version, self._loop, self._executor, self._sizer = version, loop, executor, sizer
+        self._mixes = version.max_batch_rows is not None
+        self._queue_rows, self._slice_s, self._keeps_time = queue_rows, slice_s, keeps_time
+        self._stack, self._deliver, self._on_run = stack, deliver, on_run
+        self._jobs: deque[AnyJob] = deque()
+        self._halves: deque[list[AnyJob]] = deque()
+        self._scheduled = self._running = self._overdue = False
+        self._free_at = self._ends_at = self._slice_ends_at = 0.0
+        self._failures = 0
         self.queued_rows = 0
 
-    def submit(self, job: Job) -> None:
+    @property
+    def leaves_loop(self) -> bool:
+        """Return whether runs happen in a thread, or may."""
+        return self._running or self._sizer.inline_rows < self._sizer.limit
+
+    def submit(self, job: AnyJob) -> None:
         """Queue a job for the run at the end of this pass of the loop.
 
         Raises
         ------
-        LaneFull, LaneOverdue
+        LaneFull, LaneLate, LaneOverdue
         """
         if self._overdue:
-            raise LaneOverdue
-        if self.queued_rows + job.decoded.n > self._queue_rows and self._jobs:
+            raise LaneOverdue if perf_counter() > self._slice_ends_at else LaneLate
+        rows = self.queued_rows + job.decoded.n
+        if rows > self._queue_rows and self._jobs:
             raise LaneFull
-        self.queued_rows += job.decoded.n
+        if self._running and self._is_late(job, rows):
+            raise LaneLate
+        self.queued_rows = rows
         self._jobs.append(job)
-        self._schedule()
+        if not self._scheduled and not self._running:
+            self._schedule()
+
+    def _is_late(self, job: AnyJob, rows: int) -> bool:
+        """Return whether a job behind the present run and those before it would miss its deadline."""
+        if not self._keeps_time:
+            return self._free_at + self._cost(rows) > job.deadline
+        return self._ends_at > (perf_counter() + job.deadline) / 2
+
+    def _cost(self, rows: int) -> float:
+        """Return the seconds of the runs that so many rows take."""
+        sizer = self._sizer
+        full, rest = divmod(rows, sizer.limit)
+        estimate = sizer.cost.estimate
+        return full * estimate(sizer.limit) + (estimate(rest) if rest else 0.0)
 
     def _schedule(self) -> None:
-        if not self._scheduled and not self._running:
-            self._scheduled = True
-            self._loop.call_soon(self._flush)
+        self._scheduled = True
+        self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
         """Start one run. What is left waits for the next pass, so that the loop is never held for more than one."""
         self._scheduled = False
-        if self._running or not (batch := self._take()):
+        if self._running:
             return
-        if sum(job.decoded.n for job in batch) <= self._inline_rows:
-            self._run_here(batch)
-        else:
-            self._run_there(batch)
-        if self._jobs or self._solo:
+        work = self._next()
+        if work is not None:
+            work.was_full = bool(self._jobs)
+            if work.rows <= self._sizer.inline_rows:
+                self._run_here(work)
+            else:
+                self._run_there(work)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if (self._jobs or self._halves) and not self._scheduled and not self._running:
             self._schedule()
 
-    def _take(self) -> list[Job]:
-        """Return the next batch: a job that must run alone, or as many compatible ones as fit."""
-        while self._solo:
-            job = self._solo.popleft()
-            if not job.cancelled:
-                return [job]
-        batch: list[Job] = []
-        rows, limit = 0, self._batch_rows
-        while self._jobs:
-            job = self._jobs[0]
-            if batch and (limit is None or rows + job.decoded.n > limit or not _same_shape(batch[0], job)):
+    def _next(self) -> _Work[AnyJob] | None:
+        """Return the next batch with its inputs; ``None`` where nothing waits, or nothing that can run."""
+        jobs = self._halves.popleft() if self._halves else self._take()
+        started_at = perf_counter()
+        due = [job for job in jobs if not job.cancelled and job.deadline > started_at]
+        if len(due) < len(jobs):
+            late = [job for job in jobs if not job.cancelled and job.deadline <= started_at]
+            self._deliver(late, LaneExpired())
+        return self._gathered(due) if due else None
+
+    def _take(self) -> list[AnyJob]:
+        """Return as many jobs as fit one run, in order."""
+        waiting, limit = self._jobs, self._sizer.limit
+        if self._mixes and self.queued_rows <= limit and _all_alike(waiting):
+            jobs = list(waiting)
+            waiting.clear()
+            self.queued_rows = 0
+            return jobs
+        jobs, rows = [], 0
+        while waiting:
+            job = waiting[0]
+            if jobs and (not self._mixes or rows + job.decoded.n > limit or not _same_shape(jobs[0], job)):
                 break
-            self._jobs.popleft()
+            waiting.popleft()
             self.queued_rows -= job.decoded.n
             if not job.cancelled:
-                batch.append(job)
+                jobs.append(job)
                 rows += job.decoded.n
-        return batch
+        return jobs
 
-    def _run_here(self, batch: list[Job]) -> None:
-        started = perf_counter()
-        result = _run(self._version, batch, None)
-        self._settle(batch, result, started, perf_counter() - started)
+    def _gathered(self, jobs: list[AnyJob]) -> _Work[AnyJob] | None:
+        """Put the inputs of a batch together; jobs whose rows are refused on the way are answered and left out."""
+        if jobs[0].decoded.cells is not None:
+            stacked = self._stack([job.decoded for job in jobs])
+            if stacked is not None:
+                return _Work(jobs, stacked[0], len(stacked[1]), stacked[1])
+        jobs = [job for job in jobs if job.decoded.cells is None or job.settle()]
+        if not jobs:
+            return None
+        parts = [job.decoded.feeds for job in jobs]
+        feeds = parts[0] if len(parts) == 1 else {k: np.concatenate([part[k] for part in parts]) for k in parts[0]}
+        return _Work(jobs, feeds, sum(job.decoded.n for job in jobs), None)
 
-    def _run_there(self, batch: list[Job]) -> None:
+    def _run_here(self, work: _Work[AnyJob]) -> None:
+        started_at = perf_counter()
+        result = _result(self._version, work, None)
+        self._settle(work, result, started_at, perf_counter() - started_at)
+
+    def _run_there(self, work: _Work[AnyJob]) -> None:
         self._running = True
         handle = RunHandle()
-        started = perf_counter()
-        timer = self._loop.call_later(self._slice_s, self._expire, batch, handle, started)
+        now, slice_s = perf_counter(), self._slice_s
+        if self._keeps_time:
+            slice_s = min(slice_s, (min(job.deadline for job in work.jobs) - now) / 2)
+        self._free_at, self._ends_at = now + self._sizer.cost.estimate(work.rows), now + slice_s
+        self._slice_ends_at = now + self._slice_s
+        timer = self._loop.call_later(slice_s, self._expire, work, handle, slice_s)
         done = self._loop.call_soon_threadsafe
 
-        def work() -> None:
-            result = _run(self._version, batch, handle)
-            done(self._finish, batch, result, started, timer, handle)
+        def run() -> None:
+            started_at = perf_counter()
+            result = _result(self._version, work, handle)
+            done(self._finish, work, result, (started_at, perf_counter()), timer, handle)
 
-        self._executor.submit(work)
+        self._executor.submit(run)
 
-    def _expire(self, batch: list[Job], handle: RunHandle, started: float) -> None:
+    def _expire(self, work: _Work[AnyJob], handle: RunHandle, slice_s: float) -> None:
         handle.terminate()
         self._overdue = True
-        waiting = [*self._solo, *self._jobs]
-        self._solo.clear()
+        waiting = [*(job for half in self._halves for job in half), *self._jobs]
+        self._halves.clear()
         self._jobs.clear()
         self.queued_rows = 0
-        self._deliver(batch, RunTimedOut(f"no answer within {self._slice_s:g} s"), perf_counter() - started)
-        self._deliver(waiting, LaneOverdue("an earlier run is overdue"), 0.0)
+        kind = RunTimedOut if slice_s == self._slice_s else RunCutShort
+        self._deliver(work.jobs, kind(f"no answer within {slice_s:g} s"))
+        if waiting:
+            self._deliver(waiting, LaneOverdue("an earlier run is overdue"))
 
     def _finish(
         self,
-        batch: list[Job],
+        work: _Work[AnyJob],
         result: Outputs | Exception,
-        started: float,
+        between: tuple[float, float],
         timer: asyncio.TimerHandle,
         handle: RunHandle,
     ) -> None:
         timer.cancel()
         self._running = self._overdue = False
         if not handle.terminated:
-            self._settle(batch, result, started, perf_counter() - started)
-        if self._jobs or self._solo:
-            self._schedule()
+            self._settle(work, result, between[0], between[1] - between[0])
+        self._go_on()
 
-    def _settle(self, batch: list[Job], result: Outputs | Exception, started: float, seconds: float) -> None:
-        self._on_run(sum(job.decoded.n for job in batch), len(batch), seconds)
-        if isinstance(result, Exception) and len(batch) > 1:
-            self._solo.extend(batch)  # one poisoned request must not fail its neighbours
+    def _settle(self, work: _Work[AnyJob], result: Outputs | Exception, started_at: float, seconds: float) -> None:
+        jobs = work.jobs
+        self._on_run(work.rows, len(jobs), seconds)
+        if not isinstance(result, Exception):
+            self._failures = 0
+            self._sizer.observe(work.rows, seconds, work.was_full)
+            self._deliver(jobs, Run(started_at, seconds, result, work.values_nd))
             return
-        for job in batch:
-            job.started_at = started
-        self._deliver(batch, result, seconds)
+        self._failures += 1
+        if len(jobs) == 1 or self._failures > _HOPELESS:
+            self._deliver(jobs, result)
+        else:  # one poisoned request must not fail its neighbours: halves find it in few runs
+            middle = len(jobs) // 2
+            self._halves.extend((jobs[:middle], jobs[middle:]))
 
-    def _deliver(self, batch: Sequence[Job], result: Outputs | Exception, seconds: float) -> None:
-        start = 0
-        for job in batch:
-            stop = start + job.decoded.n
-            if not job.cancelled:
-                whole = isinstance(result, Exception) or len(batch) == 1
-                self._hand_over(job, result if whole else result.rows(start, stop), seconds)  # type: ignore[union-attr]
-            start = stop
 
-    def _hand_over(self, job: Job, result: Outputs | Exception, seconds: float) -> None:
-        try:
-            job.deliver(result, seconds)
-        except Exception as exc:  # a task owner: one caller's failure must not keep its neighbours from their answers
-            self._loop.call_exception_handler({"message": "an answer could not be delivered", "exception": exc})
+def _all_alike(jobs: Sequence[Job]) -> bool:
+    """Return whether all rows are pending ones, which any order of them fits."""
+    return all([job.decoded.cells is not None for job in jobs])  # noqa: C419  # a list is twice as fast
 
 
 def _same_shape(first: Job, other: Job) -> bool:
-    if first.decoded.values_nd is not None:
-        return True
-    a, b = first.decoded.feeds, other.decoded.feeds
-    whole = all(len(feed) == job.decoded.n for job in (first, other) for feed in job.decoded.feeds.values())
+    mine, others = first.decoded, other.decoded
+    if mine.cells is not None or mine.values_nd is not None:
+        return others.cells is not None or others.values_nd is not None
+    a, b = mine.feeds, others.feeds
+    whole = all(len(feed) == decoded.n for decoded in (mine, others) for feed in decoded.feeds.values())
     return whole and a.keys() == b.keys() and all(a[k].shape[1:] == b[k].shape[1:] for k in a)
 
 
-def _run(version: Runnable, batch: list[Job], handle: RunHandle | None) -> Outputs | Exception:
+def _result(version: Runnable, work: _Work[Any], handle: RunHandle | None) -> Outputs | Exception:
     try:
-        if len(batch) == 1:
-            decoded = batch[0].decoded
-            return version.run(decoded.feeds, decoded.n, handle)
-        parts = [job.decoded.feeds for job in batch]
-        feeds = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        return version.run(feeds, sum(job.decoded.n for job in batch), handle)
+        return version.run(work.feeds, work.rows, handle)
     except RunFailed as exc:
         return exc
     except Exception as exc:  # a task owner: whatever a run raises belongs to its jobs, not to the loop

@@ -12,6 +12,7 @@ from gateway.catalog.manifest import Manifest
 from gateway.catalog.manifest_reader import canonical_form, read_manifest
 from gateway.codec.canonical import canonical_json
 from gateway.engine.graph import GraphInvalid, inspect_graph
+from gateway.engine.lean_graph import Buffer, lean_graph
 from gateway.errors import VersionRefused
 from gateway.types import GraphInfo
 
@@ -34,10 +35,13 @@ class BundleLimits:
 
 @dataclass(frozen=True, slots=True)
 class GraphFile:
-    """An ONNX file and the external data it names, keyed by the name as the graph spells it."""
+    """An ONNX file and the files that it keeps tensors in, keyed by the name as the graph spells it.
+
+    Large weights of the file itself are taken out of ``data`` and found, as external data, in the file under its name.
+    """
 
     data: bytes = field(repr=False)
-    external: Mapping[str, bytes] = field(repr=False)
+    external: Mapping[str, Buffer] = field(repr=False)
     info: GraphInfo
 
 
@@ -107,21 +111,23 @@ class _Reading:
     def __init__(self, files: FolderReader, limits: BundleLimits) -> None:
         self._files = files
         self._limits = limits
-        self._contents: dict[str, bytes] = {}
+        self._contents: dict[str, memoryview] = {}
         self._sha256s: dict[str, str] = {}
         self._external_left = limits.external_data_bytes
 
     def bundle(self, model: str, version: str) -> Bundle:
         text = self._files.read_if_present("model.yaml", limit=self._limits.manifest_bytes)
         source = f"{model}/{version}/model.yaml"
-        manifest = Manifest(schema_version=1) if text is None else read_manifest(text, model=model, source=source)
+        manifest = (
+            Manifest(schema_version=1) if text is None else read_manifest(bytes(text), model=model, source=source)
+        )
         graph = self._graph("model.onnx")
         has_features = self._optional("features.onnx", self._limits.graph_bytes) is not None
         features_graph = self._graph("features.onnx") if has_features else None
-        reference = self._optional("reference.json", self._limits.document_bytes) or b""
+        reference = bytes(self._optional("reference.json", self._limits.document_bytes) or b"")
         card = self._card(manifest.governance.model_card)
         golden_set = manifest.evaluation.golden_set
-        golden = None if golden_set is None else self._required(golden_set.path, self._limits.document_bytes)
+        golden = None if golden_set is None else bytes(self._required(golden_set.path, self._limits.document_bytes))
         self._check_artifacts(manifest)
         return Bundle(
             model=model,
@@ -137,13 +143,13 @@ class _Reading:
             sha256s=self._sha256s,
         )
 
-    def _required(self, name: str, limit: int) -> bytes:
+    def _required(self, name: str, limit: int) -> memoryview:
         content = self._optional(name, limit)
         if content is None:
             raise FileRefused(f"{name} is missing")
         return content
 
-    def _optional(self, name: str, limit: int) -> bytes | None:
+    def _optional(self, name: str, limit: int) -> memoryview | None:
         key = _key(name)
         if key not in self._contents:
             content = self._files.read_if_present(name, limit=limit)
@@ -154,11 +160,11 @@ class _Reading:
         return self._contents[key]
 
     def _graph(self, name: str) -> GraphFile:
-        data = self._required(name, self._limits.graph_bytes)
+        data = lean_graph(self._required(name, self._limits.graph_bytes), source=name)
         info = inspect_graph(data, source=name)
         return GraphFile(data, {location: self._external(location) for location in info.external_files}, info)
 
-    def _external(self, location: str) -> bytes:
+    def _external(self, location: str) -> memoryview:
         known = len(self._contents)
         content = self._required(location, self._external_left)
         if len(self._contents) > known:
@@ -167,11 +173,11 @@ class _Reading:
 
     def _card(self, named: str | None) -> str:
         if named is None:
-            content = self._optional("card.md", self._limits.document_bytes) or b""
+            content = self._optional("card.md", self._limits.document_bytes) or memoryview(b"")
         else:
             content = self._required(named, self._limits.document_bytes)
         try:
-            return content.decode()
+            return bytes(content).decode()
         except UnicodeDecodeError as exc:
             raise FileRefused(f"{named or 'card.md'} is not UTF-8 text") from exc
 

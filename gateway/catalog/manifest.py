@@ -15,6 +15,7 @@ __all__ = ["Artifact", "FeatureEntry", "GoldenSet", "Interface", "Manifest", "Se
 
 Scalar = str | int | float | bool
 TensorDtype = Literal[Dtype, "map"]
+Provider = Literal["cuda", "tensorrt", "openvino", "cpu"]
 _SHA256: Final = {"pattern": r"^[0-9a-f]{64}$"}
 _DIGEST: Final = {"pattern": r"^sha256:[0-9a-f]{64}$"}
 _POSITIVE: Final = {"exclusiveMinimum": 0}
@@ -22,6 +23,8 @@ _THREADS: Final = {"minimum": 1, "maximum": 256}
 _NOT_NEGATIVE: Final = {"minimum": 0}
 _SHARE: Final = {"minimum": 0, "maximum": 1}
 _NAME: Final = {"minLength": 1}
+_OPTIMIZATION: Final = {"minimum": 0, "maximum": 5}
+_DEVICE: Final = {"pattern": r"^(CPU|GPU(\.[0-9]{1,2})?|NPU|AUTO)$"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,12 +236,55 @@ class LogPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CudaOptions:
+    """Options of the CUDA provider; ``None`` leaves it to ONNX Runtime."""
+
+    device_id: int | None = field(default=None, metadata=_NOT_NEGATIVE)
+    gpu_mem_limit: int | None = field(default=None, metadata=_POSITIVE)
+    arena_extend_strategy: Literal["kNextPowerOfTwo", "kSameAsRequested"] | None = None
+    cudnn_conv_algo_search: Literal["EXHAUSTIVE", "HEURISTIC", "DEFAULT"] | None = None
+    use_tf32: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TensorRtOptions:
+    """Options of the TensorRT provider; ``None`` leaves it to ONNX Runtime. None of them writes or reads a file."""
+
+    device_id: int | None = field(default=None, metadata=_NOT_NEGATIVE)
+    trt_max_workspace_size: int | None = field(default=None, metadata=_POSITIVE)
+    trt_fp16_enable: bool | None = None
+    trt_builder_optimization_level: int | None = field(default=None, metadata=_OPTIMIZATION)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenVinoOptions:
+    """Options of the OpenVINO provider; ``None`` leaves it to ONNX Runtime."""
+
+    device_type: str | None = field(default=None, metadata=_DEVICE)
+    precision: Literal["FP32", "FP16", "ACCURACY"] | None = None
+    num_of_threads: int | None = field(default=None, metadata=_THREADS)
+    num_streams: int | None = field(default=None, metadata=_THREADS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderOptions:
+    """Options by execution provider: a closed list, without any that names a file."""
+
+    cuda: CudaOptions = CudaOptions()
+    tensorrt: TensorRtOptions = TensorRtOptions()
+    openvino: OpenVinoOptions = OpenVinoOptions()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Serving:
     """How to run the version; ``None`` leaves it to the settings."""
 
-    providers: tuple[str, ...] = ()
+    providers: tuple[Provider, ...] = ()
+    provider_fallback: Literal["cpu", "refuse"] = "refuse"
+    provider_options: ProviderOptions = ProviderOptions()
     threads: int | None = field(default=None, metadata=_THREADS)
     max_batch_rows: int | None = field(default=None, metadata=_POSITIVE)
+    batch_latency_ms: float | None = field(default=None, metadata=_NOT_NEGATIVE)
     canary_slice_ms: float | None = field(default=None, metadata=_POSITIVE)
     memory_bytes: int | None = field(default=None, metadata=_POSITIVE)
     warmup_rows: int | None = field(default=None, metadata=_POSITIVE)

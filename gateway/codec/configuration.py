@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -12,23 +14,35 @@ from gateway.codec.documents import decode_document, encode_document, read_docum
 from gateway.codec.plain_yaml import YamlRefused, parse_yaml
 from gateway.errors import DocumentInvalid, Fault
 from gateway.settings import Settings
+from gateway.state.address import address_fault, is_redis
 
 __all__ = ["RANGES", "check_settings", "decode_settings", "encode_settings", "load_settings"]
 
 PREFIX = "WEIR_"
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+_NAMESPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
 RANGES: dict[str, tuple[float, float]] = {
     "port": (0, 65_535),
     "admin_port": (0, 65_535),
+    "grpc_port": (0, 65_535),
     "workers": (1, 256),
+    "redis/timeout_s": (0.05, 30),
     "limits/body_bytes": (1, 2**40),
     "limits/rows": (1, 2**31),
     "limits/depth": (1, 512),
     "limits/queue_rows": (1, 2**31),
     "limits/request_timeout_s": (0.001, 3_600),
     "limits/read_timeout_s": (0.1, 3_600),
+    "admission/latency_target_ms": (1, 60_000),
+    "admission/max_in_flight": (1, 1_000_000),
+    "admission/quota_requests_per_s": (0, 1_000_000),
+    "admission/quota_burst": (1, 1_000_000),
+    "admission/quota_clients": (1, 10_000_000),
     "serving/resident_versions": (1, 1_000),
     "serving/on_loop_ms": (0, 1_000),
     "serving/max_batch_rows": (1, 2**20),
+    "serving/batch_latency_ms": (0, 600_000),
     "serving/canary_slice_ms": (1, 600_000),
     "serving/canary_strikes": (1, 1_000_000),
     "serving/external_data_bytes": (0, 2**50),
@@ -36,6 +50,9 @@ RANGES: dict[str, tuple[float, float]] = {
     "serving/scan_s": (0, 3_600),
     "serving/drain_s": (0, 3_600),
     "serving/load_s": (1, 3_600),
+    "serving/threads": (0, 256),
+    "serving/memory_budget_mb": (0, 16_777_216),
+    "serving/idle_ttl_s": (0, 31_536_000),
     "serving/hang_s": (1, 3_600),
     "monitor/tick_s": (0.05, 86_400),
     "monitor/rows_per_s": (1, 10_000_000),
@@ -52,6 +69,11 @@ RANGES: dict[str, tuple[float, float]] = {
     "monitor/clear_ticks": (1, 10_000),
     "monitor/silence_s": (0, 604_800),
     "monitor/feature_series": (0, 100_000),
+    "prediction_log/file_mb": (1, 4_096),
+    "prediction_log/rotate_s": (1, 604_800),
+    "prediction_log/keep_mb": (2, 16_777_216),
+    "prediction_log/keep_days": (0.001, 36_500),
+    "prediction_log/failures_per_s": (0, 100_000),
 }
 """Smallest and largest accepted value of every numeric setting."""
 
@@ -84,7 +106,8 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
 
 def check_settings(settings: Settings, source: str = "the settings") -> None:
     """Raise ``DocumentInvalid`` for values outside :data:`RANGES`, and for settings that do not fit together."""
-    faults = [*_outside(settings), *_crossed(settings), *_halved(settings)]
+    rules = (_outside, _crossed, _halved, _unaddressed, _unreadable)
+    faults = [fault for rule in rules for fault in rule(settings)]
     if faults:
         raise DocumentInvalid(source, faults)
 
@@ -159,12 +182,42 @@ def _crossed(settings: Settings) -> Iterator[Fault]:
                 yield Fault(f"/monitor/{field.name}", "out_of_range", f"at most the page threshold {page:g}", str(warn))
 
 
+def _oversized(settings: Settings) -> Iterator[Fault]:
+    log = settings.prediction_log
+    if log.keep_mb < 2 * log.file_mb:
+        least = f"at least two files, {2 * log.file_mb}"
+        yield Fault("/prediction_log/keep_mb", "out_of_range", least, str(log.keep_mb))
+
+
 def _halved(settings: Settings) -> Iterator[Fault]:
     if (settings.tls_cert is None) != (settings.tls_key is None):
         absent, given = ("tls_key", "tls_cert") if settings.tls_key is None else ("tls_cert", "tls_key")
         yield Fault(f"/{absent}", "missing", f"a file, since {given} is given", "nothing")
     if settings.admin_host is not None and settings.admin_port is None:
         yield Fault("/admin_port", "missing", "a port, since admin_host is given", "nothing")
+
+
+def _unaddressed(settings: Settings) -> Iterator[Fault]:
+    if is_redis(settings.state) and (expected := address_fault(settings.state)):
+        yield Fault("/state", "value", expected, "another address")  # which may hold a password
+    if not _NAMESPACE.fullmatch(settings.redis.namespace):
+        yield Fault("/redis/namespace", "value", "letters, digits, '.', '_' and '-'", repr(settings.redis.namespace))
+
+
+def _unreadable(settings: Settings) -> Iterator[Fault]:
+    admission = settings.admission
+    for i, text in enumerate(admission.trusted_proxies):
+        try:
+            ip_network(text)
+        except ValueError:
+            yield Fault(f"/admission/trusted_proxies/{i}", "value", "a network such as 10.0.0.0/8", repr(text))
+    for digest, rate in admission.quota_overrides.items():
+        if not _SHA256.fullmatch(digest) or not 0 <= rate <= 1_000_000:
+            # What was found is not told: it may be the key itself.
+            expected = "the SHA-256 of a key in hexadecimal, and requests a second from 0 to 1000000"
+            yield Fault("/admission/quota_overrides", "value", expected, "another entry")
+    if not _HEADER_NAME.fullmatch(admission.api_key_header):
+        yield Fault("/admission/api_key_header", "value", "the name of a header", repr(admission.api_key_header))
 
 
 def _value_at(settings: Settings, pointer: str) -> float | None:

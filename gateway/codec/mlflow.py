@@ -56,7 +56,7 @@ class MlflowDecoder:
         self._limits, self._plain = limits, plain
         self._names = [feature.name for feature in contract.features]
 
-    def decode(self, body: bytes) -> Decoded:
+    def decode(self, body: bytes, _json_bytes: int | None = None) -> Decoded:
         """Return the body's rows.
 
         Raises

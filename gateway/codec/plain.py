@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -17,19 +17,7 @@ from gateway.errors import BodyMalformed, RequestInvalid
 from gateway.settings import LimitSettings
 from gateway.types import TensorSpec
 
-__all__ = ["PlainAnswer", "PlainDecoder", "encode_answer", "encode_predictions", "peek_model"]
-
-
-class PlainAnswer(msgspec.Struct, omit_defaults=True, gc=False):
-    """The body of a plain answer. ``classes`` and ``probabilities`` are there where the model has them."""
-
-    id: str
-    model: str
-    version: str
-    variant: str
-    predictions: Any
-    classes: Any = None
-    probabilities: Any = None
+__all__ = ["PlainDecoder", "PlainWriter", "encode_predictions", "peek_model", "rows_of"]
 
 
 class _Envelope(msgspec.Struct, gc=False):
@@ -40,9 +28,48 @@ _encode = msgspec.json.Encoder().encode
 _peek = msgspec.json.Decoder(_Envelope).decode
 
 
-def encode_answer(answer: PlainAnswer) -> bytes:
-    """Return the JSON of an answer; a non-finite number becomes ``null``, since JSON has none."""
-    return _encode(answer)
+class PlainWriter:
+    """Writes plain answers of one version in one role. What never changes is encoded once, and the scores of a run with
+    one call: a request of a batch costs a third of what encoding its answer by itself does.
+
+    A non-finite number becomes ``null``, since JSON has none. ``classes`` and ``probabilities`` are there where the
+    model has them.
+    """
+
+    def __init__(self, model: str, version: str, variant: str, classes: Sequence[Any]) -> None:
+        facts = _encode({"model": model, "version": version, "variant": variant})[1:-1]
+        self._before = b'","%b,"predictions":' % facts[1:]
+        self._after = b',"classes":%b,"probabilities":' % _encode(list(classes)) if classes else b""
+        self.has_scores = bool(classes)
+
+    def write(self, request_id: bytes, predictions: Sequence[Any], scores: Sequence[bytes]) -> bytes:
+        """Return the body of an answer.
+
+        Parameters
+        ----------
+        request_id
+            Plain: it goes between the quotes as it is.
+        scores
+            Each row's probabilities as JSON, from ``rows_of``; nothing where the version has none.
+        """
+        if self.has_scores:
+            return b'{"id":"%b%b%b%b[%b]}' % (
+                request_id,
+                self._before,
+                _encode(predictions),
+                self._after,
+                b",".join(scores),
+            )
+        return b'{"id":"%b%b%b}' % (request_id, self._before, _encode(predictions))
+
+
+def rows_of(scores: Sequence[Sequence[float]]) -> list[bytes]:
+    """Return each row of scores as JSON, for the price of one encoding.
+
+    >>> rows_of([[0.25, 0.75], [1.0, 0.0]])
+    [b'[0.25,0.75]', b'[1.0,0.0]']
+    """
+    return [b"[%b]" % row for row in _encode(scores)[2:-2].split(b"],[")]
 
 
 def encode_predictions(predictions: Any) -> bytes:
@@ -81,11 +108,11 @@ class PlainDecoder:
         self._contract, self._limits, self._names = contract, limits, names
         tensor = next(iter(inputs.values())) if contract.layout == "tensors" and len(inputs) == 1 else None
         self._tensor = tensor if tensor and tensor.shape else None
-        self._gatherer = None
+        self.gatherer: RowGatherer | None = None
         row: Any = nested_type(self._tensor.dtype, len(self._tensor.shape) - 1) if self._tensor else list[Any]
         if contract.layout != "tensors":
             dtype = inputs[contract.input_name].dtype if contract.layout == "matrix" else "float32"
-            self._gatherer = RowGatherer(contract, ranks, dtype)
+            self.gatherer = RowGatherer(contract, ranks, dtype)
             row = row_types(contract, dtype if contract.layout == "matrix" else "float64")
         body = msgspec.defstruct(
             "PredictBody",
@@ -104,20 +131,36 @@ class PlainDecoder:
         gateway.errors.RequestInvalid
             The body is malformed, too large, or breaks the contract; every fault is named.
         """
+        rows = self._rows(body)
+        try:
+            return self.gatherer.gather(rows) if self.gatherer else self._tensors(rows)
+        except (RowsRefused, ArithmeticError, ValueError, TypeError) as exc:
+            raise self.diagnosis(body, exc) from exc
+
+    def pending(self, body: bytes, _json_bytes: int | None = None) -> Decoded:
+        """Return the body's rows as ``decode`` does, where possible as cells that ``gatherer.stack`` judges."""
+        gatherer = self.gatherer
+        if gatherer is None or not gatherer.may_wait:
+            return self.decode(body)
+        rows = self._rows(body)
+        return Decoded(len(rows), {}, None, cells=gatherer.cells(rows))
+
+    def diagnosis(self, body: bytes, cause: Exception) -> RequestInvalid:
+        """Return the error that names every fault of a body which did not decode, or whose rows were refused."""
+        return diagnose_instances(body, self._contract, self._limits, names=self._names, cause=cause)
+
+    def _rows(self, body: bytes) -> list[Any]:
         try:
             if self._checks_depth:
                 check_depth(body, self._limits.depth)
             request: Any = self._decode(body)
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as exc:
-            raise self._diagnosis(body, exc) from exc
-        rows = request.instances
+            raise self.diagnosis(body, exc) from exc
+        rows: list[Any] = request.instances
         if request.model is not None and request.model != self._names[0]:
             raise BodyMalformed(f"the body names model {request.model!r}, the path {self._names[0]!r}")
         check_rows(len(rows), self._limits.rows)
-        try:
-            return self._gatherer.gather(rows) if self._gatherer else self._tensors(rows)
-        except (RowsRefused, ArithmeticError, ValueError, TypeError) as exc:
-            raise self._diagnosis(body, exc) from exc
+        return rows
 
     @np.errstate(over="raise")
     def _tensors(self, rows: list[Any]) -> Decoded:
@@ -130,6 +173,3 @@ class PlainDecoder:
         ):
             raise BodyMalformed(f"each instance must have shape {list(expected)}, found {list(values.shape[1:])}")
         return Decoded(len(rows), {self._tensor.name: values}, None)
-
-    def _diagnosis(self, body: bytes, cause: Exception) -> RequestInvalid:
-        return diagnose_instances(body, self._contract, self._limits, names=self._names, cause=cause)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -48,7 +49,16 @@ def _integer(loader: _PlainLoader, node: yaml.ScalarNode) -> int:
 
 
 def _number(loader: _PlainLoader, node: yaml.ScalarNode) -> float:
-    return float(loader.construct_scalar(node))
+    number = float(loader.construct_scalar(node))
+    if math.isinf(number):
+        raise ValueError(f"the number {loader.construct_scalar(node)[:40]} is too large")
+    return number
+
+
+def _text(loader: _PlainLoader, node: yaml.ScalarNode) -> str:
+    text = str(loader.construct_scalar(node))
+    text.encode("utf-8")  # an escape can spell half a surrogate pair, which is no character
+    return text
 
 
 def _mapping(loader: _PlainLoader, node: yaml.MappingNode) -> dict[Any, Any]:
@@ -81,6 +91,7 @@ class _PlainLoader(yaml.SafeLoader):
         "tag:yaml.org,2002:int": _integer,
         "tag:yaml.org,2002:float": _number,
         "tag:yaml.org,2002:map": _mapping,
+        "tag:yaml.org,2002:str": _text,
     }
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:

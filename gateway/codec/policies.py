@@ -47,7 +47,15 @@ class MatrixPolicies:
         masks = self._masks(x_nd, may_miss) if may_miss or self._is_checked else ()
         if masks:
             return self._settle(x_nd, masks)
-        return Decoded(n, {self._name: x_nd if x_nd.dtype == self._dtype else x_nd.astype(self._dtype)}, x_nd)
+        return Decoded(n, self.feeds(x_nd), x_nd)
+
+    def feeds(self, x_nd: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
+        """Return a matrix that no policy changes as the graph's input."""
+        return {self._name: x_nd if x_nd.dtype == self._dtype else x_nd.astype(self._dtype)}
+
+    def is_clean(self, x_nd: npt.NDArray[Any]) -> bool:
+        """Return whether no value of a matrix without missing ones needs a policy."""
+        return not (self._is_checked and self._masks(x_nd, may_miss=False))
 
     def _masks(self, x_nd: npt.NDArray[Any], may_miss: bool) -> Sequence[tuple[str, npt.NDArray[np.bool_]]]:
         found: list[tuple[str, npt.NDArray[np.bool_]]] = []

@@ -90,9 +90,15 @@ class StrictReader:
         if type_ is Path and isinstance(value, str):
             return Path(value)
         if type_ is float and isinstance(value, int) and not isinstance(value, bool):
-            return float(value)
+            return self._float(value, at)
         fits = type(value) is type_
         return value if fits else self._refuse(at, value, type_)
+
+    def _float(self, value: int, at: str) -> Any:
+        try:
+            return float(value)
+        except OverflowError:
+            return self._refuse(at, value, float, kind="out_of_range")
 
     def _literal(self, value: object, type_: Any, at: str) -> Any:
         choices = get_args(type_)

@@ -30,8 +30,14 @@ def serve(
     admin_port: Annotated[
         int | None, typer.Option(help="A port of its own for admin API and metrics; 0 takes a free one.")
     ] = None,
+    grpc_port: Annotated[
+        int | None, typer.Option(help="A port for gRPC; 0 takes a free one. Needs the extra weir[grpc].")
+    ] = None,
     workers: Annotated[int | None, typer.Option(help="Serving processes.")] = None,
-    state: Annotated[Path | None, typer.Option(help="File that keeps routes, alerts and the audit log.")] = None,
+    state: Annotated[
+        str | None,
+        typer.Option(help="File that keeps routes, alerts and the audit log, or redis://HOST:PORT/DATABASE."),
+    ] = None,
     config: Annotated[Path | None, typer.Option(envvar="WEIR_CONFIG", help="Settings file (weir.yaml).")] = None,
     stable: Annotated[
         list[str] | None,
@@ -48,6 +54,7 @@ def serve(
     """Serve a folder of models. Flags override WEIR_* variables, these the settings file."""
     from gateway.codec.configuration import load_settings
     from gateway.http.auth import find_admin_token
+    from gateway.state.opening import hide_password, place_on_disk
     from gateway.supervisor import serve as supervise
 
     flags = {
@@ -56,6 +63,7 @@ def serve(
         "port": port,
         "admin_host": admin_host,
         "admin_port": admin_port,
+        "grpc_port": grpc_port,
         "workers": workers,
         "state": state,
         "admin_token_file": admin_token_file,
@@ -64,8 +72,10 @@ def serve(
         "log_level": log_level,
     }
     settings = with_flags(load_settings(config, os.environ), flags, _choices(stable or []), tick_s)
+    settings = hide_password(settings, os.environ)
     _require_folders(settings)
-    token = find_admin_token(os.environ, settings.admin_token_file, settings.state)
+    _require_grpc(settings)
+    token = find_admin_token(os.environ, settings.admin_token_file, place_on_disk(settings))
     if token.path:
         typer.echo(f"admin token: {token.path}")
     supervise(settings, admin_token=token.secret)
@@ -73,9 +83,18 @@ def serve(
 
 def _require_folders(settings: Settings) -> None:
     """Complain of what is missing before anything is made."""
-    for what, folder in (("folder of models", settings.models), ("state folder", settings.state.parent)):
+    from gateway.state.opening import place_on_disk
+
+    for what, folder in (("folder of models", settings.models), ("state folder", place_on_disk(settings).parent)):
         if not folder.is_dir():
             raise ProblemReported(f"the {what} {folder} does not exist")
+
+
+def _require_grpc(settings: Settings) -> None:
+    from gateway.grpc.packages import EXTRA, missing_packages
+
+    if settings.grpc_port is not None and (missing := missing_packages()):
+        raise ProblemReported(f"gRPC needs {' and '.join(missing)}: install {EXTRA!r}, or leave grpc_port out")
 
 
 def with_flags(settings: Settings, flags: dict[str, Any], stable: dict[str, str], tick_s: float | None) -> Settings:

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import prod
-from statistics import median
 from threading import Timer
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from gateway.catalog.bundle import Bundle, GraphFile
+from gateway.catalog.manifest import Serving
 from gateway.codec.rows import column_ranks
-from gateway.contract import Contract, Feature, OutputBinding
+from gateway.contract import OutputBinding
 from gateway.engine.binding import BindingInvalid, Hint, bind_inputs, bind_outputs
 from gateway.engine.golden import GoldenRows
 from gateway.engine.outputs import OutputReader
+from gateway.engine.providers import build_session
 from gateway.engine.session import OnnxSession, RunFailed, RunHandle, row_counts
-from gateway.engine.version import GraphPair, RunCost, ServableVersion
+from gateway.engine.synthetic_rows import accepted_rows, varied_rows
+from gateway.engine.timing import RateCurve, measure
+from gateway.engine.version import GraphPair, ServableVersion
 from gateway.errors import VersionRefused
 from gateway.settings import ServingSettings
 from gateway.types import TensorSpec
@@ -29,9 +30,6 @@ __all__ = ["HintsOf", "load_version", "no_hints"]
 
 HintsOf = Callable[[bytes], Mapping[str, Hint]]
 Feeds = dict[str, npt.NDArray[Any]]
-_FREE_AXIS_SIZES = (1, 8, 32, 224)
-_TIMED_RUNS = 5
-_LARGEST_PROBE = 1 << 26
 _DEFAULTS = ServingSettings()
 
 
@@ -46,6 +44,7 @@ def load_version(
     serving: ServingSettings = _DEFAULTS,
     unknown_features: str = "reject",
     hints_of: HintsOf = no_hints,
+    threads: int = 1,
 ) -> ServableVersion:
     """Return a version that has answered synthetic rows, was timed, and agrees with its golden rows.
 
@@ -53,6 +52,8 @@ def load_version(
     ----------
     hints_of
         Reads fills and categories out of ``reference.json``.
+    threads
+        Threads of one run: what the version was granted of those that its manifest asks for.
 
     Raises
     ------
@@ -68,7 +69,7 @@ def load_version(
     deadline.daemon = True
     deadline.start()
     try:
-        return _Loading(bundle, serving, unknown_features, hints, handle).version()
+        return _Loading(bundle, serving, unknown_features, hints, handle, threads).version()
     except (RunFailed, BindingInvalid) as exc:
         why = f"it was not ready within {serving.load_s:g} s" if handle.terminated else str(exc)
         raise VersionRefused(bundle.model, bundle.version, why) from exc
@@ -97,6 +98,7 @@ class _Loading:
     unknown: str
     hints: Mapping[str, Hint]
     handle: RunHandle
+    threads: int
 
     def version(self) -> ServableVersion:
         bundle, first = self.bundle, self.bundle.features_graph or self.bundle.graph
@@ -108,14 +110,14 @@ class _Loading:
         pair = self._graphs(fixed_rows)
         graphs = _ProbedGraphs(pair, self.handle)
         golden = GoldenRows.read(bundle, contract, inputs, ranks) if bundle.golden is not None else None
-        feeds_of = golden.feeds if golden else _synthetic(contract, inputs, ranks, graphs)
+        feeds_of = golden.feeds if golden else accepted_rows(contract, inputs, graphs.run, fixed_rows=fixed_rows)
         rows = fixed_rows or 3
         probe = dict(zip(graphs.output_names, graphs.run(feeds_of(rows), rows), strict=True))
         binding = bind_outputs(interface, bundle.graph.info, probe, rows)
         reader = OutputReader(binding, graphs.output_names)
         batches = _keeps_rows(graphs, feeds_of, inputs, fixed_rows)
-        most = bundle.manifest.serving.max_batch_rows or self.serving.max_batch_rows
-        cost = _measure(graphs, feeds_of, most if batches else 1)
+        warm_rows = feeds_of if golden or not batches else varied_rows(feeds_of, graphs.run)
+        curve, most = self._timed(graphs, warm_rows, batches)
         version = ServableVersion(
             model=bundle.model,
             version=bundle.version,
@@ -128,8 +130,9 @@ class _Loading:
             outputs={spec.name: _shown(spec, binding) for spec in bundle.graph.info.outputs},
             ranks=ranks,
             max_batch_rows=most if batches else None,
-            inline_rows=cost.rows_within(self.serving.on_loop_ms / 1e3, most if batches else 1),
-            cost=cost,
+            inline_rows=curve.cost.rows_within(self.serving.on_loop_ms / 1e3, most),
+            on_loop_s=self.serving.on_loop_ms / 1e3,
+            curve=curve,
             reference=bundle.reference,
         )
         reader.predictions(version.run(feeds_of(rows), rows, self.handle))
@@ -137,14 +140,21 @@ class _Loading:
             golden.check(version, self.handle)
         return version
 
-    def _graphs(self, fixed_rows: int) -> GraphPair:
-        threads = self.bundle.manifest.serving.threads or 1
-        transform = self.bundle.features_graph
-        model = self._session(self.bundle.graph, threads)
-        return GraphPair(model, self._session(transform, threads) if transform else None, fixed_rows)
+    def _timed(self, graphs: _ProbedGraphs, feeds_of: Callable[[int], Feeds], batches: bool) -> tuple[RateCurve, int]:
+        """Return what runs take, and the rows that a batch may have: no more than came through."""
+        declared = self.bundle.manifest.serving
+        most = (declared.max_batch_rows or self.serving.max_batch_rows) if batches else 1
+        curve = measure(graphs.run, feeds_of, most, clock=_clock(declared, self.threads))
+        return curve, min(most, curve.most_rows) if curve.failed_rows else most
 
-    def _session(self, graph: GraphFile, threads: int) -> OnnxSession:
-        return OnnxSession(graph.data, graph.external, threads=threads, handle=self.handle)
+    def _graphs(self, fixed_rows: int) -> GraphPair:
+        transform = self.bundle.features_graph
+        model = self._session(self.bundle.graph)
+        return GraphPair(model, self._session(transform) if transform else None, fixed_rows)
+
+    def _session(self, graph: GraphFile) -> OnnxSession:
+        serving = self.bundle.manifest.serving
+        return build_session(graph.data, graph.external, serving, threads=self.threads, handle=self.handle)
 
 
 def _shown(spec: TensorSpec, binding: OutputBinding) -> TensorSpec:
@@ -169,70 +179,10 @@ def _keeps_rows(
     return all(set(row_counts(graphs.run(feeds_of(n), n))) == {n} for n in (1, 2, 3))
 
 
-def _measure(graphs: _ProbedGraphs, feeds_of: Callable[[int], Feeds], most: int) -> RunCost:
-    """Fit the cost of a run through one row and many; medians, since a first run allocates."""
-    many = min(most, 32)
-    one_s, many_s = _timed(graphs, feeds_of(1), 1), _timed(graphs, feeds_of(many), many)
-    row_s = max((many_s - one_s) / max(many - 1, 1), 0.0)
-    return RunCost(max(one_s - row_s, 0.0), row_s)
+def _clock(serving: Serving, threads: int) -> Callable[[], float]:
+    """Return the clock to measure with: where one thread does all the work, one that stands still while it waits.
 
-
-def _timed(graphs: _ProbedGraphs, feeds: Feeds, n: int) -> float:
-    seconds = []
-    for _ in range(_TIMED_RUNS):
-        started = perf_counter()
-        graphs.run(feeds, n)
-        seconds.append(perf_counter() - started)
-    return median(seconds)
-
-
-def _synthetic(
-    contract: Contract, inputs: Mapping[str, TensorSpec], ranks: Mapping[str, int], graphs: _ProbedGraphs
-) -> Callable[[int], Feeds]:
-    """Return a maker of synthetic inputs that the graph accepts.
-
-    Raises
-    ------
-    RunFailed
-        None of the tried sizes of free axes runs.
+    Versions are loaded beside others that serve, and workers start at the same time; neither is to look like a cost.
     """
-    failure = RunFailed("the graph has no inputs")
-    fixed = _fixed_rows(inputs)
-    batched = bool(fixed) or all(spec.shape and spec.shape[0] == -1 for spec in inputs.values())
-    for size in _FREE_AXIS_SIZES:
-
-        def feeds_of(n: int, size: int = size) -> Feeds:
-            return {name: _filled(spec, n if batched else 0, size, contract) for name, spec in inputs.items()}
-
-        try:
-            n = fixed or 1
-            graphs.run(feeds_of(n), n)
-        except RunFailed as exc:
-            failure = exc
-            if exc.terminated:
-                break
-            continue
-        return feeds_of
-    raise RunFailed(f"it fails on synthetic rows: {failure}")
-
-
-def _filled(spec: TensorSpec, n: int, size: int, contract: Contract) -> npt.NDArray[Any]:
-    if contract.layout == "matrix":
-        return np.tile(np.array([_typical(f) for f in contract.features], spec.dtype), (n, 1))
-    axes = tuple(axis if axis > 0 else size for axis in spec.shape)
-    shape = (n, *axes[1:]) if n and axes else axes
-    if prod(shape) > _LARGEST_PROBE:
-        raise RunFailed(f"input {spec.name!r} of shape {list(spec.shape)} is too large to try")
-    typical = next((_typical(f) for f in contract.features if f.name == spec.name), "" if spec.dtype == "string" else 0)
-    return np.full(shape, typical, object if spec.dtype == "string" else spec.dtype)
-
-
-def _typical(feature: Feature) -> Any:
-    if feature.fill is not None:
-        return feature.fill
-    if feature.categories:
-        return feature.categories[0]
-    if feature.dtype == "string":
-        return ""
-    bounds = [bound for bound in (feature.minimum, feature.maximum) if bound is not None]
-    return sum(bounds) / len(bounds) if bounds else 0.0
+    works_alone = threads == 1 and not set(serving.providers) - {"cpu"}
+    return thread_time if works_alone else perf_counter

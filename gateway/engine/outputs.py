@@ -10,13 +10,16 @@ import numpy.typing as npt
 
 from gateway.contract import OutputBinding
 
-__all__ = ["OutputReader", "Outputs"]
+__all__ = ["OutputReader", "Outputs", "RunOutputs"]
 
 
-class _Run:
+_WHOLE = slice(None)
+
+
+class RunOutputs:
     """Outputs of a whole run, and the lists that its requests share."""
 
-    __slots__ = ("labels", "labels_list", "raw", "scores_list", "scores_nk")
+    __slots__ = ("labels", "labels_list", "predictions", "raw", "scores_list", "scores_nk")
 
     def __init__(
         self, raw: Sequence[npt.NDArray[Any]], labels: npt.NDArray[Any] | None, scores_nk: npt.NDArray[Any] | None
@@ -24,6 +27,7 @@ class _Run:
         self.raw, self.labels, self.scores_nk = raw, labels, scores_nk
         self.labels_list: list[Any] | None = None
         self.scores_list: list[list[float]] | None = None
+        self.predictions: list[Any] | None = None
 
 
 class Outputs:
@@ -44,7 +48,7 @@ class Outputs:
         Whether all scores are finite numbers.
     """
 
-    __slots__ = ("_run", "_start", "_stop", "is_finite")
+    __slots__ = ("is_finite", "run", "span")
 
     def __init__(
         self,
@@ -53,15 +57,20 @@ class Outputs:
         scores_nk: npt.NDArray[Any] | None,
         is_finite: bool,
     ) -> None:
-        self._run = _Run(raw, labels, scores_nk)
-        self._start = 0
-        self._stop: int | None = None
+        self.run = RunOutputs(raw, labels, scores_nk)
+        self.span = _WHOLE
         self.is_finite = is_finite
 
-    def rows(self, start: int, stop: int) -> Outputs:
-        """Return the slice of one request."""
-        part = Outputs.__new__(Outputs)
-        part._run, part._start, part._stop, part.is_finite = self._run, start, stop, True
+    @classmethod
+    def of(cls, run: RunOutputs, span: slice = _WHOLE, *, is_finite: bool = True) -> Outputs:
+        """Return a view of a run's rows."""
+        part = cls.__new__(cls)
+        part.run, part.span, part.is_finite = run, span, is_finite
+        return part
+
+    def rows(self, span: slice) -> Outputs:
+        """Return the rows of one request, of a whole run's."""
+        part = Outputs.of(self.run, span)
         if not self.is_finite:
             scores_nk = part.scores_nk
             part.is_finite = scores_nk is None or bool(np.isfinite(scores_nk).all())
@@ -70,35 +79,34 @@ class Outputs:
     @property
     def raw(self) -> Sequence[npt.NDArray[Any]]:
         """One array for each graph output; views, no copies."""
-        if self._stop is None:
-            return self._run.raw
-        return [output[self._start : self._stop] for output in self._run.raw]
+        span = self.span
+        return self.run.raw if span is _WHOLE else [output[span] for output in self.run.raw]
 
     @property
     def labels(self) -> npt.NDArray[Any] | None:
         """Labels as the graph answers them."""
-        labels = self._run.labels
-        return None if labels is None else labels[self._start : self._stop]
+        labels = self.run.labels
+        return None if labels is None else labels[self.span]
 
     @property
     def scores_nk(self) -> npt.NDArray[Any] | None:
         """Probabilities, or the regression value as one column."""
-        scores_nk = self._run.scores_nk
-        return None if scores_nk is None else scores_nk[self._start : self._stop]
+        scores_nk = self.run.scores_nk
+        return None if scores_nk is None else scores_nk[self.span]
 
     def labels_list(self) -> list[Any] | None:
         """Return the labels as Python values."""
-        run = self._run
+        run = self.run
         if run.labels_list is None and run.labels is not None:
             run.labels_list = run.labels.tolist()
-        return None if run.labels_list is None else run.labels_list[self._start : self._stop]
+        return None if run.labels_list is None else run.labels_list[self.span]
 
     def scores_list(self) -> list[list[float]] | None:
         """Return the scores as lists of Python floats, one a row."""
-        run = self._run
+        run = self.run
         if run.scores_list is None and run.scores_nk is not None:
             run.scores_list = run.scores_nk.tolist()
-        return None if run.scores_list is None else run.scores_list[self._start : self._stop]
+        return None if run.scores_list is None else run.scores_list[self.span]
 
     def broken_n(self, n: int) -> npt.NDArray[np.bool_]:
         """Return which of the ``n`` rows have a score that is not a finite number."""
@@ -144,12 +152,22 @@ class OutputReader:
 
     def predictions(self, outputs: Outputs) -> list[Any]:
         """Return what the client reads as the prediction of each row: a label, a value, or the raw first output."""
-        labels = outputs.labels_list()
+        return self.predictions_of(outputs.run)[outputs.span]
+
+    def predictions_of(self, run: RunOutputs) -> list[Any]:
+        """Return the predictions of a whole run, made at the first call."""
+        if run.predictions is None:
+            run.predictions = self._predictions(run)
+        return run.predictions
+
+    def _predictions(self, run: RunOutputs) -> list[Any]:
+        whole = Outputs.of(run)
+        labels = whole.labels_list()
         if labels is not None:
             return [self._named.get(label, label) for label in labels] if self._renames else labels
-        values = outputs.scores_list()
+        values = whole.scores_list()
         if values is None:
-            first: Any = np.asarray(outputs.raw[0]).tolist()
+            first: Any = np.asarray(run.raw[0]).tolist()
             return first if isinstance(first, list) else [first]
         if self._classes:
             return [self._classes[row.index(max(row))] for row in values]
@@ -157,10 +175,15 @@ class OutputReader:
 
     def label_codes(self, outputs: Outputs, n: int) -> npt.NDArray[np.int32]:
         """Return the index of the class of each of the ``n`` rows, -1 where the version has no classes."""
+        return self.codes_of(outputs.labels_list(), outputs.scores_nk, n)
+
+    def codes_of(
+        self, labels: Sequence[Any] | None, scores_nk: npt.NDArray[Any] | None, n: int
+    ) -> npt.NDArray[np.int32]:
+        """Return the same for rows of several runs, put together."""
         if not self._classes:
             return np.full(n, -1, np.int32)
-        labels = outputs.labels_list()
         if labels is None:
-            assert outputs.scores_nk is not None
-            return np.asarray(outputs.scores_nk.argmax(axis=1), np.int32)
+            assert scores_nk is not None
+            return np.asarray(scores_nk.argmax(axis=1), np.int32)
         return np.array([self._codes.get(label, -1) for label in labels], np.int32)

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
-__all__ = ["OnnxSession", "RunFailed", "RunHandle", "row_counts"]
+from gateway.engine.lean_graph import Buffer
+
+__all__ = ["OnnxSession", "ProviderSetup", "RunFailed", "RunHandle", "row_counts"]
+
+ProviderSetup: TypeAlias = tuple[str, dict[str, str]]
+"""ONNX Runtime's name of an execution provider, and its options."""
+
+_ON_CPU: Final[tuple[ProviderSetup, ...]] = (("CPUExecutionProvider", {}),)
 
 
 class RunFailed(Exception):
@@ -58,15 +65,18 @@ class OnnxSession:
     threads
         Intra-op threads. More than the free cores makes every model slower; the default suits many sessions on few
         cores.
+    providers
+        Where nodes run, the first that can; ``self.providers`` are those in use, by their short names.
     """
 
     def __init__(
         self,
         data: bytes,
-        external: Mapping[str, bytes] | None = None,
+        external: Mapping[str, Buffer] | None = None,
         *,
         threads: int = 1,
         handle: RunHandle | None = None,
+        providers: Sequence[ProviderSetup] = _ON_CPU,
     ) -> None:
         options = ort.SessionOptions()
         if handle is not None:
@@ -81,9 +91,10 @@ class OnnxSession:
             blobs = [external[name] for name in names]
             options.add_external_initializers_from_files_in_memory(names, blobs, [len(blob) for blob in blobs])
         try:
-            self._session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+            self._session = ort.InferenceSession(data, options, providers=list(providers), enable_fallback=0)
         except Exception as exc:  # the binding raises its own unrelated exception classes
             raise RunFailed(_in_words(exc)) from exc
+        self.providers = tuple(_short(name) for name in self._session.get_providers())
         self.input_names = tuple(node.name for node in self._session.get_inputs())
         self.output_names = tuple(node.name for node in self._session.get_outputs())
 
@@ -103,6 +114,10 @@ class OnnxSession:
 
 def _in_words(exc: Exception) -> str:
     return " ".join(str(exc).split())[:500] or type(exc).__name__
+
+
+def _short(provider: str) -> str:
+    return provider.removesuffix("ExecutionProvider").lower()
 
 
 def row_counts(outputs: Sequence[Any]) -> list[int]:

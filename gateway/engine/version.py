@@ -13,10 +13,11 @@ from gateway.catalog.manifest import Manifest
 from gateway.contract import Contract
 from gateway.engine.outputs import OutputReader, Outputs
 from gateway.engine.session import OnnxSession, RunFailed, RunHandle, row_counts
+from gateway.engine.timing import RateCurve, RunCost
 from gateway.types import TensorSpec
 from monitors.records import StreamInfo
 
-__all__ = ["GraphPair", "RunCost", "ServableVersion"]
+__all__ = ["GraphPair", "ServableVersion"]
 
 
 class GraphPair:
@@ -29,11 +30,16 @@ class GraphPair:
     ----------
     fixed_rows
         Batch size that the graph was exported with; 0 for a free one. Other sizes are fed in padded pieces.
+
+    Attributes
+    ----------
+    providers
+        Execution providers that the model's session uses, by their short names, in the order of preference.
     """
 
     def __init__(self, model: OnnxSession, transform: OnnxSession | None, fixed_rows: int) -> None:
         self._model, self._transform, self._fixed_rows = model, transform, fixed_rows
-        self.output_names = model.output_names
+        self.output_names, self.providers = model.output_names, model.providers
         self._check_names()
 
     def run(self, feeds: Mapping[str, npt.NDArray[Any]], n: int, handle: RunHandle | None = None) -> Sequence[Any]:
@@ -75,26 +81,6 @@ def _joined(parts: Sequence[Any]) -> Any:
     return np.concatenate(parts)
 
 
-@dataclass(frozen=True, slots=True)
-class RunCost:
-    """Seconds of a run of n rows, ``run_s + n * row_s``, as measured at warm-up on this machine."""
-
-    run_s: float
-    row_s: float
-
-    def rows_within(self, seconds: float, most: int) -> int:
-        """Return how many rows fit a run of at most ``seconds``; at most ``most``, 0 when not even one does.
-
-        >>> RunCost(run_s=1e-5, row_s=1e-6).rows_within(5e-4, 128)
-        128
-        >>> RunCost(run_s=2e-3, row_s=1e-4).rows_within(5e-4, 128)
-        0
-        """
-        if self.run_s + self.row_s > seconds:
-            return 0
-        return min(most, int((seconds - self.run_s) / max(self.row_s, 1e-9)))
-
-
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ServableVersion:
     """One loaded version. Immutable; ``run`` is safe from any thread.
@@ -108,7 +94,11 @@ class ServableVersion:
     max_batch_rows
         Rows of one run; ``None`` where rows do not keep their place, so requests must run one by one.
     inline_rows
-        Rows that may run on the event loop; 0 for never.
+        Rows that may run on the event loop by what was measured at load; 0 for never.
+    curve
+        Seconds of a run by its rows, as measured at load.
+    memory_bytes
+        Memory that it took to load, outside Python; at least its weights. Memory of a device is not in it.
     """
 
     model: str
@@ -123,8 +113,20 @@ class ServableVersion:
     ranks: Mapping[str, int]
     max_batch_rows: int | None
     inline_rows: int
-    cost: RunCost
+    on_loop_s: float
+    curve: RateCurve
     reference: bytes
+    memory_bytes: int = 0
+
+    @property
+    def provider(self) -> str:
+        """Execution provider that nodes run on if it can run them."""
+        return self.graphs.providers[0]
+
+    @property
+    def cost(self) -> RunCost:
+        """Seconds of a run as a straight line."""
+        return self.curve.cost
 
     @property
     def info(self) -> StreamInfo:

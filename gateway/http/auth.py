@@ -41,16 +41,20 @@ class BearerToken:
         self._subject = subject
 
     def __call__(self, request: Request) -> Actor:
-        """Return who asks.
+        """Return who asks. Raises as ``actor`` does."""
+        address = request.client.host if request.client else ""
+        return self.actor(request.headers.get("authorization", ""), address)
+
+    def actor(self, authorization: str, address: str) -> Actor:
+        """Return whom credentials name, that came from an address.
 
         Raises
         ------
         CredentialsMissing, CredentialsInvalid, SignInThrottled
         """
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer":
             raise CredentialsMissing
-        address = request.client.host if request.client else ""
         if not hmac.compare_digest(_digest(token.strip().encode("latin-1")), self._digest):
             if self._throttle is not None:
                 self._throttle.note_failure(address)

@@ -5,17 +5,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from math import inf
+from secrets import token_hex
 from typing import Any
 
-from uvicorn.protocols.http.flow_control import CLOSE_HEADER, FlowControl
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+import httptools
+from uvicorn.protocols.http.flow_control import CLOSE_HEADER, HIGH_WATER_LIMIT, FlowControl
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from gateway.errors import RequestMalformed, WeirError
+from gateway.http.cycle import Cycle, head_scope
+from gateway.http.head import CheckedHead
+from gateway.http.known_heads import KnownHead, KnownHeads
+from gateway.http.problems import problem_bytes
+from gateway.http.targets import target_of
 
 __all__ = ["Connection", "connection_protocol"]
 
 
 def connection_protocol(read_timeout_s: float) -> type[Connection]:
     """Return the protocol class for uvicorn's ``http`` option, with the time that a request may take to arrive."""
-    return type("BoundConnection", (Connection,), {"read_timeout_s": read_timeout_s})
+    return type("BoundConnection", (Connection,), {"read_timeout_s": read_timeout_s, "known_heads": KnownHeads()})
 
 
 class _Flow(FlowControl):
@@ -36,18 +45,24 @@ class Connection(HttpToolsProtocol):
     - A request must arrive whole within ``read_timeout_s``; an idle connection ends after uvicorn's keep-alive time.
       One timer sees to both; uvicorn sets one for each request and none for a client that sends half of one.
     - Nothing is read from a client that waits for answers to several requests, or does not take its answers.
-    - What is no HTTP is refused after the answers owed before it, since clients take answers in order; and when the
-      worker stops, only the last answer says ``connection: close``.
+    - What is no HTTP is refused by a problem document, after the answers owed before it, since clients take answers in
+      order; and when the worker stops, only the last answer says ``connection: close``.
     - A client that leaves is known to have left by all of its requests: uvicorn forgets all but the newest, and the
-      older ones would be answered into a closed transport, which raises.
+      older ones would be answered into a closed transport, which raises. An inference that it waited for is given up.
     """
 
     read_timeout_s = 60.0
+    known_heads: KnownHeads | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._head = CheckedHead(self)
+        self.parser = httptools.HttpRequestParser(self._head)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn: what follows is passed over
         self._overtaken: list[RequestResponseCycle] = []
-        self._refused: str | None = None
+        self._refused: WeirError | None = None
+        self._serving: Cycle | None = None
+        self._start = b""
         self._arriving = False
         self._since = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -68,49 +83,148 @@ class Connection(HttpToolsProtocol):
         cycle: RequestResponseCycle | None = self.cycle
         return cycle is not None and not cycle.response_complete and bool(self.pipeline or not cycle.more_body)
 
+    def data_received(self, data: bytes) -> None:
+        """Take a whole request whose head is known; parse anything else."""
+        heads = self.known_heads
+        if heads is not None and self._is_between():
+            known = heads.split(data)
+            if known is not None:
+                self._take(*known)
+                return
+            self._start = data
+        self._parse(data)
+        self._start = b""
+
+    def _is_between(self) -> bool:
+        """Return whether the last request has been answered and the next has not begun."""
+        cycle: RequestResponseCycle | None = self.cycle
+        return not self._arriving and (cycle is None or cycle.response_complete)
+
+    def _take(self, known: KnownHead, body: bytes) -> None:
+        """Start a request without its having been parsed."""
+        self._overtaken.clear()
+        self.expect_100_continue = False
+        self.cycle = cycle = Cycle.of(self, known.said, keep_alive=True)
+        cycle.body, cycle.more_body = body, False  # type: ignore[assignment]  # receive takes any bytes
+        cycle.message_event.set()
+        self._start_asgi_task(cycle, self.app)
+
+    def _parse(self, data: bytes) -> None:
+        head = self._head
+        if head.is_open:
+            head.note(len(data))
+        try:
+            self.parser.feed_data(data)
+            if head.is_open:
+                head.check()
+        except httptools.HttpParserUpgrade:
+            self._unsupported_upgrade_warning()
+        except httptools.HttpParserError as error:
+            self._refuse(_told(error))
+        except WeirError as error:
+            self._refuse(error)
+
     def on_message_begin(self) -> None:
         """Begin a request."""
         self._arriving, self._since = True, self.loop.time()
-        super().on_message_begin()
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
 
     def on_headers_complete(self) -> None:
-        """Keep the request before this one in mind where it is not answered yet."""
+        """Start the request, or keep it until the one before it is answered, and that one in mind."""
+        version = self.parser.get_http_version()
+        self._check_framing(version)
         before: RequestResponseCycle | None = self.cycle
-        super().on_headers_complete()
+        said = head_scope(version, self.parser.get_method(), self.url, self.headers)
+        self.cycle = cycle = Cycle.of(self, said, version != "1.0" and self.parser.should_keep_alive())
         if before is None or before.response_complete:
             self._overtaken.clear()
+            self._start_asgi_task(cycle, self.app)
         else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((cycle, self.app))
             before.default_headers = [pair for pair in before.default_headers if pair != CLOSE_HEADER]
             self._overtaken.append(before)
+
+    def on_body(self, body: bytes) -> None:
+        """Keep a part of the body for who asks for it; there is nobody when the request has its answer already."""
+        cycle = self.cycle
+        if not cycle.response_complete:
+            cycle.body += body
+            if len(cycle.body) > HIGH_WATER_LIMIT:
+                self.flow.pause_reading()
+            cycle.message_event.set()
 
     def on_message_complete(self) -> None:
         """See that a request has arrived whole."""
         self._arriving = False
-        super().on_message_complete()
+        cycle = self.cycle
+        if not cycle.response_complete:
+            cycle.more_body = False
+            cycle.message_event.set()
+            if self._start and cycle.keep_alive and self.known_heads is not None:
+                self.known_heads.remember(self._start, len(cycle.body), dict(cycle.scope))
+        self._start = b""
 
     def on_response_complete(self) -> None:
         """Go on with what waited behind the answer."""
-        super().on_response_complete()
+        self.server_state.total_requests += 1
+        if not self.transport.is_closing():
+            if self.flow.read_paused:
+                self.flow.resume_reading()
+            if self.pipeline:
+                self._start_asgi_task(*self.pipeline.pop())
         if not self.is_owing():
-            self._unset_keepalive_if_required()
             self._rest()
+
+    def _check_framing(self, version: str) -> None:
+        codings = self._head.codings
+        if version not in ("1.0", "1.1"):
+            raise RequestMalformed(f"HTTP/{version} is not spoken here")
+        if codings and (version == "1.0" or codings != [b"chunked"]):
+            raise RequestMalformed("the only transfer encoding is chunked, and that of HTTP/1.1")
 
     def _rest(self) -> None:
         """Nothing is owed: refuse what came last, or wait for the next request."""
         self._since = self.loop.time()
         if self._refused is not None and not self.transport.is_closing():
-            super().send_400_response(self._refused)
+            self._write_refusal(self._refused)
 
     def send_400_response(self, msg: str) -> None:
+        """Refuse what uvicorn found to be no HTTP."""
+        self._refuse(RequestMalformed(msg))
+
+    def _refuse(self, error: WeirError) -> None:
         """Refuse what is no HTTP, now or after the answers that are owed."""
-        if not self.is_owing():
-            super().send_400_response(msg)
-            return
-        if self.pipeline and self.cycle.more_body:
-            self.pipeline.popleft()
-            self.cycle = self._overtaken.pop() if self._overtaken else None  # type: ignore[assignment]  # as uvicorn
-        self._refused = msg
-        self.flow.pause_reading()
+        cycle: RequestResponseCycle | None = self.cycle
+        if self.is_owing():
+            if self.pipeline and self.cycle.more_body:
+                self.pipeline.popleft()
+                self.cycle = self._overtaken.pop() if self._overtaken else None  # type: ignore[assignment]  # as uvicorn
+            self._refused = error
+            self.flow.pause_reading()
+        elif self._arriving and not self._head.is_head and cycle is not None and cycle.response_started:
+            self._end()  # the broken request has its answer: another would be taken for that of the next
+        else:
+            self._write_refusal(error)
+
+    def _write_refusal(self, error: WeirError) -> None:
+        request_id = token_hex(8)
+        status, headers, body = problem_bytes(error, request_id)
+        standing = [pair for pair in self.server_state.default_headers if pair != CLOSE_HEADER]
+        headers = [*standing, *headers, (b"x-request-id", request_id.encode("ascii")), CLOSE_HEADER]
+        lines = [b"%b: %b\r\n" % pair for pair in headers]
+        self.transport.write(b"".join([STATUS_LINE[status], *lines, b"\r\n", body]))
+        self._end()
+
+    def _end(self) -> None:
+        """Close; the application may still be at a request that turned out to be broken, and is not to answer it."""
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        self.transport.close()
 
     def _unsupported_upgrade_warning(self) -> None:
         """Answer this request last: the parser has passed over its body, and would take that for the next request."""
@@ -134,6 +248,15 @@ class Connection(HttpToolsProtocol):
             cycle.disconnected = True
             cycle.message_event.set()
         super().connection_lost(exc)
+        serving = self._serving
+        if serving is not None and not serving.response_started and target_of(serving.scope["path"]) is not None:
+            serving.give_up()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """Start a request that is given up when it is an inference and its client leaves; others run to their end."""
+        assert isinstance(cycle, Cycle)
+        self._serving = cycle
+        cycle.start(app, self.loop, self.tasks)
 
     def _look(self) -> None:
         """End the connection when it has been for too long as it is, else look again when that could be so."""
@@ -145,3 +268,11 @@ class Connection(HttpToolsProtocol):
             self.transport.abort()
         else:
             self.transport.close()
+
+
+def _told(error: httptools.HttpParserError) -> WeirError:
+    """Return our own error where one of the callbacks raised it, else the parser's words."""
+    cause = error.__context__
+    if isinstance(cause, WeirError):
+        return cause
+    return RequestMalformed("the request cannot be read" if cause is not None else f"no HTTP/1.1: {error}")

@@ -77,10 +77,12 @@ def _introduction() -> str:
 
 
 def _elsewhere() -> dict[str, Part]:
-    """Return what paths and methods that are not listed here answer."""
+    """Return what paths and methods that are not listed here answer, and what is refused before there is a path."""
     return {
         "UnknownPath": problems(errors.ResourceUnknown)["404"],
         "UnknownMethod": problems(errors.MethodUnsupported)["405"],
+        "NoRequest": problems(errors.RequestMalformed)["400"],
+        "HeadTooLarge": problems(errors.HeadTooLarge)["431"],
     }
 
 

@@ -9,12 +9,13 @@ from gateway.errors import WeirError
 from gateway.http.openapi_answers import answer, problems
 from gateway.http.openapi_parts import Part, body_of, members, operation, path_parameter, ref
 
-__all__ = ["DENIED", "SECURITY_SCHEMES", "admin_paths"]
+__all__ = ["DENIED", "READING", "SECURITY_SCHEMES", "admin_paths"]
 
 SECURITY_SCHEMES: Part = {"adminToken": {"type": "http", "scheme": "bearer"}}
 DENIED = (errors.CredentialsMissing, errors.CredentialsInvalid, errors.SignInThrottled)
 WATCHED = (errors.WatchUnavailable,)
-CHANGING = (errors.ModelUnknown, errors.BodyTooLarge, errors.DocumentInvalid, errors.RevisionStale)
+READING = (errors.BodyMalformed, errors.BodyTooLarge, errors.EncodingUnsupported, errors.DocumentInvalid)
+CHANGING = (*READING, errors.ModelUnknown, errors.RevisionStale)
 ROUTE = answer("The route.", ref("Route"), "etag")
 IF_MATCH: Part = {
     "name": "if-match",

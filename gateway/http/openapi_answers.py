@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gateway import errors
-from gateway.errors import MethodUnsupported, SignInThrottled, Unavailable, WeirError
+from gateway.admission.deadline import PRIORITIES
+from gateway.errors import MethodUnsupported, QuotaExceeded, SignInThrottled, Unavailable, WeirError
 from gateway.http.openapi_parts import Part, ref
 from gateway.http.problems import MEDIA_TYPE, TABLE, UNKNOWN, Problem
 
@@ -24,10 +25,12 @@ __all__ = [
 
 Errors = tuple[type[WeirError], ...]
 
+LONGEST_DEADLINE_MS = 86_400_000
 ANSWERED = ("x-model-version", "x-variant", "x-route-revision", "server-timing")
 RUN = (
     errors.ModelUnknown, errors.BodyMalformed, errors.BodyTooLarge, errors.InputRejected, errors.ExecutionFailed,
     errors.ModelNotReady, errors.QueueFull, errors.DeadlineExceeded, errors.MediaTypeUnsupported,
+    errors.EncodingUnsupported, errors.HeaderInvalid, errors.QuotaExceeded, errors.Overloaded,
 )  # fmt: skip
 
 HEADERS: dict[str, Part] = {
@@ -63,6 +66,7 @@ HEADERS: dict[str, Part] = {
     },
     "retry-after": {"description": "Seconds.", "schema": {"type": "integer"}, "required": True},
     "www-authenticate": {"schema": {"const": 'Bearer realm="weir"'}, "required": True},
+    "accept-encoding": {"description": "How a body may be packed.", "schema": {"type": "string"}},
     "allow": {"description": "The methods that the path answers.", "schema": {"type": "string"}, "required": True},
 }
 
@@ -158,10 +162,12 @@ def _problem(status: int, kinds: list[type[WeirError]]) -> Part:
 
 
 def _extra_headers(kinds: list[type[WeirError]]) -> tuple[str, ...]:
-    if any(issubclass(kind, (Unavailable, SignInThrottled)) for kind in kinds):
+    if any(issubclass(kind, (Unavailable, QuotaExceeded, SignInThrottled)) for kind in kinds):
         return ("retry-after",)
     if any(issubclass(kind, MethodUnsupported) for kind in kinds):
         return ("allow",)
+    if errors.EncodingUnsupported in kinds:
+        return ("accept-encoding",)
     return ("www-authenticate",) if any(issubclass(kind, errors.AccessDenied) for kind in kinds) else ()
 
 
@@ -172,12 +178,34 @@ def _headers(names: tuple[str, ...]) -> Part:
 def request_headers() -> list[Part]:
     """Return the headers that every inference request may have."""
     key = "Callers with the same key get the same version. The name is a setting; this is its default."
+    client = "Whose quota the request counts against; without one, that of the address it comes from. Name as above."
+    deadline = "Milliseconds from the first byte, after which the answer is worth nothing; 504 when they have passed."
+    urgency = "The less urgent are given up first where there are too many. Numbers are the Open Inference Protocol's."
     return [
         {
             "name": "x-request-id",
             "in": "header",
-            "description": "Given back as it is where it matches; another one is replaced.",
-            "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:+/=-]{1,128}$"},
+            "description": "Given back as it is where it is `[A-Za-z0-9._:+/=-]{1,128}`; another one is replaced.",
+            "schema": {"type": "string"},
         },
         {"name": "x-route-key", "in": "header", "description": key, "schema": {"type": "string"}},
+        {"name": "x-api-key", "in": "header", "description": client, "schema": {"type": "string"}},
+        {
+            "name": "x-request-deadline-ms",
+            "in": "header",
+            "description": deadline,
+            "schema": {"type": "integer", "minimum": 1, "maximum": LONGEST_DEADLINE_MS},
+        },
+        {
+            "name": "x-request-priority",
+            "in": "header",
+            "description": urgency,
+            "schema": {"anyOf": [{"enum": list(PRIORITIES)}, {"type": "integer", "minimum": 0}], "default": "normal"},
+        },
+        {
+            "name": "content-encoding",
+            "in": "header",
+            "description": "How the body is packed, once. The limit on bodies holds before and after.",
+            "schema": {"enum": ["identity", "gzip", "zstd"], "default": "identity"},
+        },
     ]

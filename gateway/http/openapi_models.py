@@ -6,8 +6,11 @@ words, beside the schema.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from gateway.contract import Contract, Feature
 from gateway.engine.version import ServableVersion
@@ -51,8 +54,8 @@ def answer_schema(version: ServableVersion) -> Schema:
     return {"type": "object", "properties": properties, "required": list(properties)}
 
 
-def feature_schema(feature: Feature) -> Schema:
-    """Return the schema of one value.
+def feature_schema(feature: Feature, matrix_dtype: str | None = None) -> Schema:
+    """Return the schema of one value, which a matrix of another type may have to hold too.
 
     Examples
     --------
@@ -63,6 +66,7 @@ def feature_schema(feature: Feature) -> Schema:
     """
     kind = _json_type(feature.dtype)
     schema: Schema = {"type": kind if feature.missing == "reject" else [kind, "null"]}
+    schema |= _held_by(feature.dtype, matrix_dtype or feature.dtype)
     if feature.out_of_range == "reject":
         bounds = {"minimum": feature.minimum, "maximum": feature.maximum}
         schema |= {name: bound for name, bound in bounds.items() if bound is not None}
@@ -81,33 +85,34 @@ def _row_schema(version: ServableVersion) -> Schema:
     contract = version.contract
     if contract.layout == "tensors":
         return _tensor_schema(next(iter(version.inputs.values()))) if len(version.inputs) == 1 else {"not": {}}
-    return {"anyOf": [_named_row(contract), _listed_row(contract)]}
+    dtype = version.inputs[contract.input_name].dtype if contract.layout == "matrix" else None
+    return {"anyOf": [_named_row(contract, dtype), _listed_row(contract, dtype)]}
 
 
-def _named_row(contract: Contract) -> Schema:
+def _named_row(contract: Contract, dtype: str | None) -> Schema:
     schema: Schema = {
         "title": "Features by name",
         "type": "object",
-        "properties": {feature.name: feature_schema(feature) for feature in contract.features},
+        "properties": {feature.name: feature_schema(feature, dtype) for feature in contract.features},
         "additionalProperties": contract.unknown_features == "ignore",
     }
     required = [feature.name for feature in contract.features if feature.missing == "reject"]
     return {**schema, "required": required} if required else schema
 
 
-def _listed_row(contract: Contract) -> Schema:
+def _listed_row(contract: Contract, dtype: str | None) -> Schema:
     size = len(contract.features)
     return {
         "title": "Values in the order of the features",
         "type": "array",
-        "prefixItems": [{"title": feature.name, **feature_schema(feature)} for feature in contract.features],
+        "prefixItems": [{"title": feature.name, **feature_schema(feature, dtype)} for feature in contract.features],
         "minItems": size,
         "maxItems": size,
     }
 
 
 def _tensor_schema(spec: TensorSpec) -> Schema:
-    schema: Schema = {"type": _json_type(spec.dtype)}
+    schema: Schema = {"type": _json_type(spec.dtype), **_held_by(spec.dtype)}
     for axis in reversed(spec.shape[1:]):
         schema = {"type": "array", "items": schema, **({} if axis < 0 else {"minItems": axis, "maxItems": axis})}
     return schema
@@ -137,6 +142,21 @@ def _json_type(dtype: str) -> str:
     if dtype in ("string", "bool"):
         return {"string": "string", "bool": "boolean"}[dtype]
     return "number" if dtype.startswith("float") else "integer"
+
+
+def _held_by(*dtypes: str) -> Schema:
+    """Return the bounds of what all these types can hold; a number beyond them is refused by every policy."""
+    low: float = -math.inf
+    high: float = math.inf
+    for dtype in dtypes:
+        if dtype not in ("string", "bool"):
+            facts = np.finfo(dtype) if dtype.startswith("float") else np.iinfo(dtype)
+            low, high = max(low, _plain(facts.min)), min(high, _plain(facts.max))
+    return {} if math.isinf(low) or dtypes[0] == "float64" == dtypes[-1] else {"minimum": low, "maximum": high}
+
+
+def _plain(bound: Any) -> int | float:
+    return bound if isinstance(bound, int) else float(bound)
 
 
 def _policies(feature: Feature) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway import errors
-from gateway.http.openapi_admin import DENIED
+from gateway.http.openapi_admin import DENIED, READING
 from gateway.http.openapi_answers import ANSWERED, RUN, answer, problems, protocol_errors, request_headers
 from gateway.http.openapi_parts import Part, body_of, object_of, operation, path_parameter, ref, with_raw_tensors
 
@@ -80,7 +80,7 @@ def _inference_model(suffix: str, base: str, parameters: list[Part]) -> dict[str
 
 def _repository_paths() -> dict[str, Part]:
     tag, base = "open inference protocol", "/v2/repository/models/{model}"
-    reading = (errors.StoreUnavailable, errors.DocumentInvalid, errors.BodyTooLarge)
+    reading = (errors.StoreUnavailable, *READING)
     index = operation(
         tag,
         "v2RepositoryIndex",

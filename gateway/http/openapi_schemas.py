@@ -11,8 +11,9 @@ STRING: Part = {"type": "string"}
 NUMBER: Part = {"type": "number"}
 INTEGER: Part = {"type": "integer"}
 PERCENT: Part = {"type": "number", "minimum": 0, "maximum": 100, "multipleOf": 0.01}
-STATES: Part = {"enum": ["loading", "ready", "failed", "refused"]}
+STATES: Part = {"enum": ["loading", "ready", "resting", "failed", "refused"]}
 REASON: Part = {"type": "string", "maxLength": 500}
+RESIDENT = ("provider", "memory_bytes")
 
 
 def _list(items: Part) -> Part:
@@ -160,7 +161,9 @@ ADMIN: dict[str, Part] = {
                 version=STRING,
                 role=_or_null({"enum": ["stable", "canary", "shadow", "previous"]}),
                 digest=_or_null(STRING),
-                workers=_map(object_of(state=STATES, why=STRING)),
+                workers=_map(
+                    object_of(optional=RESIDENT, state=STATES, why=STRING, provider=STRING, memory_bytes=INTEGER)
+                ),
             )
         ),
     ),
@@ -168,7 +171,7 @@ ADMIN: dict[str, Part] = {
         model=STRING,
         version=STRING,
         state={"enum": ["ready", "loading"]},
-        workers=_map(object_of(state=STATES, digest=STRING, why=STRING)),
+        workers=_map(object_of(state=STATES, digest=STRING, why=STRING, provider=STRING, memory_bytes=INTEGER)),
     ),
     "Residency": object_of(
         "What operators asked to have loaded and unloaded.",

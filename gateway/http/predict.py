@@ -2,29 +2,55 @@
 
 from __future__ import annotations
 
+from math import inf
 from time import perf_counter
 
 import numpy as np
 
-from gateway.codec.plain import PlainAnswer, encode_answer, encode_predictions
+from gateway.admission.deadline import DEADLINE_HEADER, PRIORITY_HEADER, of_headers
+from gateway.admission.door import Door
+from gateway.call import Call
+from gateway.codec.plain import encode_predictions, rows_of
 from gateway.codec.v2 import encode_outputs
+from gateway.http.cycle import WHOLE
 from gateway.http.reading import (
     ASGIReceive,
     ASGIScope,
     ASGISend,
     check_json,
+    check_length,
     header,
     json_length,
-    read_body,
+    rest_of,
+    whole_of,
 )
+from gateway.http.refusals import Headers
 from gateway.http.targets import Target
-from gateway.pipeline import Answer, Call, Pipeline
+from gateway.http.unpacking import Encoding, encoding_of, unpacked
+from gateway.pipeline import Pipeline
 
-__all__ = ["JSON", "Media", "PredictEndpoint", "answer_body", "answer_headers", "answer_lines", "plain_body"]
+__all__ = ["JSON", "Media", "PredictEndpoint", "answer_body", "answer_whole"]
 
 Media = tuple[tuple[bytes, bytes], ...]
 JSON: Media = ((b"content-type", b"application/json"),)
+_SAYS_JSON = JSON[0]
+_TELLING = frozenset(
+    (
+        b"content-type",
+        b"content-encoding",
+        b"inference-header-content-length",
+        DEADLINE_HEADER,
+        PRIORITY_HEADER,
+    )
+)
 _OCTETS: Media = ((b"content-type", b"application/octet-stream"),)
+_TIMES = b"queue;dur=%.3f, inference;dur=%.3f, total;dur=%.3f"
+_HEAD = (
+    b"HTTP/1.1 200 OK\r\n%bcontent-length: %%d\r\nx-request-id: %%b\r\n%%bx-route-revision: %%d\r\nserver-timing: "
+    + _TIMES.replace(b"%", b"%%")
+    + b"\r\n%%b\r\n%%b"
+)
+_PLAIN_HEAD = _HEAD % b"content-type: application/json\r\n"
 
 
 class PredictEndpoint:
@@ -38,98 +64,120 @@ class PredictEndpoint:
         Largest body accepted.
     """
 
-    def __init__(self, pipeline: Pipeline, *, key_header: str, body_bytes: int) -> None:
-        self._pipeline = pipeline
+    def __init__(self, pipeline: Pipeline, door: Door, *, key_header: str, body_bytes: int) -> None:
+        self._pipeline, self._door = pipeline, door
         self._key_header = key_header.lower().encode("ascii")
+        self._telling = _TELLING | {self._key_header}
         self._body_bytes = body_bytes
 
     async def __call__(
         self, scope: ASGIScope, receive: ASGIReceive, send: ASGISend, target: Target, request_id: str
-    ) -> None:
-        """Answer what an inference route asks for."""
+    ) -> int:
+        """Answer what an inference route asks for; return the status."""
         started, headers = perf_counter(), scope["headers"]
-        if target.protocol != "v2":
-            check_json(headers)
-        key = header(headers, self._key_header)
-        call = Call(
-            target.model,
-            target.version,
-            protocol=target.protocol,
-            body=await read_body(scope, receive, self._body_bytes),
-            request_id=request_id,
-            key=None if key is None else key.decode("latin-1"),
-            received_at=started,
-            json_bytes=json_length(headers) if target.protocol == "v2" else None,
-        )
-        await respond(send, await self._pipeline.predict(call))
+        if not self._door.is_open:
+            self._door.pass_through(self._door.client(headers, scope["client"][0] if scope["client"] else None))
+        call = Call(target.model, target.version, target.protocol, b"", request_id, started)
+        encoding = self._heed(call, headers)
+        message, limit = await receive(), self._body_bytes
+        body = await rest_of(message, receive, limit) if message.get("more_body") else whole_of(message, limit)
+        call.body = body if encoding is None else unpacked(body, encoding, limit)
+        answered = await self._pipeline.predict(call)
+        if WHOLE in scope.get("extensions", ()):
+            await send({"type": WHOLE, "status": 200, "whole": answer_whole(answered, b"")})
+        else:
+            await respond(send, answered)
+        return 200
+
+    def _heed(self, call: Call, headers: Headers) -> Encoding | None:
+        """Take what the headers tell of a call, which mostly is nothing; return how its body is packed."""
+        told, length = [], None
+        for pair in headers:
+            if pair[0] == b"content-length":
+                length = pair[1]
+            elif pair[0] in self._telling and pair != _SAYS_JSON:
+                told.append(pair)
+        encoding = self._heed_all(call, told) if told else None
+        check_length(length, self._body_bytes)
+        return encoding
+
+    def _heed_all(self, call: Call, told: Headers) -> Encoding | None:
+        if call.protocol == "v2":
+            call.json_bytes = json_length(told)
+        else:
+            check_json(told)
+        key, urgency = header(told, self._key_header), of_headers(told)
+        call.key = None if key is None else key.decode("latin-1")
+        call.deadline = urgency.deadline_at(call.received_at, inf)
+        call.priority = urgency.priority
+        return encoding_of(told)
 
 
-async def respond(send: ASGISend, answer: Answer) -> None:
-    """Send head and body of an answer."""
-    media, body = answer_body(answer)
-    headers = [*media, (b"content-length", b"%d" % len(body)), *answer_headers(answer)]
+async def respond(send: ASGISend, call: Call) -> None:
+    """Send head and body of an answered call in two messages, which any server takes."""
+    media, body = answer_body(call)
+    arm = call.arm
+    headers = [
+        *media,
+        (b"content-length", b"%d" % len(body)),
+        (b"x-request-id", call.request_id.encode("ascii")),
+        *arm.headers,
+        (b"x-route-revision", b"%d" % call.route.revision),
+        (b"server-timing", _TIMES % (call.queue_s * 1e3, call.inference_s * 1e3, call.total_s * 1e3)),
+    ]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
-def answer_body(answer: Answer) -> tuple[Media, bytes]:
+def answer_whole(call: Call, standing: bytes) -> bytes:
+    """Return the same as the bytes of a whole answer; ``standing`` are the lines of headers that every answer has."""
+    if call.protocol == "plain":
+        lines, body = _PLAIN_HEAD, plain_body(call)
+    else:
+        media, body = answer_body(call)
+        lines = _HEAD % b"".join([b"%b: %b\r\n" % pair for pair in media])
+    run = call.run
+    return lines % (
+        len(body),
+        call.request_id.encode(),
+        call.arm.header_lines,
+        call.route.revision,
+        (run.started_at - call.queued_at) * 1e3,
+        run.seconds * 1e3,
+        call.total_s * 1e3,
+        standing,
+        body,
+    )
+
+
+def answer_body(call: Call) -> tuple[Media, bytes]:
     """Return an answer as its call's protocol says it: the headers that tell how to read the body, and the body."""
-    protocol = answer.call.protocol
+    protocol = call.protocol
     if protocol == "plain":
-        return JSON, plain_body(answer)
+        return JSON, plain_body(call)
     if protocol == "v2":
-        return _v2_body(answer)
-    return JSON, encode_predictions(answer.arm.servable.reader.predictions(answer.outputs))
+        return _v2_body(call)
+    return JSON, encode_predictions(call.arm.servable.reader.predictions(call.outputs))
 
 
-def answer_lines(answer: Answer) -> bytes:
-    """Return the header lines that say who answered, under which route, and where the time went; one formatting."""
-    return (
-        b"x-request-id: %b\r\n%bx-route-revision: %d\r\n"
-        b"server-timing: queue;dur=%.3f, inference;dur=%.3f, total;dur=%.3f\r\n"
-        % (
-            answer.call.request_id.encode("ascii"),
-            answer.arm.header_lines,
-            answer.revision,
-            answer.queue_s * 1e3,
-            answer.inference_s * 1e3,
-            answer.total_s * 1e3,
-        )
-    )
-
-
-def answer_headers(answer: Answer) -> list[tuple[bytes, bytes]]:
-    """Return the same as the pairs that ASGI wants."""
-    lines = [line.partition(b": ") for line in answer_lines(answer).split(b"\r\n") if line]
-    return [(name, value) for name, _, value in lines]
-
-
-def plain_body(answer: Answer) -> bytes:
+def plain_body(call: Call) -> bytes:
     """Return the plain protocol's body."""
-    arm, outputs = answer.arm, answer.outputs
-    classes = arm.contract.outputs.classes if arm.contract.outputs.probabilities else ()
-    return encode_answer(
-        PlainAnswer(
-            answer.call.request_id,
-            arm.model,
-            arm.version,
-            arm.variant,
-            arm.servable.reader.predictions(outputs),
-            classes or None,
-            outputs.scores_list() if classes else None,
-        )
-    )
+    arm, run, span = call.arm, call.run, call.span
+    predictions = arm.servable.reader.predictions_of(run.outputs.run)[span]
+    if run.texts is None:
+        run.texts = rows_of(run.outputs.scores_list() or []) if arm.writer.has_scores else []
+    return arm.writer.write(call.request_id.encode(), predictions, run.texts[span])
 
 
-def _v2_body(answer: Answer) -> tuple[Media, bytes]:
+def _v2_body(call: Call) -> tuple[Media, bytes]:
     """Return the Open Inference Protocol's answer: the requested outputs, all of them when none was named."""
-    decoded, servable = answer.decoded, answer.arm.servable
-    arrays = dict(zip(servable.outputs, answer.outputs.raw, strict=True))
+    decoded, servable = call.decoded, call.arm.servable
+    arrays = dict(zip(servable.outputs, call.outputs.raw, strict=True))
     wanted = decoded.requested or tuple(arrays)
     body, json_bytes = encode_outputs(
         model=servable.model,
         version=servable.version,
-        request_id=decoded.echo_id or answer.call.request_id,
+        request_id=decoded.echo_id or call.request_id,
         outputs={name: np.asarray(arrays[name]) for name in wanted},
         binary=decoded.binary,
     )

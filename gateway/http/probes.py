@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -19,8 +19,16 @@ class Readiness:
     The store and the watch do not count: serving goes on without them.
     """
 
-    def __init__(self, pipeline: Pipeline, *, is_settled: Callable[[], bool], store_is_up: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        *,
+        is_settled: Callable[[], bool],
+        store_is_up: Callable[[], bool],
+        unreadable: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
         self._pipeline, self._is_settled, self._store_is_up = pipeline, is_settled, store_is_up
+        self._unreadable = unreadable
         self.draining = False
         self.has_started = False
 
@@ -31,7 +39,8 @@ class Readiness:
         routes = self._pipeline.table.routes
         if not routes:
             return ["no model is served yet"]
-        return [f"{route.model}: {route.why}" for route in routes.values() if route.stable is None]
+        missing = [route for route in routes.values() if route.stable is None and route.wake is None]
+        return [f"{route.model}: {route.why}" for route in missing]
 
     def started(self) -> bool:
         """Return whether loading at start is over, whatever happened since."""
@@ -40,7 +49,10 @@ class Readiness:
 
     def degraded(self) -> list[str]:
         """Return what is wrong without keeping the worker from answering."""
-        return [] if self._store_is_up() else ["the state store is away: routes are the last known"]
+        away = [] if self._store_is_up() else ["the state store is away: routes are the last known"]
+        return away + [
+            f"{key} cannot be read, the last known is in force: {why}" for key, why in self._unreadable().items()
+        ]
 
 
 def probe_routes(readiness: Readiness) -> list[Route]:

@@ -9,7 +9,16 @@ from starlette.responses import Response
 
 from gateway import errors
 from gateway.codec.documents import encode_document
-from gateway.errors import Fault, InputRejected, MethodUnsupported, SignInThrottled, Unavailable, WeirError
+from gateway.errors import (
+    EncodingUnsupported,
+    Fault,
+    InputRejected,
+    MethodUnsupported,
+    QuotaExceeded,
+    SignInThrottled,
+    Unavailable,
+    WeirError,
+)
 
 __all__ = ["MEDIA_TYPE", "TABLE", "Problem", "problem_bytes", "problem_of", "problem_response", "shortened"]
 
@@ -36,6 +45,10 @@ TABLE: dict[type[WeirError], Problem] = {
     errors.BodyMalformed: Problem(400, "body-malformed", "The body cannot be read"),
     errors.BodyTooLarge: Problem(413, "body-too-large", "The body is too large"),
     errors.MediaTypeUnsupported: Problem(415, "media-type-unsupported", "The content type is not read here"),
+    errors.EncodingUnsupported: Problem(415, "encoding-unsupported", "The content encoding is not read here"),
+    errors.RequestMalformed: Problem(400, "request-malformed", "What came is no HTTP/1.1"),
+    errors.HeadTooLarge: Problem(431, "head-too-large", "The headers are too large"),
+    errors.HeaderInvalid: Problem(400, "header-invalid", "A header cannot be read"),
     errors.MethodUnsupported: Problem(405, "method-unsupported", "The method is not answered here"),
     errors.InputRejected: Problem(422, "input-rejected", "The input breaks the model's contract"),
     errors.DocumentInvalid: Problem(422, "document-invalid", "The document breaks its schema"),
@@ -44,6 +57,8 @@ TABLE: dict[type[WeirError], Problem] = {
     errors.ResourceUnknown: Problem(404, "resource-unknown", "No such resource"),
     errors.ModelNotReady: Problem(503, "model-not-ready", "The model is not ready"),
     errors.QueueFull: Problem(503, "queue-full", "The queue is full"),
+    errors.Overloaded: Problem(503, "overloaded", "The worker takes no more now"),
+    errors.QuotaExceeded: Problem(429, "quota-exceeded", "The quota is used up"),
     errors.DeadlineExceeded: Problem(504, "deadline-exceeded", "The deadline has passed"),
     errors.WatchUnavailable: Problem(503, "watch-unavailable", "The watch process is away"),
     errors.StoreUnavailable: Problem(503, "store-unavailable", "The state store is away"),
@@ -77,8 +92,10 @@ def problem_bytes(
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
     ]
-    if isinstance(error, Unavailable | SignInThrottled):
+    if isinstance(error, Unavailable | QuotaExceeded | SignInThrottled):
         headers.append((b"retry-after", str(error.retry_after_s).encode()))
+    if isinstance(error, EncodingUnsupported):
+        headers.append((b"accept-encoding", error.supported.encode()))
     if isinstance(error, MethodUnsupported):
         headers.append((b"allow", error.supported.encode()))
     if problem.status == 401:

@@ -1,33 +1,32 @@
-"""Reading a request: its body within a limit, its media type, its id."""
+"""Reading a request: its body within a limit, and its media type."""
 
 from __future__ import annotations
 
-import os
 import re
-import zlib
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 from gateway.errors import BodyMalformed, BodyTooLarge, MediaTypeUnsupported
+from gateway.http.unpacking import encoding_of, unpacked
 
 __all__ = [
     "ASGIReceive",
     "ASGIScope",
     "ASGISend",
     "check_json",
+    "check_length",
     "header",
     "json_length",
     "read_body",
-    "request_id_of",
+    "rest_of",
     "says_json",
-    "unpacked",
+    "whole_of",
 ]
 
 ASGIScope = MutableMapping[str, Any]
 ASGIReceive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 ASGISend = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-_SANE_ID = re.compile(rb"[A-Za-z0-9._:+/=-]{1,128}")
 # A form is what curl -d says of any body unless told otherwise; it is read as the JSON that it then is, or refused.
 _JSON = re.compile(rb"application/(?:x-www-form-urlencoded|(?:[a-z0-9.+-]+\+)?json) *(?:;.*)?", re.IGNORECASE)
 
@@ -38,14 +37,6 @@ def header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes | None:
         if key == name:
             return value
     return None
-
-
-def request_id_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """Return the client's ``x-request-id`` when it is short and plain, else 16 random hexadecimal digits."""
-    given = header(headers, b"x-request-id")
-    if given is not None and _SANE_ID.fullmatch(given):
-        return given.decode("ascii")
-    return os.urandom(8).hex()
 
 
 def check_json(headers: Iterable[tuple[bytes, bytes]]) -> None:
@@ -95,63 +86,39 @@ async def read_body(scope: ASGIScope, receive: ASGIReceive, limit: int) -> bytes
         As soon as the declared, the received or the unpacked length is above the limit.
     gateway.errors.BodyMalformed
         The client went away in the middle of it, or it cannot be unpacked.
-    gateway.errors.MediaTypeUnsupported
-        It is compressed in another way than gzip's.
+    gateway.errors.EncodingUnsupported
+        It is compressed in another way than by gzip or zstd, or more than once.
     """
-    encoding = _encoding(scope["headers"])
-    declared = header(scope["headers"], b"content-length")
+    encoding = encoding_of(scope["headers"])
+    check_length(header(scope["headers"], b"content-length"), limit)
+    message = await receive()
+    body = await rest_of(message, receive, limit) if message.get("more_body") else whole_of(message, limit)
+    return body if encoding is None else unpacked(body, encoding, limit)
+
+
+def check_length(declared: bytes | None, limit: int) -> None:
+    """Refuse a body that says that it is longer than ``limit`` bytes, before any of it is read."""
     if declared is not None and declared.isdigit() and int(declared) > limit:
         raise BodyTooLarge("bytes", limit, int(declared))
-    body = await _received(receive, limit)
-    return body if encoding == b"identity" else unpacked(body, limit)
 
 
-def _encoding(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    encoding = (header(headers, b"content-encoding") or b"identity").lower()
-    if encoding not in (b"identity", b"gzip"):
-        raise MediaTypeUnsupported(encoding.decode("latin-1")[:100], "a body that is compressed by gzip or not at all")
-    return encoding
-
-
-def unpacked(body: bytes, limit: int) -> bytes:
-    """Return what gzip packed; a body that would grow beyond ``limit`` is given up as soon as it does.
-
-    Raises
-    ------
-    gateway.errors.BodyTooLarge, gateway.errors.BodyMalformed
-    """
-    member = zlib.decompressobj(zlib.MAX_WBITS | 16)
-    try:
-        plain = member.decompress(body, limit + 1)
-    except zlib.error as exc:
-        raise BodyMalformed("the body is not what gzip makes") from exc
-    if len(plain) > limit:
-        raise BodyTooLarge("bytes after decompression", limit)
-    if not member.eof or member.unused_data:
-        raise BodyMalformed("the compressed body does not end where gzip ends it")
-    return plain
-
-
-async def _received(receive: ASGIReceive, limit: int) -> bytes:
-    message = await receive()
+def whole_of(message: MutableMapping[str, Any], limit: int) -> bytes:
+    """Return a body that came in one message."""
+    if message["type"] == "http.disconnect":
+        raise BodyMalformed("the connection closed before the body was complete")
     body: bytes = message.get("body", b"")
-    if not message.get("more_body", False):
-        _check_whole(message, body, limit)
-        return body
-    parts, size = [body], len(body)
-    while message.get("more_body", False):
-        if size > limit:
-            raise BodyTooLarge("bytes", limit)
-        message = await receive()
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-    body = b"".join(parts)
-    _check_whole(message, body, limit)
+    if len(body) > limit:
+        raise BodyTooLarge("bytes", limit, len(body))
     return body
 
 
-def _check_whole(message: MutableMapping[str, Any], body: bytes, limit: int) -> None:
-    if message["type"] == "http.disconnect":
-        raise BodyMalformed("the connection closed before the body was complete")
-    if len(body) > limit:
-        raise BodyTooLarge("bytes", limit, len(body))
+async def rest_of(message: MutableMapping[str, Any], receive: ASGIReceive, limit: int) -> bytes:
+    """Return a body that comes in several messages, of which this is the first."""
+    parts, size = [whole_of(message, limit)], 0
+    while message.get("more_body", False):
+        size += len(parts[-1])
+        message = await receive()
+        parts.append(whole_of(message, limit))
+        if size + len(parts[-1]) > limit:
+            raise BodyTooLarge("bytes", limit)
+    return b"".join(parts)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from gateway.errors import WeirError
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from gateway.errors import Overloaded, QuotaExceeded, WeirError
 from gateway.http.problems import problem_bytes
 from gateway.http.v2 import v2_error
 
-__all__ = ["refusal"]
+__all__ = ["Headers", "PreparedRefusals", "refusal"]
 
 _KSERVE = ("/v1/", "/v2")
+_SOME_ID = "=" * 16  # no path and no detail has it
+_PREPARED = 1024
 Headers = list[tuple[bytes, bytes]]
 
 
@@ -20,3 +24,30 @@ def refusal(error: WeirError, request_id: str, path: str) -> tuple[int, Headers,
     status, body = v2_error(status, error)
     kept = [pair for pair in headers if pair[0] not in (b"content-type", b"content-length")]
     return status, [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *kept], body
+
+
+class PreparedRefusals:
+    """Whole answers to those who are refused for want of room, written once for each path and reason.
+
+    A refusal that costs what an answer costs helps nobody: this one is two replacements of an id.
+    """
+
+    def __init__(self) -> None:
+        self._answers: dict[tuple[str, str, int], tuple[int, bytes]] = {}
+
+    def answer(self, error: Overloaded | QuotaExceeded, request_id: str, path: str) -> tuple[int, bytes]:
+        """Return the status, and head and body, for an id of our own making."""
+        key = (error.reason, path, error.retry_after_s)
+        prepared = self._answers.get(key)
+        if prepared is None:
+            if len(self._answers) >= _PREPARED:
+                self._answers.clear()
+            prepared = self._answers[key] = _whole(refusal(error, _SOME_ID, path))
+        status, whole = prepared
+        return status, whole.replace(_SOME_ID.encode(), request_id.encode())
+
+
+def _whole(parts: tuple[int, Headers, bytes]) -> tuple[int, bytes]:
+    status, headers, body = parts
+    lines = [b"%b: %b\r\n" % pair for pair in (*headers, (b"x-request-id", _SOME_ID.encode()))]
+    return status, b"".join((STATUS_LINE[status], *lines, b"\r\n", body))

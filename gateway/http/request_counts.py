@@ -1,8 +1,8 @@
-"""Requests under way and answered, by route and status; one instance serves every way into a worker."""
+"""Requests answered, by route and status; one instance serves every way into a worker."""
 
 from __future__ import annotations
 
-from gateway.metrics.shared import Counter, Gauge, SharedCounters
+from gateway.metrics.shared import Counter, SharedCounters
 
 __all__ = ["RequestCounts"]
 
@@ -13,27 +13,21 @@ _ROUTES = (
 
 
 class RequestCounts:
-    """Counts HTTP requests. A path that no route answers counts as ``other``, so a client cannot make series."""
+    """Counts answered HTTP requests. A path that no route answers is ``other``, so a client cannot make series."""
 
     def __init__(self, counters: SharedCounters) -> None:
         self._counters = counters
-        self._inflight: Gauge = counters.gauge("weir_inflight_requests")
         self._answered: dict[tuple[str, int], Counter] = {}
-
-    def begin(self) -> None:
-        """Count a request that came in."""
-        self._inflight.inc()
 
     @staticmethod
     def route_of(path: str) -> str:
         """Return the route that a path counts under."""
         return next((prefix for prefix in _ROUTES if path.startswith(prefix)), "other")
 
-    def end(self, route: str, status: int) -> None:
-        """Count its answer; status 0 for a client that left before there was one."""
-        self._inflight.dec()
+    def answered(self, route: str, status: int) -> Counter:
+        """Return the counter of a route's answers with a status; 0 is for a client that left before there was one."""
         counter = self._answered.get((route, status))
         if counter is None:
             counter = self._counters.counter("weir_http_requests_total", route=route, status=str(status))
             self._answered[(route, status)] = counter
-        counter.inc()
+        return counter

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -14,13 +15,13 @@ from gateway.metrics.statistics import VersionStatistics, version_statistics
 from gateway.metrics.totals import Series
 from gateway.pipeline import Pipeline
 
-__all__ = ["statistics_routes"]
+__all__ = ["StatisticsReader", "statistics_routes"]
 
 ReadSeries = Callable[[], Awaitable[Sequence[Series]]]
 
 
-def statistics_routes(pipeline: Pipeline, read_series: ReadSeries) -> list[Route]:
-    """Return the routes of the statistics.
+class StatisticsReader:
+    """Reads what the counters say of a model's versions; those who ask meanwhile share a read.
 
     Parameters
     ----------
@@ -28,17 +29,31 @@ def statistics_routes(pipeline: Pipeline, read_series: ReadSeries) -> list[Route
         Reads the counters of every worker, off the loop.
     """
 
-    shared = SharedRead(read_series)
+    def __init__(self, pipeline: Pipeline, read_series: ReadSeries) -> None:
+        self._pipeline, self._read = pipeline, SharedRead(read_series)
 
-    async def statistics(request: Request) -> Response:
-        route = pipeline.table.find(request.path_params["model"])
-        version = request.path_params.get("version")
+    async def documents(self, model: str, version: str | None) -> list[dict[str, Any]]:
+        """Return the protocol's document of each version, of one where it is named.
+
+        Raises
+        ------
+        gateway.errors.ModelUnknown, gateway.errors.VersionUnknown
+        """
+        route = self._pipeline.table.find(model)
         if version is not None and version not in route.pinned:
             raise VersionUnknown(route.model, version)
-        found = version_statistics(await shared(), route.model)
+        found = version_statistics(await self._read(), route.model)
         wanted = sorted({*found, *route.pinned}) if version is None else [version]
-        documents = [found.get(name, VersionStatistics()).document(route.model, name) for name in wanted]
-        return JSONResponse({"model_stats": documents})
+        return [found.get(name, VersionStatistics()).document(route.model, name) for name in wanted]
+
+
+def statistics_routes(pipeline: Pipeline, read_series: ReadSeries) -> list[Route]:
+    """Return the routes of the statistics."""
+    reader = StatisticsReader(pipeline, read_series)
+
+    async def statistics(request: Request) -> Response:
+        names = request.path_params
+        return JSONResponse({"model_stats": await reader.documents(names["model"], names.get("version"))})
 
     return [
         Route("/v2/models/{model}/stats", statistics),

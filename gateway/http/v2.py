@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -16,24 +15,31 @@ from gateway.errors import VersionUnknown, WeirError
 from gateway.http.probes import Readiness
 from gateway.http.problems import shortened
 from gateway.pipeline import Pipeline
-from gateway.routing.table import ModelRoute
+from gateway.routing.table import ModelRoute, RouteTable
 from gateway.types import TensorSpec
 
-__all__ = ["EXTENSIONS", "v2_error", "v2_routes"]
+__all__ = ["EXTENSIONS", "error_text", "find_servable", "model_metadata", "v2_error", "v2_routes"]
 
-EXTENSIONS = ("binary_tensor_data", "model_repository", "statistics")
+EXTENSIONS = ("binary_tensor_data", "model_repository", "schedule_policy", "statistics")
 _BAD_REQUEST = frozenset({413, 415, 422})
 
 
 def v2_error(status: int, error: WeirError) -> tuple[int, bytes]:
     """Return status and body of the protocol's error: whatever is wrong with a request is 400 there."""
+    return (400 if status in _BAD_REQUEST else status), json.dumps({"error": error_text(error)}).encode()
+
+
+def error_text(error: WeirError) -> str:
+    """Return an error and its faults in one line; ``WeirError()`` itself is a failure of the gateway."""
     faults = [shortened(str(fault)) for fault in getattr(error, "faults", ())]
-    text = "; ".join([shortened(str(error)) or "the gateway failed", *faults])
-    return (400 if status in _BAD_REQUEST else status), json.dumps({"error": text}).encode()
+    return "; ".join([shortened(str(error)) or "the gateway failed", *faults])
 
 
 def v2_routes(pipeline: Pipeline, readiness: Readiness, product_version: str) -> list[Route]:
     """Return the routes below ``/v2``."""
+
+    def found(request: Request) -> tuple[ModelRoute, ServableVersion]:
+        return find_servable(pipeline.table, request.path_params["model"], request.path_params.get("version"))
 
     async def server(_: Request) -> Response:
         return JSONResponse({"name": "weir", "version": product_version, "extensions": list(EXTENSIONS)})
@@ -46,11 +52,10 @@ def v2_routes(pipeline: Pipeline, readiness: Readiness, product_version: str) ->
         return JSONResponse({"ready": is_ready}, 200 if is_ready else 503)
 
     async def model(request: Request) -> Response:
-        route, servable = _servable(pipeline, request.path_params)
-        return JSONResponse(_metadata(route, servable))
+        return JSONResponse(model_metadata(*found(request)))
 
     async def model_ready(request: Request) -> Response:
-        route, servable = _servable(pipeline, request.path_params)
+        route, servable = found(request)
         return JSONResponse({"name": route.model, "version": servable.version, "ready": True})
 
     routes = [Route("/v2", server), Route("/v2/health/live", live), Route("/v2/health/ready", ready)]
@@ -59,9 +64,14 @@ def v2_routes(pipeline: Pipeline, readiness: Readiness, product_version: str) ->
     return routes
 
 
-def _servable(pipeline: Pipeline, names: Mapping[str, str]) -> tuple[ModelRoute, ServableVersion]:
-    route = pipeline.table.find(names["model"])
-    version = names.get("version")
+def find_servable(table: RouteTable, model: str, version: str | None) -> tuple[ModelRoute, ServableVersion]:
+    """Return a model's route and one loaded version, stable where none is named.
+
+    Raises
+    ------
+    gateway.errors.ModelUnknown, gateway.errors.VersionUnknown, gateway.errors.ModelNotReady
+    """
+    route = table.find(model)
     if version is None:
         return route, route.stable_arm().servable
     arm = route.pinned.get(version)
@@ -70,7 +80,8 @@ def _servable(pipeline: Pipeline, names: Mapping[str, str]) -> tuple[ModelRoute,
     return route, arm.servable
 
 
-def _metadata(route: ModelRoute, servable: ServableVersion) -> dict[str, Any]:
+def model_metadata(route: ModelRoute, servable: ServableVersion) -> dict[str, Any]:
+    """Return the protocol's description of a model."""
     return {
         "name": route.model,
         "versions": sorted(route.pinned),

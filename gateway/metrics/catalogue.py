@@ -15,6 +15,7 @@ _LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 
 _INFERENCE_BUCKETS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0)
 _BATCH_BUCKETS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 1024.0)
 _DELAY_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+_LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 _VARIANTS = {"variant": ("stable", "canary", "shadow", "pinned")}
 
 
@@ -83,6 +84,25 @@ CATALOGUE: tuple[Metric, ...] = (
     Metric("weir_inflight_requests", "gauge", "requests", (), "Prediction requests being answered now"),
     Metric("weir_queue_rows", "gauge", "rows", ("model", "version"), "Rows waiting for a session run"),
     Metric(
+        "weir_shed_requests_total", "counter", "requests", ("reason", "priority"),
+        "Requests given up before a model saw them, by why and how urgent they were",
+        values={
+            "reason": ("concurrency_limit", "deadline_unreachable", "draining", "queue_full", "deadline_passed"),
+            "priority": ("high", "normal", "low"),
+        },
+    ),
+    Metric("weir_quota_refused_total", "counter", "requests", (), "Requests of clients that were over their quota"),
+    Metric(
+        "weir_concurrency_limit", "gauge", "requests", (),
+        "Requests that may be in flight: the ceiling in the calm, what the measured delay allows in an overload",
+    ),
+    Metric("weir_store_away_workers", "gauge", "workers", (), "Workers that the state store does not answer"),
+    Metric("weir_shedding_workers", "gauge", "workers", (), "Workers that are overloaded and hold their delay down"),
+    Metric(
+        "weir_event_loop_lag_seconds", "histogram", "seconds", (),
+        "Longest lateness of the event loop in each tenth of a second", buckets=_LAG_BUCKETS,
+    ),
+    Metric(
         "weir_feature_faults_total", "counter", "faults", ("model", "version", "feature", "kind"),
         "Values that broke the contract, those of rejected requests included",
         values={"kind": ("missing", "out_of_range", "unseen", "wrong_type", "unknown")},
@@ -120,6 +140,10 @@ CATALOGUE: tuple[Metric, ...] = (
         "HTTP requests by route pattern and status code",
     ),
     Metric(
+        "weir_grpc_requests_total", "counter", "requests", ("method", "code"),
+        "RPCs that have ended, by method and status; a stream counts once",
+    ),
+    Metric(
         "weir_sign_ins_refused_total", "counter", "requests", ("reason",),
         "Requests with an admin token that was not valid; throttled are those beyond what an address has free",
         values={"reason": ("invalid", "throttled")},
@@ -131,6 +155,15 @@ CATALOGUE: tuple[Metric, ...] = (
     Metric(
         "weir_model_loads_total", "counter", "loads", ("model", "result"), "Attempts to load a version",
         values={"result": ("ready", "failed", "refused")},
+    ),
+    Metric(
+        "weir_model_memory_bytes", "gauge", "bytes", ("model", "version"),
+        "Memory that a loaded version took outside Python, at least its weights, all workers together",
+    ),
+    Metric(
+        "weir_model_sessions", "gauge", "versions", ("model", "version", "provider"),
+        "Workers that have a version loaded, by the execution provider that it runs on",
+        values={"provider": ("cpu", "cuda", "tensorrt", "openvino")},
     ),
     Metric("weir_series", "gauge", "series", (), "Series on this page", internal=True),
     Metric(
@@ -177,6 +210,26 @@ CATALOGUE: tuple[Metric, ...] = (
     Metric(
         "weir_shadow_score_difference", "gauge", "difference", ("model", "version"),
         "Mean distance between a shadow's scores and those that the client got",
+    ),
+    Metric(
+        "weir_prediction_log_records_total", "counter", "records", ("kind",), "Records written to the prediction log",
+        internal=True, values={"kind": ("answer", "failure")},
+    ),
+    Metric(
+        "weir_prediction_log_dropped_total", "counter", "records", ("reason",),
+        "Records that did not reach the prediction log; failures sampled_out and channel_full stayed with a worker",
+        internal=True,
+        values={
+            "reason": ("sampled_out", "channel_full", "queue_full", "unknown_version", "invalid", "disk"),
+        },
+    ),
+    Metric(
+        "weir_prediction_log_written_bytes_total", "counter", "bytes", (),
+        "Bytes of lines written to the prediction log, before packing", internal=True,
+    ),
+    Metric(
+        "weir_prediction_log_size_bytes", "gauge", "bytes", (),
+        "Bytes that the prediction log took on disk when its files were last looked at", internal=True,
     ),
     Metric("weir_workers", "gauge", "processes", ("role",), "Processes alive, by role"),
     Metric("weir_worker_restarts_total", "counter", "restarts", ("role",), "Processes started again after they ended"),

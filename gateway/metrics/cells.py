@@ -89,10 +89,12 @@ def index_path(directory: Path, worker_id: str) -> Path:
 
 
 def index_documents(path: Path) -> Iterator[dict[str, Any]]:
-    """Give the documents of an index; a line that its writer did not finish is left out."""
+    """Give the documents of an index; what a writer did not finish is left out."""
     for line in path.read_bytes().split(b"\n")[:-1]:
-        with suppress(ValueError):
-            yield json.loads(line)
+        with suppress(ValueError, RecursionError):
+            document = json.loads(line)
+            if isinstance(document, dict):
+                yield document
 
 
 def is_locked(descriptor: int) -> bool:

@@ -13,7 +13,7 @@ import os
 import re
 import threading
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -51,6 +51,11 @@ class Counter:
     def inc(self, n: int = 1) -> None:
         """Add ``n``, which must not be negative."""
         self._words[self._slot] += n
+
+    @property
+    def value(self) -> int:
+        """What this worker has counted."""
+        return self._words[self._slot]
 
 
 class Gauge:
@@ -92,6 +97,14 @@ class Histogram:
         words = self._words
         words[self._slot + bisect_left(self._bounds, value)] += 1
         words[self._sum_slot] += int(value * self._scale)
+
+    def observe_all(self, values: Sequence[float]) -> None:
+        """Count finite values; half the price of one by one."""
+        words, slot, bounds, scale, steps = self._words, self._slot, self._bounds, self._scale, 0
+        for value in values:
+            words[slot + bisect_left(bounds, value)] += 1
+            steps += int(value * scale)
+        words[self._sum_slot] += steps
 
     def observe_many(self, value: float, n: int) -> None:
         """Count the same value ``n`` times."""

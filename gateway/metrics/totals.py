@@ -18,7 +18,17 @@ from pathlib import Path
 from typing import Any
 
 from gateway.metrics.catalogue import METRICS, Kind
-from gateway.metrics.cells import Entry, Labels, cells_path, index_documents, index_path, is_complete, is_locked
+from gateway.metrics.cells import (
+    HEADER_WORDS,
+    WORD_BYTES,
+    Entry,
+    Labels,
+    cells_path,
+    index_documents,
+    index_path,
+    is_complete,
+    is_locked,
+)
 
 __all__ = ["Series", "fold_ended", "live_workers", "read_counters"]
 
@@ -127,6 +137,8 @@ def _read_worker(directory: Path, worker_id: str) -> _Worker | None:
     try:
         # Before the words are read: those of a worker found ended are final.
         is_live = is_locked(descriptor)
+        if not os.fstat(descriptor).st_size:
+            return None
         with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as data:
             return _parse(directory, worker_id, is_live, data) if is_complete(data) else None
     finally:
@@ -135,7 +147,8 @@ def _read_worker(directory: Path, worker_id: str) -> _Worker | None:
 
 def _parse(directory: Path, worker_id: str, is_live: bool, data: mmap.mmap) -> _Worker:
     documents = _index(directory, worker_id)
-    entries = [entry for document in documents[1:] if _is_known(entry := Entry.from_document(document))]
+    words = len(data) // WORD_BYTES
+    entries = [entry for document in documents[1:] if (entry := _entry(document, words)) is not None]
     counts: _Totals = {}
     gauges: dict[_Key, float] = {}
     # Word by word through a typed view: a copy of bytes could see half of a store.
@@ -146,7 +159,7 @@ def _parse(directory: Path, worker_id: str, is_live: bool, data: mmap.mmap) -> _
                 counts[key] = integers[entry.slot : entry.slot + entry.width].tolist()
             elif is_live:
                 gauges[key] = floats[entry.slot]
-    return _Worker(worker_id, documents[0]["role"] if documents else "", is_live, counts, gauges)
+    return _Worker(worker_id, str(documents[0].get("role", "")) if documents else "", is_live, counts, gauges)
 
 
 def _index(directory: Path, worker_id: str) -> list[dict[str, Any]]:
@@ -154,6 +167,17 @@ def _index(directory: Path, worker_id: str) -> list[dict[str, Any]]:
         return list(index_documents(index_path(directory, worker_id)))
     except FileNotFoundError:
         return []
+
+
+def _entry(document: dict[str, Any], words: int) -> Entry | None:
+    """Return the series of a line; ``None`` where it is no longer known, or a full disk or a crash left other words."""
+    try:
+        entry = Entry.from_document(document)
+        is_text = all(isinstance(part, str) for pair in entry.labels for part in pair)
+        is_placed = type(entry.slot) is int and HEADER_WORDS <= entry.slot <= words - entry.width
+        return entry if is_text and is_placed and _is_known(entry) else None
+    except (KeyError, TypeError, AttributeError):
+        return None
 
 
 def _is_known(entry: Entry) -> bool:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-__all__ = ["FULL_BP", "CanaryRoute", "RouteDocument", "ShadowRoute"]
+__all__ = ["FULL_BP", "CanaryRoute", "RouteDocument", "ShadowRoute", "without_canary"]
 
 FULL_BP = 10_000
 """All of the traffic, in basis points: weights are integers that sum to this."""
@@ -56,3 +56,8 @@ class RouteDocument:
         if self.previous_stable:
             roles.setdefault(self.previous_stable, "previous")
         return roles
+
+
+def without_canary(route: RouteDocument) -> RouteDocument:
+    """Return the route with all traffic on stable; the canary stays loaded."""
+    return replace(route, canary=replace(route.canary, weight_bp=0)) if route.canary else route

@@ -39,5 +39,11 @@ def _version_view(version: str, role: str | None, statuses: Mapping[str, Version
         "version": version,
         "role": role,
         "digest": digests[0] if digests else None,
-        "workers": {worker: {"state": status.state, "why": status.why} for worker, status in statuses.items()},
+        "workers": {worker: _status_view(status) for worker, status in statuses.items()},
     }
+
+
+def _status_view(status: VersionStatus) -> dict[str, Any]:
+    """Show a status; a version that is not ready has no provider and no memory."""
+    view: dict[str, Any] = {"state": status.state, "why": status.why}
+    return {**view, "provider": status.provider, "memory_bytes": status.memory_bytes} if status.provider else view

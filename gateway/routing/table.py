@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from gateway.arm import Arm
@@ -29,8 +29,8 @@ class ShadowSample:
 class ModelRoute:
     """One model's arms at one revision.
 
-    ``why`` says why there is no stable arm; ``key_feature`` names the feature that is the routing key where the client
-    sends none.
+    ``why`` says why there is no stable arm; ``wake``, there if its version rests on disk, is told of requests that miss
+    it. ``key_feature`` names the feature that is the routing key where the client sends none.
     """
 
     model: str
@@ -43,6 +43,7 @@ class ModelRoute:
     pinned: Mapping[str, Arm] = field(default_factory=dict)
     why: str = ""
     key_feature: str | None = None
+    wake: Callable[[str], None] | None = None
 
     def choose(self, key: str) -> Arm:
         """Return the arm of a routing key.
@@ -59,6 +60,8 @@ class ModelRoute:
     def stable_arm(self) -> Arm:
         """Return the stable arm, or raise ``ModelNotReady``."""
         if self.stable is None:
+            if self.wake is not None:
+                self.wake(self.model)
             raise ModelNotReady(self.model, why=self.why or "no stable version is loaded")
         return self.stable
 

@@ -6,6 +6,7 @@ lengths must fit the number of rows. Nothing is ever pickled.
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monitors.records import (
+    Failures,
     FeatureSchema,
     Observation,
     OutputSchema,
@@ -28,7 +30,10 @@ __all__ = ["MAXIMUM_BYTES", "FrameInvalid", "FrameParser", "Record", "decode_fra
 MAXIMUM_BYTES = 16 * 1024 * 1024
 HEADER = struct.Struct("<IB")
 
-Record = StreamInfo | Observation | ShadowComparison | dict[str, Any]
+MOST_FAILURES = 1_000
+LONGEST_TEXT = 1_024
+
+Record = StreamInfo | Observation | ShadowComparison | Failures | dict[str, Any]
 T = TypeVar("T")
 
 
@@ -156,6 +161,8 @@ def _outgoing(record: Record) -> tuple[int, Any]:
         return 1, _Info(info.model, info.version, info.digest, info.features, info.output, info.reference)
     if isinstance(record, ShadowComparison):
         return 3, _comparison_out(record)
+    if isinstance(record, Failures):
+        return 5, record
     return 4, record
 
 
@@ -201,8 +208,8 @@ def _pack(name: str, array: npt.NDArray[Any], dtype: str, shape: tuple[int, ...]
 
 
 def _unpack(name: str, data: bytes, dtype: str, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    expected = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    if min(shape) < 0 or len(data) != expected:
+    expected = math.prod(shape) * np.dtype(dtype).itemsize
+    if min(shape) < 0 or max(shape) > MAXIMUM_BYTES or len(data) != expected:
         raise FrameInvalid(f"{name} has {len(data)} bytes, expected {expected}")
     return np.frombuffer(data, dtype=dtype).reshape(shape)
 
@@ -264,6 +271,17 @@ def _finite_times(times_n: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return times_n
 
 
+def _failures_in(payload: bytes) -> Failures:
+    block = _read(payload, Failures)
+    if len(block.failures) > MOST_FAILURES:
+        raise FrameInvalid(f"{len(block.failures)} failures, at most {MOST_FAILURES} are taken")
+    for failure in block.failures:
+        texts = (failure.request_id, failure.model, failure.version, failure.digest, failure.reason)
+        if max(map(len, texts)) > LONGEST_TEXT:
+            raise FrameInvalid(f"a text of a failure is longer than {LONGEST_TEXT} characters")
+    return block
+
+
 def _plain_in(payload: bytes) -> dict[str, Any]:
     return _read(payload, dict[str, Any])
 
@@ -273,4 +291,5 @@ _DECODERS: dict[int, Callable[[bytes], Record]] = {
     2: _observation_in,
     3: _comparison_in,
     4: _plain_in,
+    5: _failures_in,
 }

@@ -1,10 +1,12 @@
 """Lanes: what runs together, who gets which rows, and that nobody disturbs anybody else."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Executor, Future
 from contextvars import Context
 from functools import partial
+from math import inf
+from time import perf_counter
 from typing import Any, TypeVarTuple
 
 import numpy as np
@@ -13,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.batching.lane import Lane, LaneFull, LaneOverdue
+from gateway.batching.lane import Lane, LaneFull, LaneLate, LaneOverdue, Run
 from gateway.codec.decoded import Decoded
 from gateway.engine.outputs import Outputs
 from gateway.engine.session import RunFailed, RunHandle
@@ -45,14 +47,48 @@ class Doubler:
 
 
 class FakeJob:
-    """A job that calls a function with its result."""
+    """A job that calls a function with its result, or refuses its rows when they are looked at."""
 
-    def __init__(self, decoded: Decoded, take: Callable[[Outputs | Exception, float], None]) -> None:
-        self.decoded, self._take = decoded, take
-        self.cancelled, self.started_at = False, 0.0
+    def __init__(self, decoded: Decoded, take: Callable[[Outputs | Exception], None]) -> None:
+        self.decoded, self.take = decoded, take
+        self.cancelled, self.deadline = False, inf
 
-    def deliver(self, result: Outputs | Exception, seconds: float) -> None:
-        self._take(result, seconds)
+    def settle(self) -> bool:
+        assert self.decoded.cells is not None
+        if (POISON,) in self.decoded.cells:
+            self.take(ValueError("refused"))
+            return False
+        x_nd = np.array(self.decoded.cells, np.float32)
+        self.decoded = Decoded(len(x_nd), {"x": x_nd}, x_nd)
+        return True
+
+
+class FixedSizer:
+    """Batches of one size, and runs that cost a second a row; keeps what it was told."""
+
+    def __init__(self, limit: int, inline_rows: int) -> None:
+        self.limit, self.inline_rows = limit, inline_rows
+        self.seen: list[tuple[int, bool]] = []
+
+    @property
+    def cost(self) -> "FixedSizer":
+        return self
+
+    def estimate(self, rows: int) -> float:
+        return float(rows)
+
+    def observe(self, rows: int, seconds: float, was_full: bool) -> None:
+        assert seconds >= 0.0
+        self.seen.append((rows, was_full))
+
+
+def stacked(batch: Sequence[Decoded]) -> tuple[dict[str, npt.NDArray[Any]], npt.NDArray[Any]] | None:
+    """Put pending rows together, unless one has to be looked at."""
+    rows = [row for decoded in batch for row in decoded.cells or ()]
+    if (POISON,) in rows or any(decoded.cells is None for decoded in batch):
+        return None
+    x_nd = np.array(rows, np.float32)
+    return {"x": x_nd}, x_nd
 
 
 class HandExecutor(Executor):
@@ -83,22 +119,38 @@ class Bench:
         self.version, self.executor = version or Doubler(), HandExecutor()
         self.runs: list[tuple[int, int]] = []
         self.answers: dict[str, list[list[float] | Exception]] = {}
-        self.lane = Lane(
+        self.sizer = FixedSizer(self.version.max_batch_rows or 1, inline_rows)
+        self.lane: Lane[FakeJob] = Lane(
             self.version,
             loop=asyncio.get_running_loop(),
             executor=self.executor,
-            inline_rows=inline_rows,
+            sizer=self.sizer,
             queue_rows=queue_rows,
             slice_s=slice_s,
+            stack=stacked,
+            deliver=self.deliver,
             on_run=lambda rows, requests, _seconds: self.runs.append((rows, requests)),
         )
 
     def ask(self, name: str, *values: float, named: bool = True) -> FakeJob:
         x_n1 = np.array(values, np.float32).reshape(-1, 1)
         decoded = Decoded(len(values), {"x": x_n1}, x_n1 if named else None)
-        job = FakeJob(decoded, lambda result, _seconds: self.take(name, result))
+        job = FakeJob(decoded, lambda result: self.take(name, result))
         self.lane.submit(job)
         return job
+
+    def ask_pending(self, name: str, *values: float) -> FakeJob:
+        decoded = Decoded(len(values), {}, None, cells=[(value,) for value in values])
+        job = FakeJob(decoded, lambda result: self.take(name, result))
+        self.lane.submit(job)
+        return job
+
+    def deliver(self, jobs: Sequence[FakeJob], result: Run | Exception) -> None:
+        stop = 0
+        for job in jobs:
+            start, stop = stop, stop + job.decoded.n
+            if not job.cancelled:
+                job.take(result if isinstance(result, Exception) else result.outputs.rows(slice(start, stop)))
 
     def take(self, name: str, result: Outputs | Exception) -> None:
         told = result if isinstance(result, Exception) else result.raw[0].ravel().tolist()
@@ -232,6 +284,7 @@ async def test_the_loop_goes_round_between_two_runs_on_it() -> None:
 async def test_small_runs_happen_on_the_loop_and_large_ones_in_the_executor() -> None:
     bench = Bench(inline_rows=2)
     bench.ask("small", 1.0, 2.0)
+    await passes()
     bench.ask("large", 1.0, 2.0, 3.0)
     await passes(2)
     assert bench.answer("small") == [2.0, 4.0]
@@ -258,7 +311,7 @@ async def test_tensors_of_another_shape_run_apart() -> None:
 
     def ask(name: str, shape: tuple[int, ...], n: int) -> None:
         decoded = Decoded(n, {"x": np.ones(shape, np.float32)}, None)
-        bench.lane.submit(FakeJob(decoded, lambda result, _: bench.take(name, result)))
+        bench.lane.submit(FakeJob(decoded, lambda result: bench.take(name, result)))
 
     for name, shape in (("a", (1, 2)), ("b", (1, 2)), ("c", (1, 3))):
         ask(name, shape, 1)
@@ -271,7 +324,7 @@ async def test_tensors_whose_first_axis_is_not_the_rows_run_alone() -> None:
     bench = Bench(inline_rows=128)
     feeds = {"x": np.ones((2, 1), np.float32), "y": np.ones((1, 1), np.float32)}
     for _ in range(2):
-        bench.lane.submit(FakeJob(Decoded(2, feeds, None), lambda result, _: bench.take("a", result)))
+        bench.lane.submit(FakeJob(Decoded(2, feeds, None), lambda result: bench.take("a", result)))
     await passes(3)
     assert bench.runs == [(2, 1), (2, 1)]
 
@@ -329,25 +382,9 @@ def test_a_poisoned_request_fails_alone(inline_rows: int, poison: float) -> None
                 bench.executor.pump()
         assert (bench.answer("a"), bench.answer("b")) == ([2.0], [4.0])
         assert bench.error("bad") == "RunFailed"
-        assert [len(run) for run in bench.version.runs] == [3, 1, 1, 1]
+        assert [len(run) for run in bench.version.runs] == [3, 1, 2, 1, 1]
 
     asyncio.run(check(), debug=True)
-
-
-@on_loop
-async def test_a_caller_whose_delivery_fails_does_not_keep_others_from_theirs() -> None:
-    bench = Bench(inline_rows=128)
-    told: list[Any] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: told.append(context["exception"]))
-
-    def fail(_result: Outputs | Exception, _seconds: float) -> None:
-        raise KeyError("a bug of this caller's")
-
-    bench.lane.submit(FakeJob(Decoded(1, {"x": np.ones((1, 1))}, np.ones((1, 1))), fail))
-    bench.ask("b", 2.0)
-    await passes()
-    assert bench.answer("b") == [4.0]
-    assert [type(error) for error in told] == [KeyError]
 
 
 @on_loop
@@ -450,7 +487,7 @@ async def test_an_answer_may_ask_again_on_the_same_lane() -> None:
     bench = Bench(inline_rows=128)
     x_n1 = np.ones((1, 1), np.float32)
 
-    def ask_again(_result: Outputs | Exception, _seconds: float) -> None:
+    def ask_again(_result: Outputs | Exception) -> None:
         bench.ask("again", 3.0)
 
     bench.lane.submit(FakeJob(Decoded(1, {"x": x_n1}, x_n1), ask_again))
@@ -459,16 +496,96 @@ async def test_an_answer_may_ask_again_on_the_same_lane() -> None:
 
 
 @on_loop
-async def test_a_job_knows_when_its_run_began() -> None:
-    bench = Bench(inline_rows=128)
-    job = bench.ask("a", 1.0)
-    await passes()
-    assert job.started_at > 0.0
-
-
-@on_loop
 async def test_a_timed_out_run_is_told_with_its_slice() -> None:
     bench = Bench(slice_s=0.0)
     bench.ask("a", 1.0)
     await passes(3)
     assert str(bench.answer("a")) == "no answer within 0 s"
+
+
+@on_loop
+async def test_pending_rows_of_a_batch_are_put_together_at_once() -> None:
+    bench = Bench(inline_rows=128)
+    bench.ask_pending("a", 1.0)
+    bench.ask_pending("b", 2.0, 3.0)
+    await passes()
+    assert bench.version.runs == [[1.0, 2.0, 3.0]]
+    assert (bench.answer("a"), bench.answer("b")) == ([2.0], [4.0, 6.0])
+
+
+@on_loop
+async def test_rows_refused_when_they_are_looked_at_leave_their_neighbours_alone() -> None:
+    bench = Bench(inline_rows=128)
+    bench.ask_pending("a", 1.0)
+    bench.ask_pending("bad", 5.0, POISON)
+    bench.ask("b", 2.0)
+    await passes()
+    assert bench.version.runs == [[1.0, 2.0]]
+    assert (bench.answer("a"), bench.answer("b"), bench.error("bad")) == ([2.0], [4.0], "ValueError")
+
+
+@on_loop
+async def test_rows_that_are_all_refused_cost_no_run() -> None:
+    bench = Bench()
+    bench.ask_pending("bad", POISON)
+    await passes(2)
+    assert bench.error("bad") == "ValueError"
+    assert bench.executor.waiting == []
+
+
+@on_loop
+async def test_one_poisoned_request_among_many_is_found_by_halves() -> None:
+    bench = Bench(inline_rows=128)
+    for i in range(64):
+        bench.ask(f"r{i}", POISON if i == 37 else float(i))
+    await passes(40)
+    assert bench.error("r37") == "RunFailed"
+    assert [bench.answer(f"r{i}") for i in range(64) if i != 37] == [[2.0 * i] for i in range(64) if i != 37]
+    assert len(bench.version.runs) == 13
+
+
+@on_loop
+async def test_a_job_whose_deadline_has_passed_is_not_run() -> None:
+    bench = Bench(inline_rows=128)
+    late = bench.ask("late", 5.0)
+    bench.ask("b", 2.0)
+    late.deadline = perf_counter() - 1.0
+    await passes()
+    assert bench.version.runs == [[2.0]]
+    assert bench.error("late") == "LaneExpired"
+
+
+@on_loop
+async def test_a_job_that_cannot_make_its_deadline_is_refused_at_once() -> None:
+    bench = Bench()
+    bench.ask("a", 1.0, 2.0, 3.0)
+    await passes()
+    hasty = FakeJob(Decoded(1, {"x": np.ones((1, 1), np.float32)}, None), lambda _: None)
+    hasty.deadline = perf_counter() + 2.0
+    with pytest.raises(LaneLate):
+        bench.lane.submit(hasty)
+    hasty.deadline = perf_counter() + 60.0
+    bench.lane.submit(hasty)
+    assert bench.lane.queued_rows == 1
+
+
+@on_loop
+async def test_the_sizer_learns_from_every_run_that_succeeds_and_whether_it_was_full() -> None:
+    bench = Bench(Doubler(max_batch_rows=2), inline_rows=2)
+    for name, value in (("a", 1.0), ("b", 2.0), ("c", 3.0), ("bad", POISON)):
+        bench.ask(name, value)
+    await passes(8)
+    assert bench.sizer.seen == [(2, True), (1, False)]
+
+
+@on_loop
+async def test_a_version_that_fails_on_everything_is_not_asked_again_and_again() -> None:
+    bench = Bench(inline_rows=128)
+    for i in range(100):
+        bench.ask(f"r{i}", POISON)
+    await passes(120)
+    assert [bench.error(f"r{i}") for i in range(100)] == ["RunFailed"] * 100
+    assert len(bench.version.runs) < 40
+    bench.ask("good", 1.0)
+    await passes()
+    assert bench.answer("good") == [2.0]

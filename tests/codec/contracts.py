@@ -33,7 +33,9 @@ class Codec:
             specs = [TensorSpec(f.name, f.dtype, (-1, 1)[:rank]) for f in features]
         ranks = {f.name: rank for f in features}
         inputs = {spec.name: spec for spec in specs}
-        decoders = Decoders(self.contract, inputs, ("label", "probabilities"), limits, names=NAMES, ranks=ranks)
+        self.decoders = decoders = Decoders(
+            self.contract, inputs, ("label", "probabilities"), limits, names=NAMES, ranks=ranks
+        )
         self.plain, self.v2, self.mlflow = decoders.plain, decoders.v2, decoders.mlflow
 
 

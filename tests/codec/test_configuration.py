@@ -20,7 +20,7 @@ def test_variables_override_the_file(tmp_path: Path) -> None:
     path.write_text("port: 9000\nworkers: 2\nstate: /srv/state.db\nmonitor: {tick_s: 5, minimum_rows: 50}\n")
     environ = {"WEIR_PORT": "9001", "WEIR_MONITOR__TICK_S": "2", "WEIR_ROUTING__STABLE": '{fraud: "3"}', "HOME": "/"}
     settings = load_settings(path, environ)
-    assert (settings.port, settings.workers, settings.state) == (9001, 2, Path("/srv/state.db"))
+    assert (settings.port, settings.workers, settings.state) == (9001, 2, "/srv/state.db")
     assert settings.monitor == MonitorSettings(tick_s=2.0, minimum_rows=50)
     assert settings.routing.stable == {"fraud": "3"}
 
@@ -81,7 +81,7 @@ def test_a_missing_file_is_said() -> None:
 
 
 def test_every_number_has_a_range() -> None:
-    assert set(_numbers(replace(Settings(), admin_port=0), "")) == set(RANGES)
+    assert set(_numbers(replace(Settings(), admin_port=0, grpc_port=0), "")) == set(RANGES)
 
 
 def _numbers(section: object, at: str) -> Iterator[str]:

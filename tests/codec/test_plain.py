@@ -1,12 +1,15 @@
 """The plain protocol: rows in, and every way in which a body can be wrong."""
 
 import json
+from math import isfinite
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gateway.codec.plain import PlainAnswer, encode_answer, peek_model
+from gateway.codec.plain import PlainWriter, peek_model, rows_of
 from gateway.contract import Feature
 from gateway.errors import BodyMalformed, BodyTooLarge, InputRejected, RequestInvalid
 from gateway.settings import LimitSettings
@@ -300,23 +303,61 @@ def test_the_model_is_read_from_a_body_without_its_rows(raw: bytes, model: str |
 
 
 def test_a_number_that_is_none_is_null_in_the_answer() -> None:
-    answer = PlainAnswer("r", "m", "1", "stable", [float("nan"), 1.5], ("a", "b"), [[float("inf"), 0.5]])
-    assert json.loads(encode_answer(answer)) == {
+    writer = PlainWriter("m", "1", "stable", ("a", "b"))
+    first, second = rows_of([[float("inf"), 0.5], [0.25, 0.75]])
+    assert json.loads(writer.write(b"r", [float("nan"), 1.5], [first, second])) == {
         "id": "r",
         "model": "m",
         "version": "1",
         "variant": "stable",
         "predictions": [None, 1.5],
         "classes": ["a", "b"],
-        "probabilities": [[None, 0.5]],
+        "probabilities": [[None, 0.5], [0.25, 0.75]],
     }
 
 
 def test_an_answer_without_classes_has_no_such_members() -> None:
-    assert json.loads(encode_answer(PlainAnswer("r", "m", "1", "stable", [1.0]))).keys() == {
-        "id",
-        "model",
-        "version",
-        "variant",
-        "predictions",
-    }
+    writer = PlainWriter("m", "1", "stable", ())
+    assert json.loads(writer.write(b"r", [1.0], [])).keys() == {"id", "model", "version", "variant", "predictions"}
+
+
+@given(st.lists(st.lists(st.floats(width=32), min_size=2, max_size=2), min_size=1, max_size=5))
+def test_scores_cut_into_rows_are_the_scores(scores: list[list[float]]) -> None:
+    told = [[value if isfinite(value) else None for value in row] for row in scores]
+    assert [json.loads(row) for row in rows_of(scores)] == told
+
+
+def test_rows_left_as_cells_become_what_rows_decoded_by_themselves_are() -> None:
+    decoders = MATRIX.decoders
+    bodies = [body([GOOD]), body([[7.5, -3, 1e3], {**GOOD, "n": 9}])]
+    pending = [decoders.plain.pending(raw) for raw in bodies]
+    stacked = decoders.stack(pending)
+    assert stacked is not None
+    apart = [decoders.decode("plain", raw) for raw in bodies]
+    np.testing.assert_array_equal(stacked[1], np.concatenate([decoded.values_nd for decoded in apart]))
+    for name, feed in stacked[0].items():
+        np.testing.assert_array_equal(feed, np.concatenate([decoded.feeds[name] for decoded in apart]))
+        assert feed.dtype == apart[0].feeds[name].dtype
+
+
+def test_a_value_that_needs_a_policy_is_judged_by_itself() -> None:
+    codec = Codec(Feature("x", "float32", maximum=5.0, out_of_range="flag"), Feature("y", "float32", missing="flag"))
+    decoders = codec.decoders
+    good, high, missing = ([{"x": x, "y": y}] for x, y in ((1.0, 2.0), (9.0, 2.0), (1.0, None)))
+    for rows in (high, missing):
+        raw = body(rows)
+        pending = decoders.plain.pending(raw)
+        assert decoders.stack([decoders.plain.pending(body(good)), pending]) is None
+        settled, direct = decoders.settle(pending, raw), decoders.decode("plain", raw)
+        assert settled.faults == direct.faults != ()
+        np.testing.assert_array_equal(settled.values_nd, direct.values_nd)
+
+
+def test_pending_rows_that_are_refused_name_their_faults() -> None:
+    decoders = Codec(Feature("x", "float32", maximum=5.0, out_of_range="reject")).decoders
+    raw = body([{"x": 9.0}])
+    pending = decoders.plain.pending(raw)
+    assert decoders.stack([pending]) is None
+    with pytest.raises(InputRejected) as caught:
+        decoders.settle(pending, raw)
+    assert [fault.pointer for fault in caught.value.faults] == ["/instances/0/x"]

@@ -74,7 +74,6 @@ def test_columns_come_as_an_input_each(rank: int) -> None:
         pytest.param(tensor("X", "FP32", [-1, -2], [1, 2]), "has shape", id="two negative"),
         pytest.param(tensor("X", "FP32", [2, 2], [1, 2]), r"2 values for shape \[2, 2\]", id="too few"),
         pytest.param(tensor("X", "FP32", [1, 2], [[1, 2], [3, 4]]), "4 values for shape", id="too many"),
-        pytest.param(tensor("X", "FP32", [10**18, 2], [1, 2]), "2 values for shape", id="huge shape"),
         pytest.param(tensor("X", "FP32", [2, 2], [[1, 2], [3]]), "data does not fit", id="ragged"),
         pytest.param(tensor("X", "FP32", [1, 2], ["1", "2"]), "data does not fit", id="strings for numbers"),
         pytest.param(tensor("X", "FP32", [1, 2], [True, False]), "data does not fit", id="booleans for numbers"),
@@ -136,6 +135,8 @@ def test_the_batch_is_not_empty_and_not_above_the_limit() -> None:
     assert "empty" in refusal(MATRIX, infer(tensor("X", "FP32", [0, 2], [])))
     with pytest.raises(BodyTooLarge, match="at most 50 rows"):
         MATRIX.v2.decode(infer(tensor("X", "FP32", [51, 2], [0] * 102)))
+    with pytest.raises(BodyTooLarge, match="at most 50 rows"):
+        MATRIX.v2.decode(infer(tensor("X", "FP32", [10**18, 2], [1, 2])))
 
 
 def test_a_scalar_input_is_one_row() -> None:

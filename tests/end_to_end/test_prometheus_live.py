@@ -10,12 +10,13 @@ from pathlib import Path
 
 import httpx
 import pytest
+import tritonclient.grpc
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.demo.data import load_phishing, sample_instances
 from gateway.metrics.catalogue import CATALOGUE
 from tests.end_to_end.clients import Clients, Instance
-from tests.end_to_end.running import RunningGateway
+from tests.end_to_end.running import RunningGateway, free_port
 from tests.integration.prometheus import (
     PrometheusServer,
     measured,
@@ -81,7 +82,9 @@ def rule_files(repo_root: Path) -> list[Path]:
 @pytest.fixture(scope="module")
 def world(demo_models: Path, rule_files: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("prometheus")
-    gateway = RunningGateway(demo_models, folder / "weir.db", "--stable", "phishing=1", workers=2, environ=MONITOR)
+    grpc_port = free_port()
+    flags = ("--stable", "phishing=1", "--grpc-port", str(grpc_port))
+    gateway = RunningGateway(demo_models, folder / "weir.db", *flags, workers=2, environ=MONITOR)
     (folder / "server").mkdir()
     server = PrometheusServer(folder / "server", [gateway.url.removeprefix("http://")], rule_files, interval_s=0.5)
     tally = Tally()
@@ -92,6 +95,8 @@ def world(demo_models: Path, rule_files: list[Path], tmp_path_factory: pytest.Te
         shadow, canary = {"version": "3", "sample": 100.0}, {"version": "2", "weight": 20.0}
         assert gateway.put_route("phishing", stable="1", canary=canary, shadow=[shadow]).status_code == 200
         server.wait_for("weir_route_apply_delay_seconds_count == 2")
+        with tritonclient.grpc.InferenceServerClient(f"127.0.0.1:{grpc_port}") as client:
+            assert client.is_server_live()
         with Clients(gateway.url, "phishing", faulty_requests(), tally.add):
             server.wait_for('weir_confidence_collapse_index{variant="canary"}')
             server.wait_for('rate(weir_monitor_rows_total{variant="shadow"}[30s]) > 0')

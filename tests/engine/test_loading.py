@@ -12,7 +12,6 @@ from onnx import TensorProto, helper, numpy_helper
 from gateway.engine.binding import Hint
 from gateway.engine.loading import load_version
 from gateway.engine.session import OnnxSession, RunFailed
-from gateway.engine.version import RunCost
 from gateway.errors import VersionRefused
 from gateway.settings import ServingSettings
 from tests import models
@@ -71,7 +70,7 @@ def test_a_batch_gives_every_row_what_it_gets_alone(tmp_path: Path) -> None:
         assert whole.scores_nk is not None or whole.labels is None
         for i in range(9):
             alone = version.run({spec.name: x_nd[i : i + 1]}, 1)
-            np.testing.assert_allclose(alone.raw[-1], whole.rows(i, i + 1).raw[-1], rtol=1e-5)
+            np.testing.assert_allclose(alone.raw[-1], whole.rows(slice(i, i + 1)).raw[-1], rtol=1e-5)
 
 
 def test_a_fixed_batch_takes_any_number_of_rows(tmp_path: Path) -> None:
@@ -189,18 +188,44 @@ def test_nothing_runs_on_the_loop_where_no_time_is_allowed(tmp_path: Path) -> No
     assert servable_of(tmp_path, models.regressor(), serving=ServingSettings(on_loop_ms=0.0)).inline_rows == 0
 
 
-@pytest.mark.parametrize(
-    ("cost", "seconds", "rows"),
-    [
-        (RunCost(0.0, 0.0), 1e-3, 100),
-        (RunCost(0.25, 0.125), 1.0, 6),
-        (RunCost(1e-3, 1e-5), 1e-3, 0),
-        (RunCost(0.0, 1e-3), 1e-3, 1),
-        (RunCost(0.0, 2e-3), 1e-3, 0),
-    ],
-)
-def test_rows_on_the_loop_follow_from_the_measured_cost(cost: RunCost, seconds: float, rows: int) -> None:
-    assert cost.rows_within(seconds, 100) == rows
+def test_the_curve_of_a_small_model_reaches_the_largest_batch(tmp_path: Path) -> None:
+    version = servable_of(tmp_path, models.matrix_classifier(), manifest="serving: {max_batch_rows: 100}")
+    assert [rows for rows, _ in version.curve.points] == [1, 2, 4, 8, 16, 32, 64, 100]
+    assert version.curve.best_rows > 8
+    assert version.cost == version.curve.cost
+
+
+def test_a_version_that_answers_one_by_one_is_timed_with_one_row(tmp_path: Path) -> None:
+    version = servable_of(tmp_path, total_of_all())
+    assert [rows for rows, _ in version.curve.points] == [1]
+    assert (version.max_batch_rows, version.inline_rows) == (None, 1)
+
+
+def table_of(rows: int) -> bytes:
+    """Add row i of a table to row i of the input, so that more rows than the table has fail."""
+    nodes = [
+        helper.make_node("Shape", ["x"], ["n"], start=0, end=1),
+        helper.make_node("Range", ["zero", "n0", "one"], ["which"]),
+        helper.make_node("Squeeze", ["n"], ["n0"]),
+        helper.make_node("Gather", ["table", "which"], ["added"], axis=0),
+        helper.make_node("Add", ["x", "added"], ["y"]),
+    ]
+    constants = {"zero": np.int64(0), "one": np.int64(1), "table": np.ones((rows, 2), np.float32)}
+    return graph_of(
+        [nodes[0], nodes[2], nodes[1], *nodes[3:]], [floats("x", "n", 2)], [floats("y", "n", 2)], **constants
+    )
+
+
+def test_batches_that_fail_at_load_are_not_made(tmp_path: Path) -> None:
+    version = servable_of(tmp_path, table_of(20))
+    assert version.max_batch_rows == 16
+    assert version.curve.failed_rows == 32
+
+
+def test_rows_of_the_warm_up_differ_where_the_graph_takes_that(tmp_path: Path) -> None:
+    """Gather fails on what is no row of its table, as on most rows that differ; Identity takes anything."""
+    assert servable_of(tmp_path / "1", models.failing_model()).curve.most_rows == 128
+    assert servable_of(tmp_path / "2", models.columns_classifier()).curve.most_rows == 128
 
 
 def test_an_output_that_loses_rows_under_load_is_a_failure(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_slices_know_their_own_broken_rows() -> None:
     outputs = reader.read([np.array([1.0, NAN, 3.0, float("inf")])])
     assert not outputs.is_finite
     assert outputs.broken_n(4).tolist() == [False, True, False, True]
-    first, second = outputs.rows(0, 1), outputs.rows(1, 3)
+    first, second = outputs.rows(slice(0, 1)), outputs.rows(slice(1, 3))
     assert (first.is_finite, second.is_finite) == (True, False)
     assert (first.broken_n(1).tolist(), second.broken_n(2).tolist()) == ([False], [True, False])
     assert second.raw[0].base is not None
@@ -78,5 +78,5 @@ def test_slices_know_their_own_broken_rows() -> None:
 
 def test_labels_travel_with_their_slice() -> None:
     reader = OutputReader(OutputBinding("l", None, classes=(7, 8), answered=(7, 8)), ["l"])
-    outputs = reader.read([np.array([7, 8, 8])]).rows(1, 3)
+    outputs = reader.read([np.array([7, 8, 8])]).rows(slice(1, 3))
     assert reader.predictions(outputs) == [8, 8]

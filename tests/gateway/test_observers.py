@@ -1,16 +1,20 @@
 import asyncio
 import json
 from pathlib import Path
+from time import perf_counter
 from typing import Any, Literal
 
 import pytest
 
+from gateway.admission.gate import Gate
+from gateway.admission.limit import ConcurrencyLimit
 from gateway.arms import ArmKeeper
+from gateway.call import Call
 from gateway.errors import InputRejected, WeirError
 from gateway.metrics.derived import fault_totals
 from gateway.metrics.shared import SharedCounters, read_counters
 from gateway.observers import Observers
-from gateway.pipeline import Answer, Call, Pipeline
+from gateway.pipeline import Pipeline
 from gateway.routing.document import RouteDocument
 from gateway.settings import Settings
 from gateway.shadow_feed import ShadowFeed
@@ -37,19 +41,20 @@ V2_BODY = {
 }
 
 
-def outcome_of(folder: Path, protocol: Literal["plain", "v2"], body: dict[str, Any]) -> Answer | WeirError:
+def outcome_of(folder: Path, protocol: Literal["plain", "v2"], body: dict[str, Any]) -> Call | WeirError:
     """Put one request to a worker's pipeline with its real observers."""
 
-    async def ask() -> Answer | WeirError:
+    async def ask() -> Call | WeirError:
         counters = SharedCounters.create(folder, "w", role="worker")
         keeper = ArmKeeper(asyncio.get_running_loop(), counters, Settings())
         clock, sink = HandClock(), ListSink()
         tap = Tap(sink, lambda _: b"", counters, clock, worker="w", rows_per_s=100, key_salt=b"")
-        pipeline = Pipeline(Observers(counters, tap, ShadowFeed(sink, lambda _: b"", counters, clock)))
+        feed, gate = ShadowFeed(sink, lambda _: b"", counters, clock), Gate(ConcurrencyLimit(), now_s=0.0)
+        pipeline = Pipeline(Observers(counters, tap, feed, gate))
         servable = servable_of(folder / "m" / "1", columns_classifier(), manifest=MANIFEST)
         pipeline.table = keeper.build({"m": RouteDocument("m", 1, stable="1", salt="")}, {("m", "1"): servable})
         data = json.dumps(body).encode()
-        call = Call("m", None, protocol=protocol, body=data, request_id="r", key=None, received_at=0.0)
+        call = Call("m", None, protocol, data, "r", perf_counter())
         try:
             return await pipeline.predict(call)
         except WeirError as error:
@@ -76,7 +81,7 @@ def test_faults_in_tensors_name_their_feature(tmp_path: Path) -> None:
 
 
 def test_rows_of_an_answer_count_as_checked(tmp_path: Path) -> None:
-    assert isinstance(outcome_of(tmp_path, "plain", {"instances": [GOOD, GOOD]}), Answer)
+    assert isinstance(outcome_of(tmp_path, "plain", {"instances": [GOOD, GOOD]}), Call)
     assert counted(tmp_path, "weir_contract_rows_total", model="m", version="1") == 2
 
 

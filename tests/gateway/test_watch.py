@@ -38,7 +38,7 @@ class Tree:
         self.run_dir = RunDirectory(tmp_path)
         self.run_dir.counters.mkdir()
         monitor = MonitorSettings(tick_s=0.2, minimum_rows=50, clear_ticks=1)
-        self.settings = replace(Settings(), state=tmp_path / "weir.db", monitor=monitor)
+        self.settings = replace(Settings(), state=str(tmp_path / "weir.db"), monitor=monitor)
         self.counters = SharedCounters.create(self.run_dir.counters, "w1", role="worker")
 
     def sender(self, missing: bool) -> ChannelSender:
@@ -96,7 +96,7 @@ def test_rows_become_a_report_an_alert_and_a_stored_document(tmp_path: Path) -> 
             await sender.close()
 
     asyncio.run(scenario())
-    store = SqliteStore(tree.settings.state)
+    store = SqliteStore(Path(tree.settings.state))
     assert store.read_prefix("alert/")
     assert store.audit()[0].action == "alert.firing"
     store.close()
@@ -121,7 +121,7 @@ def test_an_alert_survives_the_watch(tmp_path: Path) -> None:
 def test_the_metrics_page_has_counters_of_workers_gauges_of_monitors_and_weights_of_routes(tmp_path: Path) -> None:
     tree = Tree(tmp_path)
     tree.counters.counter("weir_requests_total", model="phishing", version="1", variant="stable", outcome="ok").inc()
-    store = SqliteStore(tree.settings.state)
+    store = SqliteStore(Path(tree.settings.state))
     route = RouteDocument("phishing", 0, "1", "salt", CanaryRoute("2", 1_000))
     Ledger(store, SystemClock()).change(
         [Write(route_key("phishing"), 0, encode_route(route))],
@@ -186,7 +186,7 @@ def test_requests_that_the_contract_refused_reach_the_alerts(tmp_path: Path) -> 
 
 def test_the_watch_goes_on_while_a_page_fails_on_the_store(tmp_path: Path) -> None:
     tree = Tree(tmp_path)
-    store = SqliteStore(tree.settings.state)
+    store = SqliteStore(Path(tree.settings.state))
     Ledger(store, SystemClock()).change(
         [Write("route/phishing", 0, b"[]")],
         actor=Actor("test"), action="route.change", resource="route/phishing", before=None, after=None,

@@ -16,11 +16,13 @@ from starlette.routing import Route, Router
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from gateway.admission.door import Door
 from gateway.arms import ArmKeeper
 from gateway.engine.outputs import Outputs
 from gateway.engine.version import ServableVersion
 from gateway.http.connection import Connection, connection_protocol
-from gateway.http.fast_path import FastPath, fast_protocol
+from gateway.http.exchange import FastPath
+from gateway.http.fast_path import fast_protocol
 from gateway.http.gateway_app import GatewayApp
 from gateway.http.predict import PredictEndpoint
 from gateway.http.probes import Readiness, probe_routes
@@ -29,7 +31,7 @@ from gateway.http.v2 import v2_routes
 from gateway.metrics.shared import SharedCounters, read_counters
 from gateway.pipeline import Pipeline
 from gateway.routing.document import CanaryRoute, RouteDocument
-from gateway.settings import LimitSettings, Settings
+from gateway.settings import AdmissionSettings, LimitSettings, Settings
 from tests import models
 from tests.http.wire import Client, HandLoop, passes
 from tests.serving import THREADED, servable_of
@@ -58,6 +60,7 @@ class GatedVersion:
         self.running = threading.Event()
         self.rows_run: list[int] = []
         self.loses_outputs = False
+        self.curve = servable.curve
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._servable, name)
@@ -117,6 +120,7 @@ class Worker:
         self.slow = GatedVersion(versions[("slow", "1")])
         self._versions = {**versions, ("slow", "1"): cast("ServableVersion", self.slow)}
         self.access_log = False
+        self.admission = AdmissionSettings()
         self.asgi_requests = 0
 
     def run(self, scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -150,9 +154,10 @@ class Worker:
         readiness = Readiness(pipeline, is_settled=lambda: True, store_is_up=lambda: True)
         routes = [*probe_routes(readiness), *v2_routes(pipeline, readiness, "1.2.3"), Route("/metrics", _large)]
         counts = RequestCounts(self._counters)
-        predict = PredictEndpoint(pipeline, key_header="X-Route-Key", body_bytes=LIMIT)
+        door = Door(self.admission, self._counters)
+        predict = PredictEndpoint(pipeline, door, key_header="X-Route-Key", body_bytes=LIMIT)
         self._app = GatewayApp(predict, Router(routes), counts)
-        fast = FastPath(pipeline, counts, key_header="X-Route-Key", body_bytes=LIMIT)
+        fast = FastPath(pipeline, counts, door, key_header="X-Route-Key", body_bytes=LIMIT)
         self._protocol: type[Connection] = (
             fast_protocol(fast, READ_TIMEOUT_S) if self.way == "fast" else connection_protocol(READ_TIMEOUT_S)
         )
@@ -208,9 +213,9 @@ class Worker:
         series = [found for found in read_counters(self._directory) if found.name in names and found.value]
         return {(found.name, *sorted(found.labels.values())): found.value for found in series}
 
-    def inflight(self) -> float:
+    def inflight(self) -> int:
         """Return the requests under way."""
-        return sum(s.value for s in read_counters(self._directory) if s.name == "weir_inflight_requests")
+        return self.pipeline.gate.in_flight
 
     def close(self) -> None:
         """Give up the counters."""

@@ -145,7 +145,7 @@ def test_work_of_a_client_that_has_gone_is_not_begun(worker: Worker) -> None:
 
     worker.run(scenario)
     rows = sum(worker.slow.rows_run)
-    assert rows == (1 if worker.way == "fast" else 2), "on the ASGI way only what had not begun is spared"
+    assert rows == 1
     assert sum(worker.answered().values()) == (3 if worker.way == "fast" else 2)
 
 
@@ -162,9 +162,9 @@ def test_every_request_of_a_client_that_has_gone_is_counted_once(worker: Worker)
     worker.run(scenario)
     counted = worker.answered()
     if worker.way == "fast":
-        assert counted == {("/predict", "200"): 2, ("/predict", "0"): 1}
+        assert counted == {("/predict", "200"): 1, ("/predict", "0"): 2}
     else:
-        assert counted == {("/predict", "200"): 2}, "the third was never begun"
+        assert counted == {("/predict", "200"): 1, ("/predict", "0"): 1}, "the third was never begun"
 
 
 def test_a_client_that_does_not_take_its_answers_is_not_read_from(worker: Worker) -> None:

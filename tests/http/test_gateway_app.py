@@ -10,10 +10,12 @@ from typing import Any, TypeVar
 
 import httpx
 import pytest
+import zstandard
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
 
+from gateway.admission.door import Door
 from gateway.arms import ArmKeeper
 from gateway.engine.version import ServableVersion
 from gateway.errors import StoreUnavailable
@@ -27,7 +29,7 @@ from gateway.http.v2 import EXTENSIONS, v2_routes
 from gateway.metrics.shared import SharedCounters
 from gateway.pipeline import Pipeline
 from gateway.routing.document import CanaryRoute, RouteDocument
-from gateway.settings import LimitSettings, Settings
+from gateway.settings import AdmissionSettings, LimitSettings, Settings
 from tests import models
 from tests.serving import THREADED, counted, servable_of
 from tests.test_pipeline import Notes
@@ -53,6 +55,7 @@ class Front:
             "gone": RouteDocument("gone", 1, "1", "salt"),
         }
         self.is_settled, self.store_is_up = False, True
+        self.unreadable: dict[str, str] = {}
 
     def __call__(self, method: str, path: str, **how: Any) -> httpx.Response:
         async def ask() -> httpx.Response:
@@ -63,11 +66,16 @@ class Front:
         return self._run(ask)
 
     def raw(
-        self, path: str, messages: list[Message], headers: list[tuple[bytes, bytes]] | None = None
+        self,
+        path: str,
+        messages: list[Message],
+        headers: list[tuple[bytes, bytes]] | None = None,
+        *,
+        method: str = "POST",
     ) -> list[Message]:
         """Return what the application sends when these messages arrive, and nothing after them."""
         sent: list[Message] = []
-        scope = {"type": "http", "method": "POST", "path": path, "headers": headers or [], "query_string": b""}
+        scope = {"type": "http", "method": method, "path": path, "headers": headers or [], "query_string": b""}
 
         async def receive() -> Message:
             return messages.pop(0)
@@ -91,11 +99,17 @@ class Front:
         self._keeper = ArmKeeper(asyncio.get_running_loop(), self._counters, Settings(limits=LimitSettings(rows=10)))
         pipeline = Pipeline(Notes())
         pipeline.table = self._keeper.build(self.routes, self.versions)
-        self.readiness = Readiness(pipeline, is_settled=lambda: self.is_settled, store_is_up=lambda: self.store_is_up)
+        self.readiness = Readiness(
+            pipeline,
+            is_settled=lambda: self.is_settled,
+            store_is_up=lambda: self.store_is_up,
+            unreadable=lambda: self.unreadable,
+        )
         routes = [*probe_routes(self.readiness), *v2_routes(pipeline, self.readiness, "1.2.3"), *v1_routes(pipeline)]
         routes += scoring_server_routes(self.readiness, "1.2.3")
-        routes += [Route("/metrics", crash), Route("/openapi.json", no_store)]
-        predict = PredictEndpoint(pipeline, key_header="X-Route-Key", body_bytes=LIMIT)
+        routes += [Route("/metrics", crash), Route("/openapi.json", no_store), Route("/livez/half", break_off)]
+        door = Door(AdmissionSettings(), self._counters)
+        predict = PredictEndpoint(pipeline, door, key_header="X-Route-Key", body_bytes=LIMIT)
         return GatewayApp(predict, Router(routes), RequestCounts(self._counters))
 
     def _run(self, serve: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -110,6 +124,14 @@ class Front:
 
 async def crash(_: Request) -> Response:
     raise RuntimeError("secret of the inside")
+
+
+async def break_off(_: Request) -> Response:
+    async def parts() -> AsyncIterator[bytes]:
+        yield b"half"
+        raise StoreUnavailable("locked")
+
+    return StreamingResponse(parts())
 
 
 async def no_store(_: Request) -> Response:
@@ -250,8 +272,6 @@ def test_an_endless_upload_is_stopped(front: Front) -> None:
         ({"content-type": "application/x-www-form-urlencoded"}, 200),
         ({"content-type": "multipart/form-data"}, 415),
         ({"content-type": ""}, 415),
-        ({"content-encoding": "br"}, 415),
-        ({"content-encoding": "identity"}, 200),
         ({}, 200),
     ],
 )
@@ -304,6 +324,15 @@ def test_a_crash_is_logged_with_its_request_and_tells_the_client_nothing(
     (record,) = [record for record in caplog.records if record.name == "weir.http"]
     assert "r-9" in record.getMessage()
     assert record.exc_info is not None
+
+
+def test_an_answer_that_breaks_off_is_logged_and_never_begun_again(
+    front: Front, caplog: pytest.LogCaptureFixture
+) -> None:
+    sent = front.raw("/livez/half", [{"type": "http.request"}, {"type": "http.disconnect"}], method="GET")
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
+    assert "failed in its answer" in caplog.text
+    assert front.requests(route="/livez", status="200") == 1
 
 
 def test_a_model_that_fails_is_told_in_one_line(front: Front) -> None:
@@ -418,6 +447,9 @@ def test_readiness_waits_for_every_routed_model(front: Front) -> None:
     response = front("GET", "/readyz")
     assert response.status_code == 200
     assert response.json()["degraded"] == ["the state store is away: routes are the last known"]
+    front.store_is_up, front.unreadable = True, {"route/m": "not JSON"}
+    degraded = front("GET", "/readyz").json()["degraded"]
+    assert degraded == ["route/m cannot be read, the last known is in force: not JSON"]
 
 
 def test_a_gateway_without_models_is_alive_and_not_ready(front: Front) -> None:
@@ -446,6 +478,26 @@ def test_a_body_may_be_packed_by_gzip(front: Front) -> None:
     packed = gzip.compress(json.dumps(BODY).encode())
     assert front("POST", "/predict/m", content=packed, headers=GZIP).json()["predictions"] == [20.0, 30.0]
     assert front("POST", "/invocations", content=packed, headers=GZIP).status_code == 404
+
+
+@pytest.mark.parametrize("encoding", ["zstd", "ZSTD", "identity, zstd"])
+def test_a_body_may_be_packed_by_zstd(front: Front, encoding: str) -> None:
+    packed = zstandard.compress(json.dumps(BODY).encode())
+    told = front("POST", "/predict/m", content=packed, headers={"content-encoding": encoding}).json()
+    assert told["predictions"] == [20.0, 30.0]
+
+
+@pytest.mark.parametrize("encoding", ["identity", "", " , identity"])
+def test_a_body_that_says_it_is_not_packed_is_read_as_it_is(front: Front, encoding: str) -> None:
+    answer = front("POST", "/predict/m", content=json.dumps(BODY), headers={"content-encoding": encoding})
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("encoding", ["br", "gzip, gzip", "gzip, zstd", "zstd, br", "aes128gcm"])
+def test_a_body_packed_otherwise_is_refused_and_told_how_it_may_be(front: Front, encoding: str) -> None:
+    answer = front("POST", "/predict/m", content=json.dumps(BODY), headers={"content-encoding": encoding})
+    problem(answer, 415, "encoding-unsupported")
+    assert answer.headers["accept-encoding"] == "gzip, zstd"
 
 
 @pytest.mark.parametrize(

@@ -11,14 +11,17 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 from starlette.routing import Route
 
+from gateway.admission.deadline import of_headers
+from gateway.batching.lane import Run
+from gateway.call import Call
 from gateway.catalog.bundle import read_bundle
 from gateway.clock import SystemClock
-from gateway.codec.plain import PlainDecoder
+from gateway.codec.plain import PlainDecoder, PlainWriter
 from gateway.contract import Feature
 from gateway.control import Control
 from gateway.engine.loading import load_version
 from gateway.engine.version import ServableVersion
-from gateway.errors import RequestInvalid
+from gateway.errors import HeaderInvalid, RequestInvalid
 from gateway.http.auth import BearerToken
 from gateway.http.openapi import describe
 from gateway.http.openapi_answers import problem_types
@@ -28,7 +31,7 @@ from gateway.http.probes import Readiness
 from gateway.http.router import build_router
 from gateway.http.targets import target_of
 from gateway.http.watch_proxy import WatchProxy
-from gateway.pipeline import Answer, Call, Pipeline
+from gateway.pipeline import Pipeline
 from gateway.routing.table import ModelRoute, RouteTable
 from gateway.settings import LimitSettings
 from tests import models
@@ -141,6 +144,22 @@ def test_every_problem_type_is_described(document: dict[str, Any]) -> None:
     assert told == types
 
 
+def test_a_request_may_say_what_the_gateway_reads_of_it(document: dict[str, Any]) -> None:
+    schemas = {told["name"]: told["schema"] for told in document["paths"]["/predict"]["post"]["parameters"]}
+    assert schemas.keys() >= {"x-request-id", "x-route-key", "x-api-key", "content-encoding"}
+    for name in ("x-request-deadline-ms", "x-request-priority"):
+        for value in (0, 1, 7, 86_400_000, 86_400_001, "high", "normal", "low", "urgent", -1):
+            assert accepts(schemas[name], value) == is_read(name, str(value)), (name, value)
+
+
+def is_read(name: str, value: str) -> bool:
+    try:
+        of_headers([(name.encode(), value.encode())])
+    except HeaderInvalid:
+        return False
+    return True
+
+
 def test_operations_have_names_of_their_own(document: dict[str, Any]) -> None:
     names = [operation["operationId"] for _, _, operation in operations(document)]
     assert len(set(names)) == len(names)
@@ -209,6 +228,8 @@ def test_a_value_that_passes_with_a_flag_is_told_in_words() -> None:
     feature = Feature("age", "int32", minimum=0.0, missing="impute", unseen="impute", categories=(1.0, 2.0), fill=1)
     assert feature_schema(feature) == {
         "type": ["integer", "null"],
+        "minimum": -(2**31),
+        "maximum": 2**31 - 1,
         "description": "int32. A missing value is replaced by 1. Expected from 0; a value outside is counted and passed"
         " on. Expected one of 1.0, 2.0; any other value is counted and replaced by 1.",
     }
@@ -226,8 +247,12 @@ def answered(version: ServableVersion, body: object) -> object:
     decoded = decoder_of(version).decode(encoded(body))
     arm: Any = ArmOf(version)
     arm.model, arm.version, arm.variant, arm.contract = version.model, version.version, "stable", version.contract
-    call = Call(None, None, protocol="plain", body=b"", request_id="r", key=None, received_at=0.0)
-    return json.loads(plain_body(Answer(call, arm, 1, decoded, version.run(decoded.feeds, decoded.n))))
+    classes = version.contract.outputs.classes if version.contract.outputs.probabilities else ()
+    arm.writer = PlainWriter(version.model, version.version, "stable", classes)
+    call = Call(None, None, "plain", b"", "r", 0.0)
+    call.arm, call.decoded, call.span = arm, decoded, slice(None)
+    call.run = Run(0.0, 0.0, version.run(decoded.feeds, decoded.n), None)
+    return json.loads(plain_body(call))
 
 
 def decoder_of(version: ServableVersion) -> PlainDecoder:

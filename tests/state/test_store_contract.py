@@ -1,4 +1,4 @@
-"""What every state store must do. A new store joins by one entry in ``STORES``."""
+"""What every state store must do, on a real server where there is one. A new store joins by one entry in ``STORES``."""
 
 import os
 import signal
@@ -12,10 +12,14 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import RevisionStale
+from gateway.state.last_known import LastKnownFile
 from gateway.state.ledger import seal, verify
+from gateway.state.redis import RedisStore
+from gateway.state.remembering import RememberingStore
 from gateway.state.sqlite import SqliteStore
 from gateway.state.store import EMPTY_HEAD, AuditRecord, EpochStale, HeadMoved, StateStore, Write
 from monitors.ports import Clock
+from tests.redis_server import RedisServer, needs_redis
 
 
 class HandClock:
@@ -39,11 +43,13 @@ from pathlib import Path
 from gateway.clock import SystemClock
 from gateway.errors import RevisionStale
 from gateway.state.ledger import Ledger
+from gateway.state.redis import RedisStore
 from gateway.state.sqlite import SqliteStore
 from gateway.state.store import Write
 from gateway.types import Actor
 
-store = SqliteStore(Path(sys.argv[1]))
+place = sys.argv[1]
+store = RedisStore(place, timeout_s=10) if "://" in place else SqliteStore(Path(place))
 ledger = Ledger(store, SystemClock())
 print("ready", flush=True)
 sys.stdin.readline()
@@ -61,17 +67,44 @@ while done < stop_after:
 """
 
 
-def open_sqlite(folder: Path) -> OpenStore:
-    return lambda clock: SqliteStore(folder / "state.db", clock=clock)
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server
 
 
-STORES = [pytest.param(open_sqlite, id="sqlite")]
+STORES = [
+    pytest.param("sqlite", id="sqlite"),
+    pytest.param("redis", id="redis", marks=needs_redis),
+    pytest.param("remembering", id="remembering", marks=needs_redis),
+]
+HOMES = [pytest.param("sqlite", id="sqlite"), pytest.param("redis", id="redis", marks=needs_redis)]
 
 
 @pytest.fixture(params=STORES)
 def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> OpenStore:
-    opened: OpenStore = request.param(tmp_path)
-    return opened
+    if request.param == "sqlite":
+        return lambda clock: SqliteStore(tmp_path / "state.db", clock=clock)
+    address = emptied(request)
+    if request.param == "redis":
+        return lambda clock: RedisStore(address, timeout_s=5, clock=clock)
+    file = LastKnownFile(tmp_path / "last-known")
+    return lambda clock: RememberingStore(RedisStore(address, timeout_s=5, clock=clock), file, clock)
+
+
+def emptied(request: pytest.FixtureRequest) -> str:
+    server: RedisServer = request.getfixturevalue("server")
+    server.tell("FLUSHALL")
+    return server.address
+
+
+@pytest.fixture(params=HOMES)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return str(tmp_path / "state.db") if request.param == "sqlite" else emptied(request)
+
+
+def store_at(place: str) -> StateStore:
+    return RedisStore(place, timeout_s=5) if "://" in place else SqliteStore(Path(place))
 
 
 @pytest.fixture
@@ -257,8 +290,8 @@ def test_threads_share_one_store(store: StateStore) -> None:
     assert verify(store.audit()) == store.head()
 
 
-def start_incrementer(path: Path, times: int) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", INCREMENTER, str(path), str(times)]
+def start_incrementer(place: str, times: int) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", INCREMENTER, place, str(times)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
@@ -270,15 +303,14 @@ def let_go(process: subprocess.Popen[str]) -> None:
     process.stdin.flush()
 
 
-def test_processes_lose_no_update(tmp_path: Path) -> None:
-    path = tmp_path / "state.db"
-    processes = [start_incrementer(path, 25) for _ in range(3)]
+def test_processes_lose_no_update(place: str) -> None:
+    processes = [start_incrementer(place, 25) for _ in range(3)]
     for process in processes:
         let_go(process)
     for process in processes:
         process.communicate()
     assert [process.returncode for process in processes] == [0, 0, 0]
-    store = SqliteStore(path)
+    store = store_at(place)
     document = store.read("counter")
     assert document is not None
     assert (document.body, document.revision) == (b"75", 75)
@@ -286,15 +318,14 @@ def test_processes_lose_no_update(tmp_path: Path) -> None:
     store.close()
 
 
-def test_a_killed_writer_leaves_a_store_that_opens_with_all_it_reported(tmp_path: Path) -> None:
-    path = tmp_path / "state.db"
-    process = start_incrementer(path, 1_000_000)
+def test_a_killed_writer_leaves_a_store_that_opens_with_all_it_reported(place: str) -> None:
+    process = start_incrementer(place, 1_000_000)
     let_go(process)
     assert process.stdout is not None
     reported = [int(process.stdout.readline()) for _ in range(5)][-1]
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
-    store = SqliteStore(path)
+    store = store_at(place)
     document = store.read("counter")
     assert document is not None
     assert int(document.body) >= reported

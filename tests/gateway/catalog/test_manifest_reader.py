@@ -39,7 +39,7 @@ FULL: dict[str, Any] = {
     "serving": {
         "threads": 1,
         "canary_slice_ms": 50,
-        "providers": ["CPUExecutionProvider"],
+        "providers": ["cpu"],
         "log_policy": {"sample": 0.1},
     },
     "governance": {"approvals": [{"subject": "a", "role": "b", "digest": f"sha256:{SHA}", "time": "t"}]},
@@ -140,9 +140,7 @@ def test_a_norwegian_category_stays_a_string() -> None:
             id="empty range",
         ),
         pytest.param("interface: {features: [{name: a}], key_feature: b}", "/interface/key_feature", id="key feature"),
-        pytest.param(
-            "interface: {decision_thresholds: {a: 1e999}}", "/interface/decision_thresholds/a", id="infinite number"
-        ),
+        pytest.param("interface: {decision_thresholds: {a: 1e999}}", "", id="infinite number"),
     ],
 )
 def test_contradictions_are_faults(text: str, pointer: str) -> None:

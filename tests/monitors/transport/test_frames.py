@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from monitors.records import ShadowComparison, StreamKey
+from monitors.records import Failure, Failures, ShadowComparison, StreamKey
 from monitors.transport.frames import MAXIMUM_BYTES, FrameInvalid, FrameParser, Record, decode_frame, encode_frame
 from tests.monitors.material import info, observe, rows
 
@@ -18,6 +18,10 @@ ROWS[0, 0] = np.nan
 COMPARISON = ShadowComparison(
     KEY, "1", "s", ("a", "b"), np.array([1.0, 2.0]), np.array([True, False]), np.array([0.0, 0.5])
 )
+FAILURE = Failure(
+    request_id="r", failed_at=1.5, model="m", version="1", digest="d", variant="canary", route_revision=3,
+    key_hash=2**64 - 1, status="masked", reason="error", duration_s=0.5, sampled_ratio=1.0,
+)  # fmt: skip
 
 
 def same(a: Any, b: Any) -> bool:
@@ -37,6 +41,7 @@ def same(a: Any, b: Any) -> bool:
         pytest.param(observe(ROWS, 1.0, scores_nk=np.empty((3, 0))), id="no-scores"),
         pytest.param(observe(ROWS[:0], 1.0), id="no-rows"),
         pytest.param(COMPARISON, id="comparison"),
+        pytest.param(Failures("w", (FAILURE, replace(FAILURE, variant=None))), id="failures"),
         pytest.param({"kind": "hello", "pid": 7, "x": [1.5, None, b"raw"]}, id="plain"),
     ],
 )
@@ -135,3 +140,16 @@ def test_random_bytes_never_do_more_than_raise() -> None:
             decode_frame(bytes(damaged))
         except FrameInvalid:
             continue
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        pytest.param(Failures("w", (FAILURE,) * 1_001), id="too-many"),
+        pytest.param(Failures("w", (replace(FAILURE, model="x" * 1_025),)), id="too-long"),
+        pytest.param(Failures("w", (replace(FAILURE, status="fine"),)), id="status"),  # type: ignore[arg-type]  # not one of the words
+    ],
+)
+def test_failures_beyond_their_bounds_are_refused(block: Failures) -> None:
+    with pytest.raises(FrameInvalid):
+        decode_frame(encode_frame(block))

@@ -1,0 +1,133 @@
+"""How soon a change is found when all detectors alarm equally rarely without one: every 10,000 rows.
+
+    python -m benchmarks.detection.delay [--runs 30] [--only NAME]
+
+Claim: one configuration of Weir needs at most 0.70 of the best peer's delay in the geometric mean over streams.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import chain
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.detection.contestants import STEP_ROWS, WEIR, contestants
+from benchmarks.detection.nulls import dependent_streams
+from benchmarks.detection.streams import Stream, digits_streams, river_streams, synthetic_streams
+from monitors.evidence.budget import Budget
+from monitors.evidence.channels import Rows
+
+__all__ = ["Delay", "measure"]
+
+REFERENCE_ROWS = 20_000
+RUN_LENGTH_ROWS = 10_000
+NULL_ROWS = 12_000
+PROMISES = {
+    "Weir, promise of 10,000 rows": Budget(rows_between_false_pages=RUN_LENGTH_ROWS).summaries_between_pages,
+    "Weir, one page a week": Budget().summaries_between_pages,
+}
+BEFORE_ROWS, AFTER_ROWS = 1_000, 4_000
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """What one contestant showed on one stream; delays in rows, missed runs count with the rows they were given."""
+
+    stream: str
+    contestant: str
+    run_length: float | None
+    mean_delay: float
+    missed: int
+    runs: int
+
+
+def main() -> None:
+    """Measure all streams; one line of JSON each, then the ratios."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=30)
+    parser.add_argument("--only", default="")
+    runs, only = parser.parse_args().runs, parser.parse_args().only
+    ratios = {}
+    for stream in chain(synthetic_streams(), river_streams(), digits_streams(), dependent_streams()):
+        if only in stream.name:
+            found = list(measure(stream, runs))
+            for delay in found:
+                print(json.dumps(asdict(delay)), flush=True)
+            ratios[stream.name] = _ratio(found)
+            print(f"# {stream.name}: {ratios[stream.name]:.2f}", file=sys.stderr, flush=True)
+    mean = math.exp(float(np.mean([math.log(ratio) for ratio in ratios.values()])))
+    print(f"# geometric mean {mean:.2f}, worst {max(ratios.values()):.2f}", file=sys.stderr)
+
+
+def measure(stream: Stream, runs: int, seed: int = 1) -> Iterator[Delay]:
+    """Give the delay of every contestant on one stream."""
+    rng = np.random.default_rng(seed)
+    reference = stream.before(rng, REFERENCE_ROWS)
+    quiet = stream.before(rng, runs * NULL_ROWS)
+    changed = _joined([_changed(stream, rng) for _ in range(runs)])
+    for name, paths in contestants(stream, reference).items():
+        found = paths(changed, runs)
+        threshold, run_length = calibrated(paths(quiet, runs))
+        yield _delay(stream.name, name, run_length, found >= threshold)
+        for promise, summaries in PROMISES.items() if name == WEIR else ():
+            yield _delay(stream.name, promise, None, found >= summaries)
+
+
+def calibrated(paths: Floats) -> tuple[float, float]:
+    """Return the threshold at which the mean run length is that asked for, and the run length that it gives.
+
+    The mean run length is estimated as rows watched over alarms; runs without an alarm count with all their rows.
+    """
+    records = np.maximum.accumulate(paths, axis=1)
+    low, high = 0, len(levels := np.unique(records)) - 1
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if _run_length(records, levels[middle]) >= RUN_LENGTH_ROWS else (middle + 1, high)
+    return float(levels[low]), _run_length(records, levels[low])
+
+
+def _run_length(records: Floats, threshold: float) -> float:
+    hits = records >= threshold
+    watched = np.where(hits.any(axis=1), hits.argmax(axis=1) + 1, records.shape[1])
+    return float(STEP_ROWS * watched.sum() / max(1, hits.any(axis=1).sum()))
+
+
+def _delay(stream: str, contestant: str, run_length: float | None, alarms: npt.NDArray[np.bool_]) -> Delay:
+    """Return the delay over runs that were silent before the change."""
+    first = BEFORE_ROWS // STEP_ROWS
+    after = alarms[~alarms[:, :first].any(axis=1), first:]
+    found = after.any(axis=1)
+    delays = np.where(found, (after.argmax(axis=1) + 1) * STEP_ROWS, AFTER_ROWS)
+    mean = float(delays.mean()) if len(delays) else math.nan
+    return Delay(stream, contestant, run_length, mean, int((~found).sum()), len(after))
+
+
+def _changed(stream: Stream, rng: np.random.Generator) -> Rows:
+    """Return rows that change after the first thousand."""
+    since_n = np.arange(AFTER_ROWS, dtype=np.float64)
+    return _joined([stream.before(rng, BEFORE_ROWS), stream.after(rng, AFTER_ROWS, since_n)])
+
+
+def _joined(parts: list[Rows]) -> Rows:
+    values_nd = np.concatenate([part.values_nd for part in parts])
+    scores = [part.scores_nk for part in parts if part.scores_nk is not None]
+    return Rows(values_nd, np.concatenate(scores) if scores else None)
+
+
+def _ratio(found: list[Delay]) -> float:
+    """Return Weir's delay over that of the best peer."""
+    weir = next(delay.mean_delay for delay in found if delay.contestant == WEIR)
+    return weir / min(delay.mean_delay for delay in found if not delay.contestant.startswith(WEIR) and delay.runs)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""The measured parts of the page on detection, from the lines that the benchmarks printed.
+
+python -m benchmarks.detection.page BUDGET.jsonl DELAY.jsonl COLLAPSE.jsonl COST.jsonl
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from benchmarks.detection.contestants import WEIR
+from benchmarks.serving.markdown import number, replace_marked, table
+
+__all__ = ["budget_section", "collapse_section", "cost_section", "delay_picture", "delay_section"]
+
+PROMISED = 10.0
+ROW, LEFT, WIDTH, RIGHT = 20, 190, 460, 20
+
+Cells = Mapping[str, Mapping[str, dict[str, Any]]]
+
+
+def main() -> None:
+    """Write the sections and the picture."""
+    budget, delay = (_read(Path(name)) for name in sys.argv[1:3])
+    collapse, cost = (_lines(Path(name)) for name in sys.argv[3:5])
+    page = Path("docs/detection.md")
+    replace_marked(page, "benchmarks/detection/budget.py", budget_section(budget))
+    replace_marked(page, "benchmarks/detection/delay.py", delay_section(delay))
+    replace_marked(page, "benchmarks/detection/collapse.py", collapse_section(collapse))
+    replace_marked(page, "benchmarks/detection/cost.py", cost_section(cost))
+    page.parent.joinpath("images/detection-delay.svg").write_text(delay_picture(delay), encoding="utf-8")
+
+
+def budget_section(cells: Cells) -> str:
+    """Return false pages per 100,000 rows: a row for each family, a column for each contestant."""
+    names = list(next(iter(cells.values())))
+    rows = []
+    for null, found in cells.items():
+        weir = found[WEIR]
+        rows.append((null, f"{number(weir['per_100k'])} (≤ {number(weir['upper'])})", *_peers(found, names)))
+    kept = sum(found[WEIR]["upper"] <= PROMISED for found in cells.values())
+    said = f"At most {PROMISED:g} per 100,000 rows: kept, with 95 % confidence, in {kept} of {len(cells)} families."
+    return f"{said}\n\n{table(('unchanged stream', WEIR, *names[1:]), rows)}"
+
+
+def delay_section(cells: Cells) -> str:
+    """Return delays in rows: Weir, its best three peers, and Weir at its promises."""
+    heads = ("change", WEIR, "missed", "best peer", "ratio", "second", "third", "10,000 rows", "page a week")
+    rows, ratios = [], []
+    for stream, found in cells.items():
+        weir = found[WEIR]
+        peers = sorted((d["mean_delay"], name) for name, d in found.items() if not name.startswith(WEIR))
+        ratios.append(weir["mean_delay"] / peers[0][0])
+        shown = [f"{name} {number(delay)}" for delay, name in peers[:3]]
+        promised = [number(found[name]["mean_delay"]) for name in found if name.startswith(f"{WEIR},")]
+        missed = f"{weir['missed']} of {weir['runs']}"
+        rows.append((stream, number(weir["mean_delay"]), missed, shown[0], f"{ratios[-1]:.2f}", *shown[1:], *promised))
+    mean = math.exp(sum(math.log(ratio) for ratio in ratios) / len(ratios))
+    said = f"Weir's delay over the best peer's: geometric mean **{mean:.2f}**, worst **{max(ratios):.2f}**."
+    return f"{said}\n\n{table(heads, rows)}"
+
+
+def collapse_section(found: Sequence[Mapping[str, Any]]) -> str:
+    """Return a row for each mode: rows to the first page, its causes, pages about confidence."""
+    heads = ("what happens to the answers", "median rows", "worst", "first page about", "pages about confidence")
+    rows = [
+        (
+            mode["mode"],
+            number(mode["median_rows"]),
+            number(mode["worst_rows"]),
+            ", ".join(mode["first_causes"]),
+            number(mode["pages_about_confidence"]),
+        )
+        for mode in found
+    ]
+    return table(heads, rows)
+
+
+def cost_section(found: Sequence[Mapping[str, Any]]) -> str:
+    """Return a row for each measured model."""
+    heads = ("features", "classes", "channels", "rows/s", "bytes gained over a million rows", "bytes of the table")
+    names = ("features", "classes", "channels", "rows_per_s", "bytes_gained", "table_bytes")
+    return table(heads, [[f"{cost[name]:,}" for name in names] for cost in found])
+
+
+def delay_picture(cells: Cells) -> str:
+    """Return a drawing: for each stream Weir's delay and each peer's, on a logarithmic axis."""
+    height = 60 + ROW * len(cells)
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{LEFT + WIDTH + RIGHT}" height="{height}" '
+        'font-family="sans-serif" font-size="12">',
+        '<text x="8" y="18" font-weight="bold">Rows until the change is found (logarithmic); '
+        "blue: Weir, grey: peers</text>",
+    ]
+    for decade in (10, 100, 1000):
+        x = _place(decade)
+        lines.append(f'<path d="M{x:.0f} 30V{height - 22}" stroke="#ddd"/>')
+        lines.append(f'<text x="{x:.0f}" y="{height - 8}" text-anchor="middle">{decade:,}</text>')
+    for i, (stream, found) in enumerate(cells.items()):
+        lines += _dots(stream, found, 42 + ROW * i)
+    return "\n".join([*lines, "</svg>\n"])
+
+
+def _dots(stream: str, found: Mapping[str, dict[str, Any]], y: int) -> list[str]:
+    peers = [d["mean_delay"] for name, d in found.items() if not name.startswith(WEIR)]
+    dots = [f'<circle cx="{_place(delay):.0f}" cy="{y}" r="4" fill="#9aa5b1"/>' for delay in peers]
+    ours = f'<circle cx="{_place(found[WEIR]["mean_delay"]):.0f}" cy="{y}" r="5" fill="#0b6e99"/>'
+    return [f'<text x="{LEFT - 12}" y="{y + 4}" text-anchor="end">{escape(stream)}</text>', *dots, ours]
+
+
+def _place(rows: float) -> float:
+    return LEFT + WIDTH * math.log(max(rows, 8) / 8) / math.log(4000 / 8)
+
+
+def _peers(found: Mapping[str, dict[str, Any]], names: list[str]) -> list[str]:
+    return [number(found[name]["per_100k"]) for name in names if name != WEIR]
+
+
+def _read(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
+    cells: dict[str, dict[str, dict[str, Any]]] = {}
+    for found in _lines(path):
+        cells.setdefault(found.get("stream") or found["null"], {})[found["contestant"]] = found
+    return cells
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""The open connections of the load generator, polled by one thread."""
+
+from __future__ import annotations
+
+import select
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+from benchmarks.serving.connection import Connection, ConnectionLost
+from benchmarks.serving.tally import Load, problem_of
+
+__all__ = ["Sockets"]
+
+_EVENTS = 256
+"""Most answers of one look, so that what is due meanwhile is not sent late: a look takes less than 3 ms."""
+
+
+class Sockets:
+    """Connections by state: connecting, ready for a request, waiting for an answer.
+
+    Parameters
+    ----------
+    port, requests, load
+        Whom to ask what, and where what comes of it is counted.
+    wait_s
+        How long a look may sleep. 0 never sleeps: a sleeping client must be woken by the server, on the server's core.
+    """
+
+    def __init__(self, port: int, requests: Sequence[bytes], load: Load, *, wait_s: float = 0.0) -> None:
+        self._port, self._requests, self._load, self._wait_s = port, requests, load, wait_s
+        self._epoll = select.epoll()
+        self._idle_s, self._looked_s = 0.0, time.perf_counter()
+        self._opened = 0
+        self.by_fileno: dict[int, Connection] = {}
+        self.ready: deque[Connection] = deque()
+        self.connecting = 0
+
+    def open(self) -> None:
+        """Begin one more connection, which will ask for the next row; it is in ``ready`` when it is connected."""
+        row = self._opened % len(self._requests)
+        self._opened += 1
+        connection = Connection(self._port, self._requests[row], row)
+        self._epoll.register(connection.fileno, select.EPOLLOUT)
+        self.by_fileno[connection.fileno] = connection
+        self.connecting += 1
+
+    def open_many(self, count: int, *, limit_s: float, settle_s: float) -> None:
+        """Open connections, wait until they are connected or ``limit_s`` is over, and then ``settle_s`` more."""
+        for _ in range(count):
+            self.open()
+        until_s = time.perf_counter() + limit_s
+        while self.connecting and time.perf_counter() < until_s:
+            for _ in self.answered():
+                pass
+        time.sleep(settle_s)
+        self._idle_s, self._looked_s = 0.0, time.perf_counter()
+
+    def ask(self, connection: Connection, due_s: float) -> None:
+        """Send a connection's request, or lose the connection."""
+        try:
+            connection.send(due_s)
+        except ConnectionLost:
+            self.lose(connection)
+
+    def lose(self, connection: Connection) -> None:
+        """Close a connection; a request in flight on it has no answer."""
+        del self.by_fileno[connection.fileno]
+        connection.close()
+        self._load.statuses[0] += connection.busy
+
+    def answered(self) -> Iterator[Connection]:
+        """Give the connections that have a complete answer now."""
+        events = self._epoll.poll(self._wait_s, _EVENTS)
+        now_s = time.perf_counter()
+        if not events:
+            self._idle_s += now_s - self._looked_s
+        self._looked_s = now_s
+        for fileno, event in events:
+            connection = self.by_fileno[fileno]
+            if event & select.EPOLLOUT:
+                self._connected(connection)
+                continue
+            try:
+                complete = connection.receive()
+            except ConnectionLost:
+                self.lose(connection)
+                continue
+            if complete:
+                self._count(connection)
+                yield connection
+
+    def _count(self, connection: Connection) -> None:
+        status, body = connection.answer
+        self._load.statuses[status] += 1
+        if status != 200:
+            self._load.problems[problem_of(status, body)] += 1
+            self._load.unhinted += status == 503 and b"\r\nretry-after:" not in connection.head.lower()
+
+    def _connected(self, connection: Connection) -> None:
+        self._epoll.modify(connection.fileno, select.EPOLLIN)
+        self.connecting -= 1
+        self.ready.append(connection)
+
+    def close(self, started_s: float) -> None:
+        """Close everything; keep the last answer of each connection as the sample to check."""
+        self._load.seconds = time.perf_counter() - started_s
+        self._load.idle = self._idle_s / self._load.seconds
+        for connection in list(self.by_fileno.values()):
+            if connection.answer[0] == 200:
+                self._load.samples.append((connection.row, connection.answer))
+            connection.close()
+        self._epoll.close()

@@ -1,0 +1,131 @@
+"""What is left of the service at twice its capacity, in bursts, and how soon is it whole again?
+
+The gateway is measured in closed loop (its capacity), in open loop at 0.8 and 2 times that, and second by second after
+it. A last stretch at the highest multiple is mostly refusals: what it took beyond its answers is the cost of a refusal.
+``quota`` measures that cost a second way: a client far over its quota gets nothing but 429, refused in the same place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+from benchmarks.serving.arrivals import bursts
+from benchmarks.serving.load import closed_loop, open_loop
+from benchmarks.serving.models import rows, write_models
+from benchmarks.serving.tally import percentiles_ms
+from benchmarks.serving.trials.gateway import Gateway, gateway
+from benchmarks.serving.trials.plan import Plan
+from benchmarks.serving.trials.records import Overload, Refusal
+from benchmarks.serving.trials.stretch import Stretch, stretch
+from benchmarks.serving.wire import PLAIN
+
+__all__ = ["MODELS", "overload", "quota"]
+
+MODELS = ("small", "mlp")
+_CONNECTIONS = 64
+_VARIATION = 2.0
+_CALM, _FULL, _HIGHEST = 0.8, 2.0, 4.0
+_SECONDS = 4
+_QUOTA = {"WEIR_ADMISSION__QUOTA_REQUESTS_PER_S": "1", "WEIR_ADMISSION__QUOTA_BURST": "64"}
+
+
+def overload(plan: Plan, model: str) -> Overload:
+    """Measure one model."""
+    path, requests = _requests(plan, model)
+    with gateway(path, requests[0], cores=(plan.core,)) as server:
+        return _measured(plan, model, server, requests)
+
+
+def _requests(plan: Plan, model: str) -> tuple[Path, list[bytes]]:
+    file = write_models(plan.folder / "models", [model])[model]
+    batches = rows(_CONNECTIONS)[:, None]
+    return file.parents[2], [PLAIN.request(f"/predict/{model}", x_nd, plan.deadline_ms) for x_nd in batches]
+
+
+def _measured(plan: Plan, model: str, server: Gateway, requests: list[bytes]) -> Overload:
+    """Load the server in the order of the record's fields; the seconds after follow the burst without a pause."""
+    closed_loop(server.port, requests, _CONNECTIONS, plan.seconds(2))
+    before = list(_closed_seconds(plan, server, requests))
+    capacity = median(_rate(second) for second in before)
+    calm = _open(plan, server, requests, capacity * _CALM)
+    before_mb = server.memory_mb()
+    full = _open(plan, server, requests, capacity * _FULL)
+    after = list(_closed_seconds(plan, server, requests))
+    after_mb = server.memory_mb()
+    answer_us = sum(second.server_s for second in before) / sum(second.load.good for second in before) * 1e6
+    highest = _open(plan, server, requests, capacity * _HIGHEST)
+    offered = full.load.offered / full.load.seconds
+    return Overload(
+        part=model,
+        round=plan.round,
+        foreign=max(found.foreign for found in (*before, calm, full, *after)),
+        deadline_ms=plan.deadline_ms,
+        capacity=capacity,
+        calm_good=_rate(calm),
+        calm_p99_ms=_p99_ms(calm),
+        full_offered=offered,
+        full_good=_rate(full),
+        full_p99_ms=_p99_ms(full),
+        multiple=offered / capacity,
+        problems=dict(full.load.problems),
+        no_answer=full.load.statuses[0],
+        unhinted=full.load.unhinted,
+        held=full.load.held,
+        slipped_s=full.load.slipped_s,
+        before_mb=before_mb,
+        after_mb=after_mb,
+        after=[_rate(second) for second in after],
+        after_refused=[second.load.statuses[503] for second in after],
+        answer_us=answer_us,
+        refusal_us=_refusal_us(highest, answer_us),
+    )
+
+
+def _closed_seconds(plan: Plan, server: Gateway, requests: list[bytes]) -> Iterator[Stretch]:
+    for _ in range(_SECONDS):
+        yield stretch(server.root, partial(closed_loop, server.port, requests, _CONNECTIONS, plan.seconds(1)))
+
+
+def _open(plan: Plan, server: Gateway, requests: list[bytes], rate: float) -> Stretch:
+    arrivals_s = bursts(rate, plan.seconds(10), variation=_VARIATION, seed=plan.round)
+    return stretch(server.root, partial(open_loop, server.port, requests, arrivals_s, plan.deadline_ms / 1000))
+
+
+def _rate(found: Stretch) -> float:
+    return found.load.good / found.load.seconds
+
+
+def _p99_ms(found: Stretch) -> float:
+    return percentiles_ms(found.load.latencies_s, 99)[0]
+
+
+def _refusal_us(found: Stretch, answer_us: float) -> float:
+    """Return the CPU of a refusal: what the stretch took beyond its answers; NaN where hardly anything was refused."""
+    answers, refusals = found.load.statuses[200], found.load.statuses[503]
+    if refusals < answers / 10:
+        return float("nan")
+    return (found.server_s * 1e6 - answers * answer_us) / refusals
+
+
+def quota(plan: Plan) -> Refusal:
+    """Let one client ask far above its quota, and nobody else: every answer but the first is a refusal."""
+    path, requests = _requests(plan, "small")
+    with gateway(path, requests[0], cores=(plan.core,)) as server:
+        closed_loop(server.port, requests, _CONNECTIONS, plan.seconds(2))
+        free = stretch(server.root, partial(closed_loop, server.port, requests, _CONNECTIONS, plan.seconds(4)))
+    with gateway(path, requests[0], cores=(plan.core,), variables=_QUOTA) as server:
+        closed_loop(server.port, requests, _CONNECTIONS, plan.seconds(2))
+        over = stretch(server.root, partial(closed_loop, server.port, requests, _CONNECTIONS, plan.seconds(4)))
+    refused = over.load.statuses[429]
+    return Refusal(
+        part="quota",
+        round=plan.round,
+        foreign=max(free.foreign, over.foreign),
+        refusal_us=over.server_s / refused * 1e6 if refused else float("nan"),
+        answer_us=free.server_s / free.load.good * 1e6,
+        refused=refused,
+        answered=over.load.statuses[200],
+    )

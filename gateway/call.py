@@ -1,0 +1,174 @@
+"""A call: what a client asked, and, once it is answered, by whom, under which route and how fast."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from math import inf
+from typing import Any, Protocol
+
+import numpy.typing as npt
+
+from gateway.admission.deadline import NORMAL
+from gateway.arm import Arm
+from gateway.batching.lane import Run
+from gateway.codec.decoded import Decoded
+from gateway.codec.decoders import BodyProtocol
+from gateway.engine.outputs import Outputs
+from gateway.errors import WeirError
+from gateway.routing.table import ModelRoute
+
+__all__ = ["Call", "Reply", "deliver", "nobody"]
+
+
+class CallOwner(Protocol):
+    """Who takes a call through: the pipeline."""
+
+    def settle(self, call: Call) -> bool:
+        """Turn pending rows into graph inputs; false where they were refused."""
+
+    def abandoned(self) -> None:
+        """Count out a call that nobody waits for any more."""
+
+    def deliver(self, calls: Sequence[Call], result: Run | Exception) -> None:
+        """Take what became of a batch of one arm's calls."""
+
+
+class Call:
+    """One request, on its way and answered. Lanes see it as their job; one object, since a request cannot afford many.
+
+    Parameters
+    ----------
+    model, version
+        As the client named them; ``None`` for the default model and for the routed version.
+    protocol
+        Which decoder reads the body.
+    body
+        What the protocol's reader takes: bytes, or the tensors of a gRPC request.
+    key
+        Routing key that makes the caller stick to a version; ``None`` for the request id.
+    received_at
+        ``perf_counter`` when the request began.
+    json_bytes
+        Length of the JSON at the head of the body where raw tensors follow it (v2).
+    deadline
+        ``perf_counter`` after which the client has no use for the answer; ``None`` where it has not said.
+    priority
+        Of ``gateway.admission.deadline``: who is refused first when the worker is full.
+
+    Attributes
+    ----------
+    arm, route
+        Who answered, under which route; the last that tried where the call failed.
+    total_s
+        Seconds from ``received_at`` to the reply.
+    is_fallback
+        Whether stable answered what a canary failed.
+    """
+
+    __slots__ = (
+        "arm",
+        "body",
+        "cancelled",
+        "deadline",
+        "decoded",
+        "is_fallback",
+        "json_bytes",
+        "key",
+        "model",
+        "owner",
+        "priority",
+        "protocol",
+        "queued_at",
+        "received_at",
+        "reply",
+        "request_id",
+        "route",
+        "run",
+        "span",
+        "timer",
+        "total_s",
+        "version",
+    )
+    arm: Arm
+    decoded: Decoded
+    owner: CallOwner
+    queued_at: float
+    reply: Reply
+    route: ModelRoute
+    run: Run
+    span: slice
+    total_s: float
+
+    def __init__(
+        self,
+        model: str | None,
+        version: str | None,
+        protocol: BodyProtocol,
+        body: Any,
+        request_id: str,
+        received_at: float,
+        key: str | None = None,
+        json_bytes: int | None = None,
+        deadline: float | None = None,
+        priority: int = NORMAL,
+    ) -> None:
+        self.model, self.version, self.protocol, self.body = model, version, protocol, body
+        self.request_id, self.received_at, self.key, self.json_bytes = request_id, received_at, key, json_bytes
+        self.deadline = inf if deadline is None else deadline
+        self.priority = priority
+        self.cancelled = self.is_fallback = False
+        self.timer: asyncio.TimerHandle | None = None
+
+    def cancel(self) -> None:
+        """Give up, at any time: rows that have not run will not, nobody is told, and neighbours are not affected."""
+        if not self.cancelled:
+            self.close()
+            self.owner.abandoned()
+
+    def close(self) -> None:
+        """Take note that there will be no reply any more."""
+        self.cancelled = True
+        self.reply = nobody
+        if self.timer is not None:
+            self.timer.cancel()
+
+    def settle(self) -> bool:
+        """Turn pending rows into graph inputs; false where they were refused, and the call is answered with that."""
+        return self.owner.settle(self)
+
+    @property
+    def outputs(self) -> Outputs:
+        """The outputs of this call's rows."""
+        return self.run.outputs.rows(self.span)
+
+    @property
+    def values_nd(self) -> npt.NDArray[Any] | None:
+        """Raw features before imputation, NaN for missing; ``None`` for a model without features."""
+        decoded = self.decoded
+        if decoded.cells is None or self.run.values_nd is None:
+            return decoded.values_nd
+        return self.run.values_nd[self.span]
+
+    @property
+    def queue_s(self) -> float:
+        """Seconds from the decoded call to its run."""
+        return self.run.started_at - self.queued_at
+
+    @property
+    def inference_s(self) -> float:
+        """Seconds of the run that answered."""
+        return self.run.seconds
+
+
+def nobody(_outcome: Call | WeirError) -> None:
+    """Take the reply of a cancelled call."""
+
+
+Reply = Callable[[Call | WeirError], None]
+"""Takes the answered call, or the error that it ended with."""
+
+
+def deliver(calls: Sequence[Call], result: Run | Exception) -> None:
+    """Tell the owner of a batch's calls what became of it."""
+    calls[0].owner.deliver(calls, result)

@@ -1,0 +1,108 @@
+"""The verbs of the prediction log: they read its folder, and need no gateway."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, BinaryIO, Literal
+
+import typer
+
+from gateway.commands.problem import ProblemReported
+
+__all__ = ["register"]
+
+Folder = Annotated[Path | None, typer.Option("--path", help="Folder of the log; else that of the settings.")]
+Config = Annotated[Path | None, typer.Option(envvar="WEIR_CONFIG", help="Settings file (weir.yaml).")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs to the application."""
+    log = typer.Typer(help="Read the prediction log.", no_args_is_help=True)
+    log.command("show")(show_request)
+    log.command("export")(export)
+    app.add_typer(log, name="log")
+
+
+def show_request(
+    request_id: Annotated[str, typer.Argument(help="The x-request-id of an answer.")],
+    path: Folder = None,
+    config: Config = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the records instead of tables.")] = False,
+) -> None:
+    """Show what is logged of one request."""
+    from gateway.commands.log_tables import show_records
+    from gateway.commands.tables import show_json
+    from gateway.prediction_log.reading import find_request
+
+    folder = _folder(path, config)
+    request_id = request_id.encode("utf-8", "replace").decode()  # bytes of a command line may be no text
+    records = find_request(folder, request_id)
+    if not records:
+        raise ProblemReported(f"the log in {folder} has no record of request {request_id!r}")
+    if as_json:
+        show_json({"request_id": request_id, "records": records})
+    else:
+        show_records(request_id, records)
+
+
+def export(
+    model: Annotated[str, typer.Option(help="Only this model.")] = "",
+    begin: Annotated[str, typer.Option("--from", metavar="TIME", help="From this time on; ISO 8601, UTC.")] = "",
+    end: Annotated[str, typer.Option("--to", metavar="TIME", help="Before this time.")] = "",
+    format_: Annotated[Literal["jsonl", "csv"], typer.Option("--format", help="jsonl or csv.")] = "jsonl",
+    out: Annotated[Path | None, typer.Option(help="File to write, which must not exist; standard output else.")] = None,
+    path: Folder = None,
+    config: Config = None,
+) -> None:
+    """Write records as JSON Lines or CSV, in the order in which they were logged."""
+    from gateway.prediction_log.export import write_csv, write_lines
+    from gateway.prediction_log.reading import Selection
+
+    selection = Selection(model, _time(begin, "--from"), _time(end, "--to"))
+    folder = _folder(path, config)
+    write = write_csv if format_ == "csv" else write_lines
+    try:
+        with _target(out) as target:
+            write(folder, selection, target)
+    except BrokenPipeError:  # whoever reads has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _folder(path: Path | None, config: Path | None) -> Path:
+    """Return the folder of the log that is meant."""
+    from gateway.codec.configuration import load_settings
+
+    folder = path or load_settings(config, os.environ).prediction_log.path
+    if folder is None:
+        raise ProblemReported("no prediction log is configured: give its folder as --path or prediction_log.path")
+    if not folder.is_dir():
+        raise ProblemReported(f"the folder {folder} does not exist")
+    return folder
+
+
+def _time(text: str, flag: str) -> str:
+    """Return a time as the records have it."""
+    from gateway.prediction_log.lines import utc_text
+
+    if not text:
+        return ""
+    try:
+        moment = datetime.fromisoformat(text)
+        return utc_text((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+    except (ValueError, OverflowError) as error:
+        raise typer.BadParameter(f"not a time such as 2026-01-31T12:00:00Z: {text!r}", param_hint=flag) from error
+
+
+@contextmanager
+def _target(out: Path | None) -> Iterator[BinaryIO]:
+    """Give where to write; a new file is readable by its owner only, as the log is."""
+    if out is None:
+        yield sys.stdout.buffer
+    else:
+        with open(out, "xb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+            yield file

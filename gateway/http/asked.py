@@ -1,0 +1,130 @@
+"""What the head of a request asks, where the fast path can take it; and the heads that were seen before."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from gateway.admission.deadline import Urgency, of_headers
+from gateway.admission.door import Door
+from gateway.errors import RequestInvalid
+from gateway.http.reading import says_json
+from gateway.http.refusals import Headers
+from gateway.http.request_counts import RequestCounts
+from gateway.http.request_ids import given_id
+from gateway.metrics.shared import Counter
+
+__all__ = ["Asked", "HeadReader"]
+
+_NAME = rb"[A-Za-z0-9._-]{1,64}"
+_ROUTE = re.compile(rb"/predict(?:/(%b))?|/v2/models/(%b)(?:/versions/(%b))?/infer" % (_NAME, _NAME, _NAME))
+_URGENCY = frozenset((b"x-request-deadline-ms", b"x-request-priority"))
+_TELLING = frozenset(
+    (
+        b"content-length",
+        b"content-type",
+        b"content-encoding",
+        b"inference-header-content-length",
+        b"transfer-encoding",
+        b"upgrade",
+        b"x-request-id",
+        *_URGENCY,
+    )
+)
+_HEADS, _HEAD_BYTES = 1024, 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an inference request asks, but for its body.
+
+    ``answered`` counts its answers with 200; ``of_client`` are the headers that tell whose it is.
+    """
+
+    path: str
+    protocol: Literal["plain", "v2"]
+    model: str | None
+    version: str | None
+    route: str
+    length: int
+    key: str | None
+    request_id: str | None
+    urgency: Urgency
+    is_urgent: bool
+    keep_alive: bool
+    answered: Counter
+    of_client: Headers
+
+
+class HeadReader:
+    """Reads heads for the connections of one worker, and remembers what the bytes of a head were found to ask.
+
+    Clients say the same head with every request of a connection, but for its length. Bytes that the parser has read
+    once, as all that came before a body of the length that they name, need no parser when they come again: they mean
+    the same. The memory is bounded, and forgets everything when it is full.
+
+    Parameters
+    ----------
+    key_header
+        Name of the header that carries the routing key.
+    body_bytes
+        Largest body accepted.
+    """
+
+    def __init__(self, counts: RequestCounts, door: Door, *, key_header: str, body_bytes: int) -> None:
+        self._counts, self._body_bytes = counts, body_bytes
+        self._of_client = frozenset() if door.is_open else door.needs
+        self._key_header = key_header.lower().encode("ascii")
+        self._telling = _TELLING | {self._key_header}
+        self._seen: dict[bytes, Asked] = {}
+        self.known = self._seen.get
+
+    def read(self, url: bytes, headers: Headers, *, keep_alive: bool) -> Asked | None:
+        """Return what a POST of HTTP/1.1 asks; ``None`` where it is not for the fast path, or not right."""
+        match = _ROUTE.fullmatch(url)
+        if match is None:
+            return None
+        plain, model, version = (None if name is None else name.decode("ascii") for name in match.groups())
+        protocol: Literal["plain", "v2"] = "v2" if url.startswith(b"/v2") else "plain"
+        length, key, is_urgent = -1, None, False
+        for name, value in headers:
+            if name not in self._telling:
+                continue
+            if name == b"content-length":
+                length = int(value)
+            elif name in (b"transfer-encoding", b"upgrade") or not says_json(name, value, protocol):
+                return None
+            elif name == self._key_header and key is None:
+                key = value.decode("latin-1")
+            is_urgent |= name in _URGENCY
+        if not 0 <= length <= self._body_bytes:
+            return None
+        try:
+            urgency = of_headers(headers) if is_urgent else Urgency()
+        except RequestInvalid:
+            return None
+        path = url.decode("ascii")
+        route = RequestCounts.route_of(path)
+        return Asked(
+            path,
+            protocol,
+            plain or model,
+            version,
+            route,
+            length,
+            key,
+            given_id(headers),
+            urgency,
+            is_urgent,
+            keep_alive,
+            self._counts.answered(route, 200),
+            [pair for pair in headers if pair[0] in self._of_client],
+        )
+
+    def remember(self, head: bytes, asked: Asked) -> None:
+        """Remember what a head asks, if others are likely to say the same."""
+        if asked.request_id is None and asked.keep_alive and len(head) <= _HEAD_BYTES:
+            if len(self._seen) >= _HEADS:
+                self._seen.clear()
+            self._seen[head] = asked

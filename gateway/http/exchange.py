@@ -1,0 +1,97 @@
+"""A request on the fast path and the bytes of its answer, and what all such requests of a worker share."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from math import inf
+from time import perf_counter
+from typing import Protocol
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from gateway.admission.door import Door
+from gateway.call import Call
+from gateway.errors import Overloaded, QuotaExceeded, WeirError
+from gateway.http.asked import Asked, HeadReader
+from gateway.http.predict import answer_whole
+from gateway.http.refusals import PreparedRefusals, refusal
+from gateway.http.request_counts import RequestCounts
+from gateway.http.request_ids import random_ids
+from gateway.pipeline import Pipeline
+
+__all__ = ["Exchange", "FastPath", "lines_of"]
+
+_log = logging.getLogger("weir.http")
+
+
+class FastPath:
+    """What the connections of one worker share: the pipeline, what heads ask, the counts, and ids."""
+
+    def __init__(
+        self, pipeline: Pipeline, counts: RequestCounts, door: Door, *, key_header: str, body_bytes: int
+    ) -> None:
+        self.pipeline, self.counts, self.door = pipeline, counts, door
+        self.heads = HeadReader(counts, door, key_header=key_header, body_bytes=body_bytes)
+        self.refusals = PreparedRefusals()
+        self.next_id = random_ids().__next__
+
+
+class Answering(Protocol):
+    """The connection that a request came by."""
+
+    fast_path: FastPath
+
+    def answer_all(self) -> None:
+        """Write every answer whose turn has come."""
+
+
+class Exchange(Call):
+    """One request on the fast path; ``outcome`` is ``None`` until it has one."""
+
+    __slots__ = ("_connection", "asked", "outcome")
+
+    def __init__(self, connection: Answering, asked: Asked, body: bytes) -> None:
+        shared = connection.fast_path
+        request_id = asked.request_id or shared.next_id()
+        super().__init__(asked.model, asked.version, asked.protocol, body, request_id, perf_counter(), asked.key)
+        if asked.is_urgent:
+            self.deadline = self.received_at + (asked.urgency.deadline_s or inf)
+            self.priority = asked.urgency.priority
+        self._connection, self.asked = connection, asked
+        self.outcome: Call | WeirError | None = None
+
+    def told(self, outcome: Call | WeirError) -> None:
+        """Take the pipeline's reply."""
+        self.outcome = outcome
+        self._connection.answer_all()
+
+    def answer(self, standing: bytes) -> bytes:
+        """Return the bytes of the answer, and count it; ``standing`` are the lines of headers that every answer has."""
+        asked, shared = self.asked, self._connection.fast_path
+        outcome, self.outcome = self.outcome, None  # which is mostly this very object
+        if outcome is self:
+            try:
+                answer = answer_whole(self, standing)
+                asked.answered.inc()
+                return answer
+            except Exception:  # an answer that cannot be encoded
+                self.report()
+        if isinstance(outcome, Overloaded | QuotaExceeded) and asked.request_id is None and not standing:
+            status, answer = shared.refusals.answer(outcome, self.request_id, asked.path)
+        else:
+            error = outcome if isinstance(outcome, WeirError) else WeirError()
+            status, headers, body = refusal(error, self.request_id, asked.path)
+            lines = lines_of([*headers, (b"x-request-id", self.request_id.encode("ascii"))])
+            answer = b"%b%b%b\r\n%b" % (STATUS_LINE[status], lines, standing, body)
+        shared.counts.answered(asked.route, status).inc()
+        return answer
+
+    def report(self) -> None:
+        """Log the exception that is being handled."""
+        _log.exception("request %s to %s failed", self.request_id, self.asked.path)
+
+
+def lines_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Return headers as they stand in an answer."""
+    return b"".join([b"%b: %b\r\n" % pair for pair in headers])

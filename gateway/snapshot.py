@@ -1,0 +1,64 @@
+"""What the store says of routes and residency, read as a whole; a document that cannot be read costs only its model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from gateway.catalog.residency import Residency
+from gateway.codec.documents import decode_document
+from gateway.errors import DocumentInvalid, Fault
+from gateway.routing.codec import decode_route
+from gateway.routing.document import RouteDocument
+from gateway.state.store import Document, StateStore
+
+__all__ = ["Snapshot", "read_snapshot"]
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Routes, and residency with its revision, by model. ``unreadable`` says by key why a document was not taken."""
+
+    revision: int = -1
+    routes: Mapping[str, RouteDocument] = field(default_factory=dict)
+    residency: Mapping[str, tuple[int, Residency]] = field(default_factory=dict)
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_snapshot(store: StateStore, revision: int, before: Snapshot) -> Snapshot:
+    """Read all documents. A model whose document cannot be read keeps what ``before`` says of it. Blocks.
+
+    Raises
+    ------
+    gateway.errors.StoreUnavailable
+    """
+    unreadable: dict[str, str] = {}
+
+    def readable(prefix: str, known: Mapping[str, _T], decode: Callable[[Document, str], _T]) -> dict[str, _T]:
+        found: dict[str, _T] = {}
+        for document in store.read_prefix(prefix):
+            model = document.key.removeprefix(prefix)
+            try:
+                found[model] = decode(document, model)
+            except DocumentInvalid as error:
+                unreadable[document.key] = str(error)
+                found |= {model: known[model]} if model in known else {}
+        return found
+
+    routes = readable("route/", before.routes, _route)
+    residency = readable("residency/", before.residency, _residency)
+    return Snapshot(revision, routes, residency, unreadable)
+
+
+def _route(document: Document, model: str) -> RouteDocument:
+    route = decode_route(document.body, document.revision)
+    if route.model != model:
+        raise DocumentInvalid(document.key, [Fault("/model", "value", repr(model), repr(route.model))])
+    return route
+
+
+def _residency(document: Document, _model: str) -> tuple[int, Residency]:
+    return document.revision, decode_document(document.body, Residency, source=document.key)

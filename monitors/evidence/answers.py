@@ -1,0 +1,99 @@
+"""What an answer says, as numbers to be counted: the class, how confident, each probability, whether it is broken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from monitors.evidence.ranks import ClassRanks
+from monitors.outputs import confidences, is_distribution
+from monitors.records import OutputSchema
+
+__all__ = ["CONFIDENCE_FIGURES", "AnswerChannels"]
+
+CONFIDENCE_FIGURES = 3
+
+MOST_PROBABILITIES = 16
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AnswerChannels:
+    """Channels of a version's answers.
+
+    Parameters
+    ----------
+    output
+        What the version answers.
+    probabilities
+        Columns of the scores that have a channel of their own: all of few, those that vary most of many.
+    ranks
+        Where top-1, margin and entropy lie among the reference's answers of the same class.
+    """
+
+    output: OutputSchema
+    probabilities: tuple[int, ...] = ()
+    ranks: ClassRanks | None = None
+
+    @classmethod
+    def fit(cls, output: OutputSchema, scores_rk: Floats, labels_r: npt.NDArray[np.integer]) -> AnswerChannels:
+        """Choose the probabilities that have a channel of their own, and learn the confidence of each class."""
+        if output.kind != "classification" or not scores_rk.shape[1]:
+            return cls(output)
+        spread_k = np.nanvar(np.where(np.isfinite(scores_rk), scores_rk, np.nan), axis=0)
+        largest = np.sort(np.argsort(-spread_k, kind="stable")[:MOST_PROBABILITIES])
+        redundant = 1 if scores_rk.shape[1] == 2 else 0
+        ranks = ClassRanks.fit(_confidence(scores_rk), labels_r, scores_rk.shape[1])
+        return cls(output, tuple(int(k) for k in largest[redundant:]), ranks)
+
+    @property
+    def number_names(self) -> tuple[str, ...]:
+        """Names of the channels that are numbers."""
+        if self.output.kind == "regression":
+            return ("value",)
+        if self.ranks is None:
+            return ()
+        shares = tuple(f"probability of {self.output.classes[k]}" for k in self.probabilities)
+        return ("top-1", "margin", "entropy", *shares)
+
+    @property
+    def columns(self) -> int | None:
+        """Number of score columns that rows must have; ``None`` where scores are not looked at."""
+        if self.output.kind == "tensor":
+            return None
+        return 1 if self.output.kind == "regression" else len(self.output.classes) * bool(self.probabilities)
+
+    @property
+    def category_names(self) -> tuple[str, ...]:
+        """Names of the channels that are codes."""
+        return {"classification": ("class", "broken"), "regression": ("broken",), "tensor": ()}[self.output.kind]
+
+    def numbers(self, scores_nk: Floats, labels_n: npt.NDArray[np.integer]) -> Floats:
+        """Return the numbers of each row: (n, c) float64, NaN where the answer is broken."""
+        if self.output.kind == "regression":
+            return scores_nk
+        if self.ranks is None:
+            return np.empty((len(scores_nk), 0))
+        figures_nm = _confidence(scores_nk)
+        shares_nk = np.where(np.isnan(figures_nm[:, :1]), np.nan, scores_nk[:, list(self.probabilities)])
+        return np.concatenate([self.ranks.of(figures_nm, labels_n), shares_nk], axis=1)
+
+    def codes(self, scores_nk: Floats, labels_n: npt.NDArray[np.integer]) -> Floats:
+        """Return the codes of each row: (n, c) float64."""
+        if self.output.kind == "tensor":
+            return np.empty((len(labels_n), 0))
+        if self.output.kind == "regression":
+            return (~np.isfinite(scores_nk[:, :1])).astype(np.float64)
+        broken_n = ~is_distribution(scores_nk) if scores_nk.shape[1] else np.zeros(len(labels_n), dtype=np.bool_)
+        return np.column_stack([labels_n, broken_n]).astype(np.float64)
+
+
+def _confidence(scores_nk: Floats) -> Floats:
+    """Return top-1, margin and entropy of each row: (n, 3), NaN where the answer is broken."""
+    sound_n = is_distribution(scores_nk)
+    found = confidences(np.where(sound_n[:, None], scores_nk, 1.0 / scores_nk.shape[1]))
+    figures_nm = np.column_stack([found.top1_n, found.margin_n, found.entropy_n])
+    return np.where(sound_n[:, None], figures_nm, np.nan)

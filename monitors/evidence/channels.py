@@ -1,0 +1,226 @@
+"""Channels: everything of a row that is watched, each counted into cells that were fitted on a reference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from monitors.evidence.answers import AnswerChannels
+from monitors.evidence.grid import Axis, Grid, category_axis, number_axis, rank_axis
+from monitors.evidence.joint import Components, fit_components, fitting_rows
+from monitors.evidence.ranks import RANK_STEPS
+from monitors.records import FeatureSchema, OutputSchema
+
+__all__ = ["TENSOR", "Cause", "Channel", "Channels", "Rows"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Cause = Literal["inputs", "answers", "confidence", "broken"]
+
+TENSOR = OutputSchema("tensor")
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One channel: its name, the cause it speaks for, and whether it is a joint one."""
+
+    name: str
+    cause: Cause
+    is_joint: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """A block of rows and, where there are any, their answers.
+
+    Parameters
+    ----------
+    values_nd : (n, d) float64
+        Raw features; NaN is missing, a category is its code, -1 where the contract does not list it.
+    scores_nk : (n, k) float64
+        Probabilities, a regression's value, or no column.
+    labels_n : (n,) integers
+        Answered class; left out, it is the largest probability.
+    """
+
+    values_nd: Floats
+    scores_nk: Floats | None = None
+    labels_n: npt.NDArray[np.integer] | None = None
+
+    def __len__(self) -> int:
+        return len(self.values_nd)
+
+    def part(self, start: int, stop: int) -> Rows:
+        """Return some of the rows."""
+        scores_nk = None if self.scores_nk is None else self.scores_nk[start:stop]
+        labels_n = None if self.labels_n is None else self.labels_n[start:stop]
+        return Rows(self.values_nd[start:stop], scores_nk, labels_n)
+
+    def answers(self) -> tuple[Floats, npt.NDArray[np.integer]]:
+        """Return scores and labels, with what was left out filled in."""
+        scores_nk = np.empty((len(self), 0)) if self.scores_nk is None else self.scores_nk
+        if self.labels_n is not None:
+            return scores_nk, self.labels_n
+        if not scores_nk.shape[1]:
+            return scores_nk, np.full(len(self), -1)
+        return scores_nk, np.nan_to_num(scores_nk, nan=-1.0).argmax(axis=1)
+
+
+class Channels:
+    """All channels of a model.
+
+    Parameters
+    ----------
+    features
+        The contract's features.
+    answers
+        Channels of the answers.
+    components
+        Joint channels of the numeric features.
+    axes
+        Cells of each channel, in the order of ``names``.
+
+    Notes
+    -----
+    Counts add up: those of any split of the rows, over batches, workers or hosts, are equal bit by bit to those of all
+    rows at once.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> schema = (FeatureSchema("age", "number", "float64"), FeatureSchema("pay", "number", "float64"))
+    >>> channels = Channels.fit(Rows(rng.normal(size=(1000, 2))), schema)
+    >>> [channel.name for channel in channels.listed]
+    ['age', 'pay', 'component 1', 'component 2', 'distance']
+    >>> rows = rng.normal(size=(64, 2))
+    >>> parts = channels.counts(Rows(rows[:7])) + channels.counts(Rows(rows[7:]))
+    >>> bool((channels.counts(Rows(rows)) == parts).all())
+    True
+    """
+
+    def __init__(
+        self,
+        features: Sequence[FeatureSchema],
+        answers: AnswerChannels,
+        components: Components | None,
+        axes: Sequence[Axis],
+    ) -> None:
+        self.features = tuple(features)
+        self.answers = answers
+        self.components = components
+        self.grid = Grid(axes)
+        kinds = np.array([feature.kind == "number" for feature in features], dtype=np.bool_)
+        self._numbers, self._categories = np.flatnonzero(kinds).tolist(), np.flatnonzero(~kinds).tolist()
+        self._singles = np.flatnonzero([feature.dtype == "float32" for feature in features])
+        self.listed = self._list()
+
+    @classmethod
+    def fit(cls, rows: Rows, features: Sequence[FeatureSchema], output: OutputSchema = TENSOR) -> Channels:
+        """Fit cells and components on reference rows.
+
+        Parameters
+        ----------
+        rows
+            Reference; answers are optional.
+        features
+            Features in the order of the columns.
+        output
+            What the version answers; without scores its channels are left out.
+
+        Raises
+        ------
+        ValueError
+            Without rows, or with columns that do not fit the schema.
+        """
+        if not len(rows):
+            raise ValueError("a reference needs rows")
+        scores_rk, labels_r = rows.answers()
+        answered = scores_rk.shape[1] or rows.labels_n is not None
+        answers = AnswerChannels.fit(output if answered else TENSOR, scores_rk, labels_r)
+        numbers = [d for d, feature in enumerate(features) if feature.kind == "number"]
+        fits_r = fitting_rows(len(rows))
+        components = fit_components(rows.values_nd[fits_r][:, numbers]) if len(numbers) > 1 else None
+        unfitted = cls(features, answers, components, [])
+        values_rc = unfitted.values(rows)
+        joint_c = np.array([channel.is_joint for channel in unfitted.listed], dtype=np.bool_)
+        values_rc[np.ix_(fits_r, joint_c)] = np.nan
+        sizes = [len(features[d].categories) for d in unfitted._categories]
+        sizes += [len(output.classes) if name == "class" else 2 for name in answers.category_names]
+        first_category = values_rc.shape[1] - len(sizes)
+        is_rank = [channel.cause == "confidence" for channel in unfitted.listed]
+        axes = [rank_axis(RANK_STEPS) if is_rank[c] else number_axis(values_rc[:, c]) for c in range(first_category)]
+        axes += [category_axis(values_rc[:, first_category + i], size) for i, size in enumerate(sizes)]
+        return cls(features, answers, components, axes)
+
+    def values(self, rows: Rows) -> Floats:
+        """Return the number or code of each row in each channel: (n, c) float64.
+
+        Raises
+        ------
+        ValueError
+            When the rows have other columns than the reference had.
+        """
+        values_nd = self._as_sent(rows.values_nd)
+        scores_nk, labels_n = rows.answers()
+        self._require_fit(values_nd, scores_nk)
+        numbers_nd = values_nd[:, self._numbers]
+        parts = [numbers_nd]
+        if self.components is not None:
+            parts.append(self.components.values(numbers_nd))
+        parts += [self.answers.numbers(scores_nk, labels_n), values_nd[:, self._categories]]
+        parts.append(self.answers.codes(scores_nk, labels_n))
+        return np.concatenate(parts, axis=1)
+
+    def counts(self, rows: Rows) -> Ints:
+        """Return how many rows fall into each cell of each channel: (c, width) int64."""
+        return self.grid.counts(self.values(rows))
+
+    def block_counts(self, rows: Rows, block: int) -> Ints:
+        """Return the counts of consecutive blocks of rows: (blocks, c, width) int64; a short end is left out."""
+        blocks, size = len(rows) // block, self.grid.channels * self.grid.width
+        positions_nc = self.grid.positions(self.values(rows))[: blocks * block]
+        positions_nc += np.repeat(np.arange(blocks) * size, block)[:, None]
+        flat = np.bincount(positions_nc.ravel(), minlength=blocks * size)
+        return flat.reshape(blocks, self.grid.channels, self.grid.width)
+
+    def cells(self, rows: Rows) -> Ints:
+        """Return the cell of each row in each channel: (n, c) int64."""
+        return self.grid.positions(self.values(rows)) - np.arange(self.grid.channels) * self.grid.width
+
+    def _require_fit(self, values_nd: Floats, scores_nk: Floats) -> None:
+        if values_nd.shape[1] != len(self.features):
+            raise ValueError(f"{values_nd.shape[1]} feature columns, the reference had {len(self.features)}")
+        if self.answers.columns not in (None, scores_nk.shape[1]):
+            raise ValueError(f"{scores_nk.shape[1]} score columns, the reference had {self.answers.columns}")
+
+    def _as_sent(self, values_nd: Floats) -> Floats:
+        """Return the values as their dtype holds them: 0.1 sent as a double and kept as a float32 is one value."""
+        if not len(self._singles):
+            return values_nd
+        with np.errstate(over="ignore"):
+            if len(self._singles) == len(self.features):
+                return values_nd.astype(np.float32).astype(np.float64)
+            sent_nd = values_nd.copy()
+            sent_nd[:, self._singles] = values_nd[:, self._singles].astype(np.float32)
+        return sent_nd
+
+    def _list(self) -> tuple[Channel, ...]:
+        listed = [Channel(self.features[d].name, "inputs") for d in self._numbers]
+        if self.components is not None:
+            listed += [Channel(name, "inputs", is_joint=True) for name in self.components.names]
+        listed += [Channel(name, _CAUSES.get(name, "answers")) for name in self.answers.number_names]
+        listed += [Channel(self.features[d].name, "inputs") for d in self._categories]
+        listed += [Channel(name, _CAUSES.get(name, "answers")) for name in self.answers.category_names]
+        return tuple(listed)
+
+
+_CAUSES: dict[str, Cause] = {
+    "top-1": "confidence",
+    "margin": "confidence",
+    "entropy": "confidence",
+    "broken": "broken",
+}

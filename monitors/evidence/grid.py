@@ -1,0 +1,167 @@
+"""Grids: the cells of many channels at once, found for small batches in a few array operations.
+
+The cells of a channel are ``below, inner 1 .. inner B, above, missing, unseen``. Numbers fall between edges: quantiles
+of the reference, with a cell of its own for each value that is common, or one cell for each value where there are few.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["FRAME_CELLS", "LEVELS", "Axis", "Grid", "category_axis", "number_axis", "rank_axis"]
+
+FRAME_CELLS = 4
+FEW_VALUES = 12
+LARGEST_CATEGORY_COUNT = 24
+COMMON_SHARE = 0.05
+LEVELS = (0.005, 0.02, 0.05, 0.1, 0.16, 0.23, 0.3, 0.4, 0.5, 0.6, 0.7, 0.77, 0.84, 0.9, 0.95, 0.98, 0.995)
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Axis:
+    """Cells of one channel.
+
+    Parameters
+    ----------
+    edges : (e,) float64
+        Rising. A number's step is how many edges it has reached; a category's step is its code plus one.
+    cells : (e + 1,) int64
+        Cell of each step.
+    inner
+        Number of cells without the frame of four.
+    is_ordered
+        Whether neighbouring inner cells are neighbours in value.
+    is_category
+        Whether values are codes.
+    """
+
+    edges: Floats
+    cells: Ints
+    inner: int
+    is_ordered: bool
+    is_category: bool = False
+
+    @property
+    def size(self) -> int:
+        """Number of cells with the frame."""
+        return self.inner + FRAME_CELLS
+
+
+def number_axis(values_r: Floats) -> Axis:
+    """Return the cells of a number from the values of its reference; those that are not finite are ignored.
+
+    Examples
+    --------
+    >>> axis = number_axis(np.array([0.0, 1.0, 1.0, 2.0]))
+    >>> axis.inner, axis.edges[:2].tolist()
+    (3, [0.0, 5e-324])
+    """
+    finite_r = values_r[np.isfinite(values_r)]
+    distinct_v, counts_v = np.unique(finite_r, return_counts=True)
+    if len(distinct_v) <= FEW_VALUES:
+        return _value_axis(distinct_v)
+    common_v = distinct_v[counts_v >= COMMON_SHARE * len(finite_r)]
+    inner_e = np.quantile(finite_r, LEVELS, method="inverted_cdf")
+    ends_e = np.array([distinct_v[0], _after(distinct_v[-1])])
+    edges_e = np.unique(np.concatenate([ends_e, inner_e, common_v, _after(common_v)]))
+    return Axis(edges_e, np.arange(len(edges_e) + 1), len(edges_e) - 1, is_ordered=True)
+
+
+def rank_axis(steps: int) -> Axis:
+    """Return the cells of a rank: how many of so many edges a value has reached; none is below, all is above."""
+    return Axis(np.arange(1.0, steps + 1.0), np.arange(steps + 1), steps - 1, is_ordered=True)
+
+
+def category_axis(codes_r: Floats, categories: int) -> Axis:
+    """Return the cells of a category: one for each of the most frequent codes, one for all others that are known."""
+    codes_r = codes_r[(codes_r >= 0) & (codes_r < categories)].astype(np.int64)
+    counts_k = np.bincount(codes_r, minlength=categories)
+    inner = min(categories, LARGEST_CATEGORY_COUNT)
+    cells_k = np.full(categories, inner, dtype=np.int64)
+    frequent = np.argsort(-counts_k, kind="stable")[: inner if inner == categories else inner - 1]
+    cells_k[np.sort(frequent)] = np.arange(1, len(frequent) + 1)
+    unseen = inner + 3
+    steps = np.concatenate([[unseen], cells_k, [unseen]])
+    return Axis(np.arange(categories + 1.0), steps, inner, is_ordered=False, is_category=True)
+
+
+def _value_axis(distinct_v: Floats) -> Axis:
+    """Give each value a cell; what lies between two values is unseen."""
+    inner = len(distinct_v)
+    edges_e = np.stack([distinct_v, _after(distinct_v)], axis=1).ravel()
+    cells = np.full(2 * inner + 1, inner + 3, dtype=np.int64)
+    cells[1::2] = np.arange(1, inner + 1)
+    if inner:
+        cells[0], cells[-1] = 0, inner + 1
+    return Axis(edges_e, cells, inner, is_ordered=True)
+
+
+def _after(values: Floats) -> Floats:
+    return np.nextafter(values, np.inf)
+
+
+class Grid:
+    """Cells of all channels, numbers first, then categories.
+
+    Parameters
+    ----------
+    axes
+        Cells of each channel; categories must come last.
+
+    Notes
+    -----
+    A search per channel costs a call per channel and batch; at 32 rows that is most of the time. Instead every value is
+    compared with every edge of its channel at once: 32 rows, 40 channels and 20 edges are 26,000 comparisons, about
+    15 microseconds. Cost: O(n C E). A value's cell depends on that value alone, so counts do not depend on the batch.
+    """
+
+    def __init__(self, axes: Sequence[Axis]) -> None:
+        self.axes = tuple(axes)
+        self.channels = len(axes)
+        self.width = max((axis.size for axis in axes), default=FRAME_CELLS)
+        self.sizes_c = np.array([axis.size for axis in axes], dtype=np.int64)
+        self._numbers = sum(not axis.is_category for axis in axes)
+        numbers, categories = self.axes[: self._numbers], self.axes[self._numbers :]
+        steps = max((len(axis.edges) for axis in numbers), default=0)
+        self._edges_ec = np.full((steps, 1, len(numbers)), np.nan)
+        for c, axis in enumerate(numbers):
+            self._edges_ec[: len(axis.edges), 0, c] = axis.edges
+        self._largest_code_c = np.array([len(axis.edges) - 1.0 for axis in categories])
+        self._cells, self._offsets_c = self._flatten()
+        self._missing_c = np.arange(self.channels) * self.width + self.sizes_c - 2
+
+    def positions(self, values_nc: Floats) -> Ints:
+        """Return the position of each value's cell in the flattened (channels, width) counts.
+
+        Parameters
+        ----------
+        values_nc : (n, c) float64
+            NaN is missing.
+        """
+        steps_nc = np.empty(values_nc.shape, dtype=np.int64)
+        numbers_nc, codes_nc = values_nc[:, : self._numbers], values_nc[:, self._numbers :]
+        reached = numbers_nc >= self._edges_ec
+        steps_nc[:, : self._numbers] = np.add.reduce(reached.view(np.int8), axis=0, dtype=np.int8)
+        if codes_nc.shape[1]:
+            known_nc = np.clip(np.nan_to_num(codes_nc, nan=-1.0), -1.0, self._largest_code_c)
+            steps_nc[:, self._numbers :] = np.floor(known_nc) + 1.0
+        positions_nc = self._cells[steps_nc + self._offsets_c]
+        return np.where(np.isnan(values_nc), self._missing_c, positions_nc)
+
+    def counts(self, values_nc: Floats) -> Ints:
+        """Return how many values fall into each cell: (c, width) int64; cells beyond a channel's own stay 0."""
+        flat = np.bincount(self.positions(values_nc).ravel(), minlength=self.channels * self.width)
+        return flat.reshape(self.channels, self.width)
+
+    def _flatten(self) -> tuple[Ints, Ints]:
+        """Return position by step of all channels behind each other, and where each channel's begin."""
+        parts = [axis.cells + c * self.width for c, axis in enumerate(self.axes)]
+        offsets = np.cumsum([0, *(len(part) for part in parts)])[:-1]
+        return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64), offsets.astype(np.int64)

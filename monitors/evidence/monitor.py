@@ -1,0 +1,265 @@
+"""The evidence monitor: rows or counts in, events out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from monitors.evidence.budget import DAYS_A_WEEK, Budget
+from monitors.evidence.channels import TENSOR, Cause, Channel, Rows
+from monitors.evidence.detector import EDetector
+from monitors.evidence.drivers import named_drivers
+from monitors.evidence.model import EvidenceModel
+from monitors.evidence.table import Allowance
+from monitors.records import FeatureSchema, OutputSchema
+
+__all__ = ["Config", "Event", "EvidenceMonitor", "NamedDriver"]
+
+REPLAYED_SUMMARIES = 256
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Budget, what counts as unchanged, and whether dependence is learned from the order of the reference's rows."""
+
+    budget: Budget = field(default_factory=Budget)
+    allowance: Allowance = field(default_factory=Allowance)
+    learns_dependence: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class NamedDriver:
+    """A channel that moved, with its e-value in nats."""
+
+    channel: Channel
+    evidence_nats: float
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What a summary said.
+
+    Parameters
+    ----------
+    level
+        ``page``: within the budget of false pages. ``warning``: seven times as often.
+    cause
+        What the evidence is about.
+    evidence_nats, threshold_nats
+        Logarithms of the e-detector and of the level it crossed.
+    drivers
+        Channels named at a false discovery rate of 10 %, largest evidence first; empty where no single one suffices.
+    rows
+        Rows since the monitor began or last restarted.
+    rows_seen
+        Rows since the monitor began.
+    """
+
+    level: Literal["warning", "page"]
+    cause: Cause
+    evidence_nats: float
+    threshold_nats: float
+    drivers: tuple[NamedDriver, ...]
+    rows: int
+    rows_seen: int
+
+
+class EvidenceMonitor:
+    """Watches one stream of answers of one version.
+
+    Parameters
+    ----------
+    model
+        The fitted part.
+    config
+        Budget; the rest acts at the fit.
+
+    Notes
+    -----
+    A summary ends when its caller says so (``is_due``), or in ``update`` after ``summary_rows`` rows. What is decided
+    depends on the counts of whole summaries, never on how their rows were split over batches, workers or hosts. Memory:
+    a table of channels x cells x alternatives (about 0.5 MB at 30 features) and two numbers a component, whatever the
+    traffic.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> schema = [FeatureSchema(name, "number", "float64") for name in ("age", "pay")]
+    >>> config = Config(Budget(rows_between_false_pages=1e6))
+    >>> monitor = EvidenceMonitor.fit(Rows(rng.normal(size=(20_000, 2))), schema, config=config)
+    >>> monitor.update(Rows(rng.normal(size=(10, 2))))
+    []
+    >>> moved = [event for _ in range(20) for event in monitor.update(Rows(rng.normal(1.0, 1.0, size=(10, 2))))]
+    >>> moved[0].level, moved[0].cause, moved[0].rows <= 100
+    ('warning', 'inputs', True)
+    """
+
+    def __init__(self, model: EvidenceModel, config: Config | None = None) -> None:
+        self.model = model
+        self.config = config or Config()
+        self.thresholds = self.config.budget.thresholds(model.causes)
+        self._detector = EDetector(model.table.weights_ck)
+        weights_c = model.channel_weights()
+        self._members = {
+            cause: np.where([channel.cause == cause for channel in model.channels.listed], weights_c, 0.0)
+            for cause in model.causes
+        }
+        self._warned: set[Cause] = set()
+        self._rows = self._rows_seen = self._pending_rows = 0
+        self._pending_cb: Ints = np.zeros_like(model.counts_cb)
+
+    @classmethod
+    def fit(
+        cls,
+        rows: Rows,
+        features: Sequence[FeatureSchema],
+        output: OutputSchema = TENSOR,
+        *,
+        config: Config | None = None,
+    ) -> EvidenceMonitor:
+        """Fit a monitor on reference rows, in the order in which they came.
+
+        Parameters
+        ----------
+        rows
+            Reference; tens of thousands of rows let small changes be seen.
+        features
+            Features in the order of the columns.
+        output
+            What the version answers.
+        config
+            Budget, what counts as unchanged, dependence.
+        """
+        config = config or Config()
+        model = EvidenceModel.fit(
+            rows, features, output, allowance=config.allowance, learns_dependence=config.learns_dependence
+        )
+        return cls(model, config)
+
+    @property
+    def pending_rows(self) -> int:
+        """Rows of the summary that has not ended."""
+        return self._pending_rows
+
+    def is_due(self, elapsed_s: float) -> bool:
+        """Whether the summary that began so long ago may end: after a second, and with ten rows (both configured)."""
+        budget = self.config.budget
+        return elapsed_s >= budget.summary_s and self._pending_rows >= budget.summary_rows
+
+    def update(self, rows: Rows) -> list[Event]:
+        """Count rows; end the summary once it holds enough of them, and return what it said."""
+        self.add_counts(self.model.channels.counts(rows), len(rows))
+        return self.end_summary() if self._pending_rows >= self.config.budget.summary_rows else []
+
+    def replay(self, rows: Rows) -> list[Event]:
+        """Return what a whole table says, cut into summaries of ``summary_rows``; a short end is left out."""
+        events = []
+        size = self.config.budget.summary_rows
+        for start in range(0, len(rows), size * REPLAYED_SUMMARIES):
+            part = rows.part(start, start + size * REPLAYED_SUMMARIES)
+            for counts_cb in self.model.channels.block_counts(part, size):
+                self.add_counts(counts_cb, size)
+                events += self.end_summary()
+        return events
+
+    def add_counts(self, counts_cb: Ints, rows: int) -> None:
+        """Add counts of ``rows`` rows, of this or another worker, to the summary.
+
+        Raises
+        ------
+        ValueError
+            When they are of other channels.
+        """
+        if counts_cb.shape != self._pending_cb.shape:
+            raise ValueError(f"counts of shape {counts_cb.shape}, expected {self._pending_cb.shape}")
+        self._pending_cb += counts_cb
+        self._pending_rows += rows
+
+    def end_summary(self) -> list[Event]:
+        """End the summary; return what it said. All components restart at a page. Without rows, nothing happens."""
+        if not self._pending_rows:
+            return []
+        self._detector.update(self.model.table.log_ratios(self._pending_cb))
+        self._rows += self._pending_rows
+        self._rows_seen += self._pending_rows
+        self._begin_summary()
+        levels = self.evidence()
+        events = [self._event(cause, level) for cause, level in levels.items() if self._speaks(cause, level)]
+        self._warned |= {event.cause for event in events}
+        if any(event.level == "page" for event in events):
+            self.restart()
+        return events
+
+    def evidence(self) -> dict[Cause, float]:
+        """Return the e-detector of each cause."""
+        sums_c = self._detector.sums_c()
+        return {cause: float(weights_c @ sums_c) for cause, weights_c in self._members.items()}
+
+    def restart(self) -> None:
+        """Forget all evidence: at a page, after a change of version, when a baseline is accepted."""
+        self._detector.reset()
+        self._warned.clear()
+        self._rows = 0
+
+    def state(self) -> dict[str, Any]:
+        """Return all that changes, as arrays, numbers and strings: a restored monitor gives the same events."""
+        return {
+            **self._detector.state(),
+            "model": self.model.digest,
+            "pending": self._pending_cb.copy(),
+            "pending_rows": self._pending_rows,
+            "rows": self._rows,
+            "rows_seen": self._rows_seen,
+            "warned": sorted(self._warned),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from a saved state.
+
+        Raises
+        ------
+        ValueError
+            When it belongs to another model.
+        """
+        if state["model"] != self.model.digest:
+            raise ValueError(f"state of model {state['model']}, expected {self.model.digest}")
+        self._detector.restore(state)
+        self._pending_cb = np.array(state["pending"], dtype=np.int64)
+        self._pending_rows = int(state["pending_rows"])
+        self._rows, self._rows_seen = int(state["rows"]), int(state["rows_seen"])
+        self._warned = set(state["warned"])
+
+    def _begin_summary(self) -> None:
+        self._pending_cb = np.zeros_like(self.model.counts_cb)
+        self._pending_rows = 0
+
+    def _speaks(self, cause: Cause, level: float) -> bool:
+        """Whether a cause pages, or warns for the first time since the restart."""
+        threshold = self.thresholds[cause]
+        return level >= threshold or (level >= threshold / DAYS_A_WEEK and cause not in self._warned)
+
+    def _event(self, cause: Cause, level: float) -> Event:
+        threshold = self.thresholds[cause]
+        pages = level >= threshold
+        crossed = threshold if pages else threshold / DAYS_A_WEEK
+        return Event(
+            level="page" if pages else "warning",
+            cause=cause,
+            evidence_nats=math.log(level),
+            threshold_nats=math.log(crossed),
+            drivers=self._drivers(),
+            rows=self._rows,
+            rows_seen=self._rows_seen,
+        )
+
+    def _drivers(self) -> tuple[NamedDriver, ...]:
+        e_values_c = self._detector.e_values_c()
+        listed = self.model.channels.listed
+        return tuple(NamedDriver(listed[c], math.log(e_values_c[c])) for c in named_drivers(e_values_c).tolist())

@@ -1,0 +1,64 @@
+"""Confidence given the answered class: where a figure lies among the reference's answers of the same class.
+
+Classes differ in how sure a model is of them. Ranked within its class, confidence stays what it was when only the mix
+of classes changes, so that a benign change of traffic is no evidence about confidence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from monitors.evidence.grid import LEVELS
+
+__all__ = ["RANK_STEPS", "ClassRanks"]
+
+LEAST_ROWS = 200
+RANK_STEPS = len(LEVELS) + 2
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClassRanks:
+    """Ranks of several figures of a row within its class.
+
+    Parameters
+    ----------
+    edges_kem : (k, e, m) float64
+        Rising edges of each class and figure: the reference's least value, quantiles, just above the largest.
+
+    Examples
+    --------
+    >>> figures, labels = np.random.default_rng(0).random((4000, 1)), np.arange(4000) % 2
+    >>> ranks = ClassRanks.fit(figures + labels[:, None], labels, 2)
+    >>> ranks.of(np.array([[0.5], [1.5], [0.5]]), np.array([0, 1, 1])).ravel().tolist()
+    [10.0, 10.0, 0.0]
+    """
+
+    edges_kem: Floats
+
+    @classmethod
+    def fit(cls, figures_rm: Floats, labels_r: npt.NDArray[np.integer], classes: int) -> ClassRanks:
+        """Fit on reference rows; a class with fewer than 200 of them is ranked among all rows."""
+        finite_r = np.isfinite(figures_rm).all(axis=1)
+        whole_em = _edges(figures_rm[finite_r])
+        of_class = [figures_rm[finite_r & (labels_r == k)] for k in range(classes)]
+        return cls(np.stack([_edges(rows_rm) if len(rows_rm) >= LEAST_ROWS else whole_em for rows_rm in of_class]))
+
+    def of(self, figures_nm: Floats, labels_n: npt.NDArray[np.integer]) -> Floats:
+        """Return how many edges of its class each figure has reached: (n, m) float64, NaN where there is no class."""
+        known_n = (labels_n >= 0) & (labels_n < len(self.edges_kem))
+        edges_nem = self.edges_kem[np.where(known_n, labels_n, 0)]
+        reached_nm = (figures_nm[:, None, :] >= edges_nem).sum(axis=1).astype(np.float64)
+        return np.where(known_n[:, None] & ~np.isnan(figures_nm), reached_nm, np.nan)
+
+
+def _edges(figures_rm: Floats) -> Floats:
+    if not len(figures_rm):
+        return np.zeros((RANK_STEPS, figures_rm.shape[1]))
+    inner_em = np.quantile(figures_rm, LEVELS, axis=0, method="inverted_cdf")
+    above_m = np.nextafter(figures_rm.max(axis=0), np.inf)
+    return np.concatenate([figures_rm.min(axis=0)[None], inner_em, above_m[None]])

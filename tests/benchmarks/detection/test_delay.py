@@ -1,0 +1,37 @@
+import numpy as np
+import pytest
+
+from benchmarks.detection.contestants import WEIR, weir_paths
+from benchmarks.detection.delay import REFERENCE_ROWS, calibrated
+from benchmarks.detection.streams import Stream, synthetic_streams
+
+WITHIN_ROWS = {
+    "mean": 150,
+    "spread": 150,
+    "tail": 300,
+    "mixture": 500,
+    "category swap": 250,
+    "unseen category": 250,
+    "2 % missing": 450,
+    "10 % missing": 160,
+    "frozen": 10,
+    "unit change": 30,
+    "correlation flip": 40,
+    "gradual": 700,
+}
+
+
+@pytest.mark.parametrize("stream", [s for s in synthetic_streams() if s.name in WITHIN_ROWS], ids=lambda s: s.name)
+def test_a_change_is_found_in_time_at_the_promise_of_10_000_rows(stream: Stream) -> None:
+    rng = np.random.default_rng(8)
+    paths = weir_paths(stream, stream.before(rng, REFERENCE_ROWS))
+    rows = stream.after(rng, 1000, np.arange(1000.0))
+    delay = 10 * (int((paths(rows, 1)[0] >= 1000.0).argmax()) + 1)
+    assert 10 <= delay <= WITHIN_ROWS[stream.name], WEIR
+
+
+def test_a_threshold_is_calibrated_to_the_run_length_asked_for() -> None:
+    paths = np.random.default_rng(0).exponential(size=(50, 1200))
+    threshold, run_length = calibrated(paths)
+    assert threshold == pytest.approx(np.log(1000.0), abs=0.4)
+    assert run_length >= 10_000

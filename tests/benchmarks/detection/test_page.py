@@ -1,0 +1,46 @@
+from benchmarks.detection.page import budget_section, collapse_section, delay_picture, delay_section
+
+
+def delay(name: str, rows: float) -> dict[str, object]:
+    return {"contestant": name, "mean_delay": rows, "missed": 0, "runs": 8}
+
+
+DELAYS = {
+    "mean": {
+        name: delay(name, rows)
+        for name, rows in {
+            "Weir": 50.0,
+            "Weir, promise of 10,000 rows": 90.0,
+            "A": 100.0,
+            "B": 80.0,
+            "C": 300.0,
+        }.items()
+    }
+}
+
+
+def test_the_delay_section_compares_with_the_best_peer() -> None:
+    said = delay_section(DELAYS)
+    assert "geometric mean **0.62**" in said
+    assert "| mean | 50 | 0 of 8 | B 80 | 0.62 | A 100 | C 300 | 90 |" in said
+
+
+def test_a_collapse_is_a_row() -> None:
+    mode = {
+        "mode": "C",
+        "median_rows": 10.0,
+        "worst_rows": 20,
+        "first_causes": ["answers"],
+        "pages_about_confidence": 7,
+    }
+    assert collapse_section([mode]).endswith("| C | 10 | 20 | answers | 7 |")
+
+
+def test_the_picture_has_a_dot_for_each_contestant() -> None:
+    assert delay_picture(DELAYS).count("<circle") == 4
+
+
+def test_the_budget_section_counts_the_families_that_kept_the_promise() -> None:
+    found = {"per_100k": 0.5, "upper": 1.6}
+    cells = {"calm": {"Weir": found, "A": found}, "wild": {"Weir": {"per_100k": 9.0, "upper": 12.0}, "A": found}}
+    assert "in 1 of 2 families" in budget_section(cells)

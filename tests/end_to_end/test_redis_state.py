@@ -1,0 +1,165 @@
+"""Gateways on a real Redis: sharing, and what clients and operators see while it is away, frozen, empty or older."""
+
+import os
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.end_to_end.load import Load
+from tests.end_to_end.metrics_page import MetricsPage
+from tests.end_to_end.running import RunningGateway
+from tests.models import multi_output, write_bundle
+from tests.redis_server import RedisServer, needs_redis
+
+pytestmark = needs_redis
+ROWS = {"instances": [[1, 2, 3]]}
+SECRET = "a-hushed-password"
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    for version in "12":
+        write_bundle(tmp_path / "models" / "m" / version, multi_output())
+    return tmp_path / "models"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RedisServer]:
+    (tmp_path / "redis").mkdir()
+    with RedisServer(tmp_path / "redis", password=SECRET) as server:
+        yield server
+
+
+def gateway_on(server: RedisServer, models: Path, name: str = "one", **environ: str) -> RunningGateway:
+    folder = models.parent / name
+    folder.mkdir(exist_ok=True)
+    settings = {"WEIR_REDIS__FOLDER": str(folder), "WEIR_REDIS_PASSWORD": SECRET, **environ}
+    flags = ("--state", server.address, "--stable", "m=1", "--tick-s", "0.5")
+    return RunningGateway(models, folder / "gateway", *flags, workers=1, environ=settings)
+
+
+def version_at(gateway: RunningGateway) -> str:
+    return httpx.post(f"{gateway.url}/predict/m", json=ROWS, timeout=10.0).headers["x-model-version"]
+
+
+def degraded(gateway: RunningGateway) -> str:
+    answer = httpx.get(f"{gateway.url}/readyz", timeout=10.0)
+    assert answer.status_code == 200
+    return " ".join(answer.json()["degraded"])
+
+
+def audited(gateway: RunningGateway) -> list[str]:
+    with gateway.client() as client:
+        return [record["action"] for record in client.get("/admin/v1/audit").json()["records"]]
+
+
+def test_a_change_through_one_gateway_is_in_force_on_the_other_within_a_second(
+    server: RedisServer, models: Path
+) -> None:
+    with gateway_on(server, models, "one") as one, gateway_on(server, models, "two") as two:
+        one.wait_until(lambda: one.ready_workers("m", "2") == 2, "version 2 on the workers of both")
+        delays = []
+        for version, source, other in (("2", one, two), ("1", two, one), ("2", one, two)):
+            assert source.put_route("m", stable=version).status_code == 200
+            began = time.monotonic()
+            other.wait_until(lambda v=version, seen=other: version_at(seen) == v, f"stable {version}", 5.0)
+            delays.append(time.monotonic() - began)
+    assert max(delays) < 1.0, delays
+
+
+@pytest.mark.parametrize("is_frozen", [False, True], ids=["stopped", "frozen"])
+def test_serving_goes_on_without_the_store_and_changes_after_it(
+    server: RedisServer, models: Path, is_frozen: bool
+) -> None:
+    with gateway_on(server, models) as gateway, Load(gateway.port, "/predict/m", ROWS, n=2, pause_s=0.005) as load:
+        gateway.wait_for_workers("m", "2")
+        if is_frozen:
+            server.freeze()
+        else:
+            server.stop()
+        gateway.wait_until(lambda: "the state store is away" in degraded(gateway), "degraded", 10.0)
+        load.wait_for(200)
+        with gateway.client() as client:
+            refused = client.post("/admin/v1/models/m/versions/2/load", json={"reason": "a test"})
+        assert refused.status_code == 503
+        assert refused.json()["type"].endswith("store-unavailable")
+        gateway.wait_until(
+            lambda: MetricsPage.of(gateway.url).sum("weir_store_away_workers") == 1.0, "on the metrics page", 10.0
+        )
+        if is_frozen:
+            server.thaw()
+        else:
+            server.start()  # and it comes back empty: nothing was saved
+        gateway.wait_until(lambda: not degraded(gateway), "whole again", 10.0)
+        gateway.wait_for_workers("m", "2")
+        assert gateway.put_route("m", stable="2").status_code == 200
+        gateway.wait_until(lambda: version_at(gateway) == "2", "stable 2", 5.0)
+        assert ("state.restore" in audited(gateway)) is not is_frozen
+    assert load.failures == []
+
+
+@pytest.mark.parametrize("is_older", [False, True], ids=["emptied", "older"])
+def test_a_store_that_lost_what_was_written_is_restored_under_load(
+    server: RedisServer, models: Path, is_older: bool
+) -> None:
+    with gateway_on(server, models) as gateway:
+        gateway.wait_for_workers("m", "2")
+        backup = server.back_up()
+        assert gateway.put_route("m", stable="2").status_code == 200
+        gateway.wait_until(lambda: version_at(gateway) == "2", "stable 2", 5.0)
+        with Load(gateway.port, "/predict/m", ROWS, n=2, pause_s=0.005) as load:
+            load.wait_for(50)
+            if is_older:
+                server.restore(backup)
+            else:
+                server.tell("FLUSHALL")
+            gateway.wait_until(lambda: "state.restore" in audited(gateway), "restored", 10.0)
+            load.wait_for(100)
+        assert load.failures == []
+        assert {answer.version for answer in load.answers} == {"2"}
+        assert gateway.put_route("m", stable="1").status_code == 200
+
+
+def test_a_gateway_that_starts_while_the_store_is_away_serves_the_last_known_routes(
+    server: RedisServer, models: Path
+) -> None:
+    gateway = gateway_on(server, models)
+    with gateway:
+        gateway.wait_for_workers("m", "2")
+        assert gateway.put_route("m", stable="2", canary={"version": "1", "weight": 100.0}).status_code == 200
+        gateway.wait_until(lambda: version_at(gateway) == "1", "canary everywhere", 5.0)
+    server.stop()
+    kept = models.parent / "one" / "weir.last-known"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    with gateway:
+        assert version_at(gateway) == "2"
+        assert "away" in degraded(gateway)
+        server.start()
+        gateway.wait_until(lambda: not degraded(gateway), "whole again", 10.0)
+        gateway.wait_until(lambda: version_at(gateway) == "1", "canary everywhere", 5.0)
+    told = gateway.log.read_text()
+    assert "serving begins with the last known routes" in told
+    assert SECRET not in told
+
+
+@pytest.mark.parametrize("is_away", [False, True], ids=["wrong password", "away"])
+def test_a_first_start_that_cannot_reach_the_store_ends_with_the_reason(
+    server: RedisServer, models: Path, is_away: bool
+) -> None:
+    address = server.address.replace("//", "//:wrong-guess@")
+    if is_away:
+        server.stop()
+    command = [sys.executable, "-m", "gateway.cli", "serve", "--models", str(models), "--port", "0", "--state", address]
+    environ = {**os.environ, "WEIR_ADMIN_TOKEN": "t", "WEIR_REDIS__FOLDER": str(models.parent)}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
+    said = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert ("refused" if is_away else "does not take this user and password") in said
+    assert "Traceback" not in said
+    assert "wrong-guess" not in said

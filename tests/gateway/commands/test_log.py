@@ -1,0 +1,80 @@
+"""`weir log` on a folder that a writer has left."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from gateway.cli import main
+from tests.gateway.prediction_log.material import NOON, Ground, answers, masked
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    ground = Ground(tmp_path / "log")
+    ground.writer.take(masked("r-1", at=NOON))
+    ground.writer.take(answers("r-1", "r-2", at=NOON + 1.0))
+    ground.writer.close()
+    return ground.path
+
+
+def status_of(*arguments: str) -> int | str | None:
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    return end.value.code
+
+
+def test_show_tells_who_failed_and_who_answered(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_of("log", "show", "r-1", "--path", str(folder)) == 0
+    shown = capsys.readouterr().out
+    for word in ("request r-1", "m/2", "masked: error", "m/1", "fallback", "colour", "green", "route revision 7"):
+        assert word in shown
+
+
+def test_show_prints_the_records_as_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_of("log", "show", "r-1", "--json", "--path", str(folder)) == 0
+    records = json.loads(capsys.readouterr().out)["records"]
+    assert [(record["kind"], record["status"]) for record in records] == [("failure", "masked"), ("answer", "ok")]
+
+
+def test_a_request_that_is_not_there_is_a_problem(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_of("log", "show", "nobody", "--path", str(folder)) == 1
+    assert "no record of request 'nobody'" in capsys.readouterr().err
+
+
+def test_the_folder_is_that_of_the_settings(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert status_of("log", "show", "r-2") == 1
+    assert "no prediction log is configured" in capsys.readouterr().err
+    monkeypatch.setenv("WEIR_PREDICTION_LOG__PATH", str(folder))
+    assert status_of("log", "show", "r-2") == 0
+    monkeypatch.setenv("WEIR_PREDICTION_LOG__PATH", str(folder / "none"))
+    assert status_of("log", "show", "r-2") == 1
+
+
+def test_lines_are_exported_as_they_stand(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    assert status_of("log", "export", "--model", "m", "--path", str(folder), "--out", str(out)) == 0
+    records = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [record["request_id"] for record in records] == ["r-1", "r-1", "r-2"]
+    assert status_of("log", "export", "--path", str(folder), "--out", str(out)) == 1
+
+
+def test_a_time_chooses_what_is_exported(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    arguments = ("--from", "2026-01-31T12:00:00", "--to", "2026-01-31T13:00:01+01:00")
+    assert status_of("log", "export", *arguments, "--path", str(folder), "--out", str(out)) == 0
+    assert [json.loads(line)["kind"] for line in out.read_text().splitlines()] == ["failure"]
+    assert status_of("log", "export", "--from", "yesterday", "--path", str(folder)) == 2
+
+
+def test_a_table_names_features_and_scores(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    assert status_of("log", "export", "--format", "csv", "--path", str(folder), "--out", str(out)) == 0
+    failure, answer, _ = csv.DictReader(io.StringIO(out.read_text()))
+    assert (answer["feature:colour"], answer["feature:count"], answer["score:bad"]) == ("green", "3", "0.75")
+    assert (answer["flags"], answer["reason"]) == ("fallback", "")
+    assert (failure["kind"], failure["reason"], failure["feature:colour"]) == ("failure", "error", "")

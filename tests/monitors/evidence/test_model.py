@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+
+from monitors.evidence.budget import Budget
+from monitors.evidence.channels import Rows
+from monitors.evidence.model import EvidenceModel
+from monitors.evidence.monitor import Config, EvidenceMonitor
+from monitors.records import FeatureSchema
+from tests.monitors.evidence.material import FEATURES, model, rows
+
+
+def test_the_weights_of_each_cause_sum_to_one() -> None:
+    fitted = model(2000)
+    weights_c = fitted.channel_weights()
+    for cause in fitted.causes:
+        of_cause = [channel.cause == cause for channel in fitted.channels.listed]
+        assert weights_c[of_cause].sum() == pytest.approx(1.0)
+
+
+def test_joint_channels_hold_two_fifths_of_the_inputs() -> None:
+    fitted = model(2000)
+    joint = [channel.is_joint for channel in fitted.channels.listed]
+    assert fitted.channel_weights()[joint].sum() == pytest.approx(0.4)
+
+
+def test_a_short_reference_is_not_calibrated() -> None:
+    assert not model(2000).is_calibrated
+    assert model(5000).is_calibrated
+
+
+def test_many_features_and_few_reference_rows_page_no_more_than_promised() -> None:
+    rng = np.random.default_rng(3)
+    features = [FeatureSchema(f"x{i}", "number", "float64") for i in range(30)]
+    fitted = EvidenceModel.fit(Rows(rng.normal(size=(1000, 30))), features)
+    monitor = EvidenceMonitor(fitted, Config(Budget(rows_between_false_pages=10_000)))
+    assert [e for e in monitor.replay(Rows(rng.normal(size=(10_000, 30)))) if e.level == "page"] == []
+
+
+def test_dependence_is_learned_from_the_order_of_the_reference_unless_switched_off() -> None:
+    values = np.repeat(rows(np.random.default_rng(1), 500).values_nd, 20, axis=0)
+    learned = EvidenceModel.fit(Rows(values), FEATURES)
+    ignored = EvidenceModel.fit(Rows(values), FEATURES, learns_dependence=False)
+    assert learned.phi_c.min() > 10.0
+    assert ignored.phi_c.tolist() == [1.0] * len(ignored.phi_c)

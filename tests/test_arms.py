@@ -1,0 +1,58 @@
+"""Routes of models whose stable version is not in memory."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from gateway.arms import ArmKeeper
+from gateway.errors import ModelNotReady
+from gateway.metrics.shared import SharedCounters
+from gateway.resting import RestKeeper
+from gateway.routing.document import RouteDocument
+from gateway.settings import Settings
+from tests.serving import HandClock
+
+DOCUMENTS = {"m": RouteDocument("m", 1, "1", "salt")}
+
+
+class Wakes(RestKeeper):
+    """Remembers who was woken."""
+
+    def __init__(self) -> None:
+        super().__init__(HandClock(), budget_bytes=0, idle_ttl_s=1.0, uses=dict)
+        self.woken: list[str] = []
+
+    def wake(self, model: str) -> None:
+        self.woken.append(model)
+
+
+def test_a_request_for_a_model_that_rests_is_told_so_and_wakes_it_until_it_is_back(tmp_path: Path) -> None:
+    async def check() -> None:
+        counters = SharedCounters.create(tmp_path, "w", role="worker")
+        keeper, rest = ArmKeeper(asyncio.get_running_loop(), counters, Settings()), Wakes()
+        rest.resting = {("m", "1"): "not used for 1 s"}
+        route = keeper.build(DOCUMENTS, {}, rest).find("m")
+        with pytest.raises(ModelNotReady, match=r"version 1 rests on disk \(not used for 1 s\)"):
+            route.choose("key")
+        assert rest.woken == ["m"]
+        rest.resting = {}
+        with pytest.raises(ModelNotReady, match="version 1 comes back from disk"):
+            keeper.build(DOCUMENTS, {}, rest).find("m").choose("key")
+        assert keeper.uses() == {}
+        keeper.close()
+
+    asyncio.run(check())
+
+
+def test_a_stable_version_that_never_loaded_is_missed(tmp_path: Path) -> None:
+    async def check() -> None:
+        counters = SharedCounters.create(tmp_path, "w", role="worker")
+        keeper = ArmKeeper(asyncio.get_running_loop(), counters, Settings())
+        for rest in (None, Wakes()):
+            route = keeper.build(DOCUMENTS, {}, rest).find("m")
+            assert (route.stable, route.wake) == (None, None)
+            assert "its stable version 1 is not loaded" in route.why
+        keeper.close()
+
+    asyncio.run(check())
