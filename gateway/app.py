@@ -222,9 +222,9 @@ class Worker:
         )
 
     def _flush_tap(self) -> None:
-        self._tap.flush()
         if self._failures is not None:
             self._failures.flush()
+        self._tap.flush()
 
     async def start(self) -> None:
         """Load what the routes need, then keep in step with the store.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from time import perf_counter
 from typing import Literal, Protocol
 
@@ -90,11 +91,12 @@ class Pipeline:
     async def predict(self, call: Call) -> Call:
         """Await the answer of a call; raise its ``WeirError``. Cancelling the awaiting task cancels the call."""
         future: asyncio.Future[Call] = asyncio.get_running_loop().create_future()
-        self.submit(call, lambda outcome: _resolve(future, outcome))
+        self.submit(call, partial(_resolve, future))
         try:
             return await future
-        finally:
+        except asyncio.CancelledError:
             call.cancel()
+            raise
 
     def abandoned(self) -> None:
         """Count out a call that nobody waits for any more."""

@@ -44,11 +44,12 @@ Wanted = Callable[[list[str], RouteDocument | None, Residency], tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    """A load that failed; it is tried again when operators ask anew or the files have changed."""
+    """A load that failed; it is tried again when operators ask anew, the files have changed, or the store is back."""
 
     asked: int
     stamp: Stamp | None
     status: VersionStatus
+    was_store: bool = False
 
 
 class Roster:
@@ -143,7 +144,7 @@ class Roster:
         """
         try:
             changed = await self._refresh()
-            self.store_is_up = True
+            self._note_return()
         except StoreUnavailable as error:
             if self.store_is_up:
                 _log.warning("the state store is away, serving goes on: %s", error)
@@ -196,6 +197,12 @@ class Roster:
             if before.unreadable.get(key) != why:
                 _log.error("%s cannot be read, its model keeps what it has: %s", key, why)
         return True
+
+    def _note_return(self) -> None:
+        """Try again, once the store answers, what did not load for want of it."""
+        if not self.store_is_up:
+            self._failed = {name: failure for name, failure in self._failed.items() if not failure.was_store}
+        self.store_is_up = True
 
     async def _recall(self) -> bool:
         """Begin with what the store remembers while it is away, if anything, and without canary traffic."""
@@ -298,7 +305,7 @@ class Roster:
     def _note_failure(self, name: Name, error: BaseException) -> None:
         expected = isinstance(error, WeirError)
         status = VersionStatus("refused" if expected else "failed", why=str(error) or type(error).__name__)
-        self._failed[name] = _Failure(*self._attempt, status)
+        self._failed[name] = _Failure(*self._attempt, status, isinstance(error, StoreUnavailable))
         _log.error("%s version %s did not load: %s", *name, status.why, exc_info=None if expected else error)
 
     def _drop_unwanted(self) -> bool:

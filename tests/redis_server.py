@@ -10,14 +10,12 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-import pytest
 import redis
 
 from tests.end_to_end.running import free_port
 
-__all__ = ["RedisServer", "needs_redis"]
+__all__ = ["RedisServer"]
 
-needs_redis = pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
 _START_S = 20.0
 
 
@@ -47,7 +45,11 @@ class RedisServer:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def __enter__(self) -> RedisServer:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def __exit__(
@@ -60,6 +62,7 @@ class RedisServer:
         self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + _START_S
         while not self._answers():
+            assert self._process.poll() is None, "redis-server ended"
             assert time.monotonic() < deadline, "redis-server did not start"
             time.sleep(0.02)
 

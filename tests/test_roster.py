@@ -31,13 +31,13 @@ Name = tuple[str, str]
 
 
 class OneStore:
-    """Documents in a dictionary; may go away."""
+    """Documents in a dictionary; may go away, and may remember them then."""
 
     def __init__(self) -> None:
         self.documents: dict[str, Document] = {}
         self.facts: dict[str, bytes] = {}
         self.announced = 0
-        self.is_away = False
+        self.is_away = self.remembers = False
 
     def put(self, key: str, body: bytes) -> None:
         before = self.documents.get(key)
@@ -48,7 +48,8 @@ class OneStore:
         return self.documents.get(key)
 
     def read_prefix(self, prefix: str) -> list[Document]:
-        self._answer()
+        if not self.remembers:
+            self._answer()
         return [self.documents[key] for key in sorted(self.documents) if key.startswith(prefix)]
 
     def revision(self) -> int:
@@ -560,6 +561,42 @@ def test_nothing_is_settled_before_the_store_was_read(process: Process) -> None:
         process.store.is_away = False
         await process.roster.tick()
         assert process.roster.is_settled
+
+    run(process, check)
+
+
+def test_a_process_begins_with_what_the_store_remembers_while_it_is_away(process: Process) -> None:
+    process.on_disk("1", "2")
+    process.route("1", canary=CanaryRoute("2", 5_000))
+    process.store.is_away = process.store.remembers = True
+
+    async def check() -> None:
+        await process.settle()
+        assert process.published[-1] == ({"m": "1"}, [("m", "1"), ("m", "2")])
+        assert not process.roster.store_is_up
+        process.route("2")
+        await process.settle()
+        assert process.published[-1][0] == {"m": "1"}
+        process.store.is_away = False
+        await process.settle()
+        assert process.published[-1][0] == {"m": "2"}
+
+    run(process, check)
+
+
+def test_what_did_not_load_for_want_of_the_store_is_tried_again_when_it_is_back(process: Process) -> None:
+    process.on_disk("1", "2")
+    process.route("1")
+    process.store.is_away = process.store.remembers = True
+    process.broken = {("m", "1"): StoreUnavailable("gone"), ("m", "2"): VersionRefused("m", "2", "broken")}
+
+    async def check() -> None:
+        await process.settle()
+        assert process.states() == {"1": "refused", "2": "refused"}
+        process.broken.clear()
+        process.store.is_away = False
+        await process.settle()
+        assert process.states() == {"1": "ready", "2": "refused"}
 
     run(process, check)
 

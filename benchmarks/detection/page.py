@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.detection.contestants import WEIR
+from benchmarks.detection.delay import LEAST_RUN_LENGTH
 from benchmarks.serving.markdown import number, replace_marked, table
 
 __all__ = ["budget_section", "collapse_section", "cost_section", "delay_picture", "delay_section"]
@@ -54,14 +55,14 @@ def delay_section(cells: Cells) -> str:
     rows, ratios = [], []
     for stream, found in cells.items():
         weir = found[WEIR]
-        peers = sorted((d["mean_delay"], name) for name, d in found.items() if not name.startswith(WEIR))
+        peers = sorted((found[name]["mean_delay"], name) for name in _calibrated(found))
         ratios.append(weir["mean_delay"] / peers[0][0])
         shown = [f"{name} {number(delay)}" for delay, name in peers[:3]]
         promised = [number(found[name]["mean_delay"]) for name in found if name.startswith(f"{WEIR},")]
         missed = f"{weir['missed']} of {weir['runs']}"
         rows.append((stream, number(weir["mean_delay"]), missed, shown[0], f"{ratios[-1]:.2f}", *shown[1:], *promised))
-    mean = math.exp(sum(math.log(ratio) for ratio in ratios) / len(ratios))
-    said = f"Weir's delay over the best peer's: geometric mean **{mean:.2f}**, worst **{max(ratios):.2f}**."
+    means = f"**{_geometric_mean(ratios):.2f}** ({_geometric_mean(sorted(ratios)[1:]):.2f} without the best stream)"
+    said = f"Weir's delay over the best peer's: geometric mean {means}, worst **{max(ratios):.2f}**."
     return f"{said}\n\n{table(heads, rows)}"
 
 
@@ -107,10 +108,19 @@ def delay_picture(cells: Cells) -> str:
 
 
 def _dots(stream: str, found: Mapping[str, dict[str, Any]], y: int) -> list[str]:
-    peers = [d["mean_delay"] for name, d in found.items() if not name.startswith(WEIR)]
+    peers = [found[name]["mean_delay"] for name in _calibrated(found)]
     dots = [f'<circle cx="{_place(delay):.0f}" cy="{y}" r="4" fill="#9aa5b1"/>' for delay in peers]
     ours = f'<circle cx="{_place(found[WEIR]["mean_delay"]):.0f}" cy="{y}" r="5" fill="#0b6e99"/>'
     return [f'<text x="{LEFT - 12}" y="{y + 4}" text-anchor="end">{escape(stream)}</text>', *dots, ours]
+
+
+def _calibrated(found: Mapping[str, dict[str, Any]]) -> list[str]:
+    """Return the peers that alarm rarely enough at some threshold."""
+    return [name for name, d in found.items() if name != WEIR and (d["run_length"] or 0) >= LEAST_RUN_LENGTH]
+
+
+def _geometric_mean(ratios: Sequence[float]) -> float:
+    return math.exp(sum(math.log(ratio) for ratio in ratios) / max(1, len(ratios)))
 
 
 def _place(rows: float) -> float:

@@ -15,7 +15,7 @@ from scipy.stats import ks_2samp  # type: ignore[import-untyped]  # SciPy ships 
 __all__ = ["MISSING", "adwin_paths", "ks_paths", "kswin_paths", "page_hinkley_paths", "psi_paths"]
 
 STEP = 10
-ADWIN_DELTAS = tuple(10.0 ** -(e / 2) for e in range(17))
+ADWIN_DELTAS = (*(10.0 ** -(e / 2) for e in range(17)), *(10.0**-e for e in (10, 12, 15, 20, 30, 45, 70, 100)))
 KSWIN_ROWS, KSWIN_RECENT = 100, 30
 PSI_CELLS, PSI_FILL = 10, 1e-4
 KS_CELLS = 64
@@ -26,7 +26,7 @@ Ints = npt.NDArray[np.int64]
 
 
 def adwin_paths(x_ntd: Floats) -> Floats:
-    """Return how many of a ladder of ever stricter ADWINs have fired in a column (delta from 1 to 1e-8)."""
+    """Return how many of a ladder of ever stricter ADWINs have fired in a column (delta from 1 to 1e-100)."""
     runs, rows, columns = x_ntd.shape
     fired = np.zeros((runs, rows // STEP))
     for n in range(runs):

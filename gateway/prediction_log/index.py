@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 __all__ = ["FileIndex", "IndexInvalid", "id_hash"]
 
-_HEAD = struct.Struct("<8sQQ24s24s?7x")
+_HEAD = struct.Struct("<8sQQ27s27s?9x")
 _MAGIC = b"weirlog1"
 
 
@@ -34,7 +34,7 @@ class FileIndex:
     is_packed
         Whether each block is a gzip member of its own.
     first, last
-        Times of the oldest and newest record, 24 characters each.
+        Times of the oldest and newest record, 27 characters each.
     starts_b : (b + 1,) uint64
         Where each block begins, and where the last one ends.
     hashes_n : (n,) uint64

@@ -181,9 +181,9 @@ def utc_text(unix_s: float) -> str:
     """Return a time as text whose order is that of time.
 
     >>> utc_text(1.5)
-    '1970-01-01T00:00:01.500Z'
+    '1970-01-01T00:00:01.500000Z'
     """
-    return datetime.fromtimestamp(unix_s, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+    return datetime.fromtimestamp(unix_s, UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def _meaning(feature: FeatureSchema, values_n: npt.NDArray[np.float64]) -> list[Any]:

@@ -53,9 +53,10 @@ class ModelRoute:
         gateway.errors.ModelNotReady
             There is no stable version ready.
         """
-        if self.canary is not None and not self.canary.tripped and bucket(self.salt, key) < self.canary_bp:
-            return self.canary
-        return self.stable_arm()
+        canary = self.canary
+        if canary is not None and not canary.tripped and bucket(self.salt, key) < self.canary_bp:
+            return canary
+        return self.stable or self.stable_arm()
 
     def stable_arm(self) -> Arm:
         """Return the stable arm, or raise ``ModelNotReady``."""
@@ -92,10 +93,7 @@ class RouteTable:
         ------
         gateway.errors.ModelUnknown
         """
-        name = model or self.default_model
-        if name is None:
-            raise ModelUnknown("(none named, and several are served)")
-        route = self.routes.get(name)
-        if route is None:
-            raise ModelUnknown(name)
-        return route
+        route = self.routes.get(model or self.default_model or "")
+        if route is not None:
+            return route
+        raise ModelUnknown(model or self.default_model or "(none named, and several are served)")

@@ -59,7 +59,9 @@ class Known:
     def with_changes(self, standing: Standing, entries: Iterable[Entry], records: Sequence[AuditRecord]) -> Known:
         """Return what is known after further changes."""
         merged = {**self.entries, **{entry.key: entry for entry in entries}}
-        return Known(standing, merged, (*self.records, *records)[-KEPT_RECORDS:])
+        is_continued = not (self.records and records) or records[0].previous_hash == self.records[-1].hash
+        chain = (*self.records, *records) if is_continued else tuple(records)
+        return Known(standing, merged, chain[-KEPT_RECORDS:])
 
     def read(self, key: str) -> Document | None:
         """Return the document, or ``None``."""

@@ -1,6 +1,6 @@
 """The state store's protocol: documents with revisions, and the audit chain that grows with every change.
 
-A store keeps the truth about routes, residency, alerts and audit. Implementations (``sqlite``, later ``redis``) pass
+A store keeps the truth about routes, residency, alerts and audit. Implementations (``sqlite``, ``redis``) pass
 the same contract test. All methods block; call them from a thread, never on the event loop of a serving worker.
 """
 

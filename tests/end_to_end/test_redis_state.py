@@ -15,9 +15,8 @@ from tests.end_to_end.load import Load
 from tests.end_to_end.metrics_page import MetricsPage
 from tests.end_to_end.running import RunningGateway
 from tests.models import multi_output, write_bundle
-from tests.redis_server import RedisServer, needs_redis
+from tests.redis_server import RedisServer
 
-pytestmark = needs_redis
 ROWS = {"instances": [[1, 2, 3]]}
 SECRET = "a-hushed-password"
 
@@ -36,11 +35,11 @@ def server(tmp_path: Path) -> Iterator[RedisServer]:
         yield server
 
 
-def gateway_on(server: RedisServer, models: Path, name: str = "one", **environ: str) -> RunningGateway:
+def gateway_on(server: RedisServer, models: Path, name: str = "one") -> RunningGateway:
     folder = models.parent / name
     folder.mkdir(exist_ok=True)
-    settings = {"WEIR_REDIS__FOLDER": str(folder), "WEIR_REDIS_PASSWORD": SECRET, **environ}
-    flags = ("--state", server.address, "--stable", "m=1", "--tick-s", "0.5")
+    settings = {"WEIR_REDIS__FOLDER": str(folder)}
+    flags = ("--state", server.address.replace("//", f"//:{SECRET}@"), "--stable", "m=1", "--tick-s", "0.5")
     return RunningGateway(models, folder / "gateway", *flags, workers=1, environ=settings)
 
 
@@ -52,6 +51,11 @@ def degraded(gateway: RunningGateway) -> str:
     answer = httpx.get(f"{gateway.url}/readyz", timeout=10.0)
     assert answer.status_code == 200
     return " ".join(answer.json()["degraded"])
+
+
+def shared_settings(gateway: RunningGateway) -> bytes:
+    worker = Path(f"/proc/{gateway.children('gateway.app')[0]}/cmdline").read_bytes().split(b"\0")
+    return (Path(worker[worker.index(b"--run-dir") + 1].decode()) / "settings.json").read_bytes()
 
 
 def audited(gateway: RunningGateway) -> list[str]:
@@ -134,6 +138,7 @@ def test_a_gateway_that_starts_while_the_store_is_away_serves_the_last_known_rou
         gateway.wait_for_workers("m", "2")
         assert gateway.put_route("m", stable="2", canary={"version": "1", "weight": 100.0}).status_code == 200
         gateway.wait_until(lambda: version_at(gateway) == "1", "canary everywhere", 5.0)
+        assert SECRET.encode() not in shared_settings(gateway)
     server.stop()
     kept = models.parent / "one" / "weir.last-known"
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600

@@ -12,7 +12,7 @@ import httpx
 import pytest
 import zstandard
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route, Router
 
 from gateway.admission.door import Door

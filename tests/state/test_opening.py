@@ -9,7 +9,7 @@ from gateway.settings import RedisSettings, Settings
 from gateway.state.opening import PASSWORD_VARIABLE, hide_password, open_store, place_on_disk
 from gateway.state.remembering import RememberingStore
 from gateway.state.sqlite import SqliteStore
-from tests.redis_server import RedisServer, needs_redis
+from tests.redis_server import RedisServer
 
 SECRET = "p/ss:w@rd"
 QUOTED = "p%2Fss%3Aw%40rd"
@@ -25,7 +25,6 @@ def test_a_path_opens_a_file(tmp_path: Path) -> None:
     store.close()
 
 
-@needs_redis
 @pytest.mark.parametrize("source", ["address", "variable", "file"])
 def test_the_password_comes_from_any_of_three_places(tmp_path: Path, source: str) -> None:
     (tmp_path / "password").write_text(SECRET + "\n")

@@ -16,10 +16,11 @@ from gateway.state.ledger import Ledger, seal, verify
 from gateway.state.redis import RedisStore
 from gateway.state.store import Write
 from gateway.types import Actor
-from tests.redis_server import RedisServer, needs_redis
+from tests.certificates import make_certificate
+from tests.end_to_end.running import free_port
+from tests.redis_server import RedisServer
 from tests.state.ground import body_of, change
 
-pytestmark = needs_redis
 SECRET = "hush-hush"
 
 
@@ -192,3 +193,55 @@ def test_a_closed_store_is_unavailable(server: RedisServer) -> None:
     store.close()
     with pytest.raises(StoreUnavailable, match="closed"):
         store.revision()
+
+
+def test_it_works_on_the_primary_of_a_cluster(tmp_path: Path) -> None:
+    with RedisServer(tmp_path, "--cluster-enabled", "yes", "--cluster-port", str(free_port())) as server:
+        server.tell("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
+        store = RedisStore(server.address)
+        answered_within(lambda: change(store, "route/m", "1"), 10)
+        store.announce("w", b"1", ttl_s=60)
+        assert [document.key for document in store.read_prefix("route/")] == ["route/m"]
+        assert [record.resource for record in store.audit(resource="route/m")] == ["route/m"]
+        assert store.announcements() == {"w": b"1"}
+        store.close()
+
+
+def test_the_permissions_in_the_documentation_are_enough(server: RedisServer, repo_root: Path) -> None:
+    page = (repo_root / "docs/operations.md").read_text(encoding="utf-8")
+    rules = page[page.index("`~weir:{NAMESPACE}:*") + 1 :].partition("`")[0].replace("{NAMESPACE}", "{weir}").split()
+    server.tell("ACL", "SETUSER", "ann", "on", f">{SECRET}", *rules)
+    store = RedisStore(server.address.replace("//", "//ann@"), password=SECRET)
+    change(store, "a", "1")
+    store.announce("w", b"1", ttl_s=60)
+    store.retire("w")
+    assert (store.announcements(), len(store.audit()), len(store.changes(0)[1])) == ({}, 1, 1)
+    assert len(store.audit(resource="a")) == len(store.read_prefix("a")) == 1
+    assert store.restore(store.standing(), [], store.audit(), 0) is not None
+    store.close()
+    other = RedisStore(server.address.replace("//", "//ann@"), password=SECRET, namespace="other")
+    with pytest.raises(StoreUnavailable, match="permission"):
+        other.revision()
+    other.close()
+
+
+def test_tls_is_spoken_with_a_server_that_is_trusted_only(tmp_path: Path) -> None:
+    made, port = make_certificate(tmp_path), free_port()
+    flags = ("--tls-port", str(port), "--tls-cert-file", str(made.cert), "--tls-key-file", str(made.key))
+    with RedisServer(tmp_path, *flags, "--tls-auth-clients", "no"):
+        trusting = RedisStore(f"rediss://127.0.0.1:{port}/0", ca_file=str(made.cert), timeout_s=5)
+        change(trusting, "a", "1")
+        assert body_of(trusting, "a") == "1"
+        trusting.close()
+        careful = RedisStore(f"rediss://127.0.0.1:{port}/0", timeout_s=5)
+        with pytest.raises(StoreUnavailable, match=r"(?i)certificate"):
+            careful.revision()
+        careful.close()
+
+
+def test_a_unix_socket_is_an_address_too(tmp_path: Path) -> None:
+    with RedisServer(tmp_path, "--unixsocket", str(tmp_path / "redis.sock")):
+        store = RedisStore(f"unix://{tmp_path}/redis.sock")
+        change(store, "a", "1")
+        assert body_of(store, "a") == "1"
+        store.close()

@@ -13,10 +13,9 @@ from gateway.state.ledger import verify
 from gateway.state.redis import RedisStore
 from gateway.state.remembering import RememberingStore
 from gateway.state.store import EpochStale
-from tests.redis_server import RedisServer, needs_redis
+from tests.redis_server import RedisServer
 from tests.state.ground import body_of, change
 
-pytestmark = needs_redis
 Open = Callable[..., RememberingStore]
 
 

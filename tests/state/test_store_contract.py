@@ -19,7 +19,7 @@ from gateway.state.remembering import RememberingStore
 from gateway.state.sqlite import SqliteStore
 from gateway.state.store import EMPTY_HEAD, AuditRecord, EpochStale, HeadMoved, StateStore, Write
 from monitors.ports import Clock
-from tests.redis_server import RedisServer, needs_redis
+from tests.redis_server import RedisServer
 
 
 class HandClock:
@@ -75,10 +75,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 
 STORES = [
     pytest.param("sqlite", id="sqlite"),
-    pytest.param("redis", id="redis", marks=needs_redis),
-    pytest.param("remembering", id="remembering", marks=needs_redis),
+    pytest.param("redis", id="redis"),
+    pytest.param("remembering", id="remembering"),
 ]
-HOMES = [pytest.param("sqlite", id="sqlite"), pytest.param("redis", id="redis", marks=needs_redis)]
+HOMES = [pytest.param("sqlite", id="sqlite"), pytest.param("redis", id="redis")]
 
 
 @pytest.fixture(params=STORES)

@@ -1,8 +1,9 @@
-from benchmarks.detection.page import budget_section, collapse_section, delay_picture, delay_section
+from benchmarks.detection.page import budget_section, collapse_section, cost_section, delay_picture, delay_section
 
 
 def delay(name: str, rows: float) -> dict[str, object]:
-    return {"contestant": name, "mean_delay": rows, "missed": 0, "runs": 8}
+    run_length = None if "promise" in name else 500.0 if name == "often wrong" else 10_000.0
+    return {"contestant": name, "mean_delay": rows, "missed": 0, "runs": 8, "run_length": run_length}
 
 
 DELAYS = {
@@ -14,6 +15,7 @@ DELAYS = {
             "A": 100.0,
             "B": 80.0,
             "C": 300.0,
+            "often wrong": 1.0,
         }.items()
     }
 }
@@ -44,3 +46,8 @@ def test_the_budget_section_counts_the_families_that_kept_the_promise() -> None:
     found = {"per_100k": 0.5, "upper": 1.6}
     cells = {"calm": {"Weir": found, "A": found}, "wild": {"Weir": {"per_100k": 9.0, "upper": 12.0}, "A": found}}
     assert "in 1 of 2 families" in budget_section(cells)
+
+
+def test_a_cost_is_a_row() -> None:
+    names = ("features", "classes", "channels", "rows_per_s", "bytes_gained", "table_bytes")
+    assert cost_section([dict.fromkeys(names, 1000)]).endswith("| 1,000 | 1,000 | 1,000 | 1,000 | 1,000 | 1,000 |")

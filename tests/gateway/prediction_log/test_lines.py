@@ -18,7 +18,7 @@ def test_an_answer_is_told_in_the_words_of_its_contract() -> None:
     (found,) = records_of().answers(answers("r"))
     assert found["features"] == {"width": 1.5, "count": 3, "colour": "green"}
     assert (found["label"], found["scores"]) == ("bad", {"good": 0.25, "bad": 0.75})
-    assert (found["time"], found["key_hash"]) == ("2026-01-31T12:00:00.000Z", "00000000000000ff")
+    assert (found["time"], found["key_hash"]) == ("2026-01-31T12:00:00.000000Z", "00000000000000ff")
     assert (found["flags"], found["route_revision"], found["sampled_ratio"]) == (("fallback",), 7, 0.5)
     assert (found["model"], found["version"], found["digest"], found["variant"]) == ("m", "1", "sha256:ab", "stable")
 

@@ -45,8 +45,8 @@ def test_records_are_chosen_by_model_and_time(tmp_path: Path) -> None:
     ground.writer.take(answers("b", at=NOON + 10.0))
     assert chosen(tmp_path, model="m") == ["a", "b"]
     assert chosen(tmp_path, model="n") == []
-    assert chosen(tmp_path, begin="2026-01-31T12:00:00.001Z") == ["b"]
-    assert chosen(tmp_path, end="2026-01-31T12:00:10.000Z") == ["a"]
+    assert chosen(tmp_path, begin="2026-01-31T12:00:00.000001Z") == ["b"]
+    assert chosen(tmp_path, end="2026-01-31T12:00:10.000000Z") == ["a"]
 
 
 def test_no_folder_holds_nothing(tmp_path: Path) -> None:
@@ -80,9 +80,9 @@ def test_a_link_in_the_folder_is_not_followed(tmp_path: Path) -> None:
 
 
 def test_an_index_comes_back_as_it_was() -> None:
-    index = FileIndex.of(True, ("a" * 24, "b" * 24), [0, 5, 9], [(7, 0), (3, 1), (7, 1)])
+    index = FileIndex.of(True, ("a" * 27, "b" * 27), [0, 5, 9], [(7, 0), (3, 1), (7, 1)])
     again = FileIndex.from_bytes(index.to_bytes())
-    assert (again.first, again.last, again.is_packed) == ("a" * 24, "b" * 24, True)
+    assert (again.first, again.last, again.is_packed) == ("a" * 27, "b" * 27, True)
     assert again.hashes_n.tolist() == [3, 7, 7]
     with pytest.raises(IndexInvalid):
         FileIndex.from_bytes(index.to_bytes()[:-1])
