@@ -106,7 +106,7 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
 
 def check_settings(settings: Settings, source: str = "the settings") -> None:
     """Raise ``DocumentInvalid`` for values outside :data:`RANGES`, and for settings that do not fit together."""
-    rules = (_outside, _crossed, _halved, _unaddressed, _unreadable)
+    rules = (_outside, _crossed, _oversized, _halved, _unaddressed, _unreadable)
     faults = [fault for rule in rules for fault in rule(settings)]
     if faults:
         raise DocumentInvalid(source, faults)

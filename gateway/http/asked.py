@@ -1,4 +1,4 @@
-"""What the head of a request asks, where the fast path can take it; and the heads that were seen before."""
+"""What the head of a request asks, where the fast path can take it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Literal
 from gateway.admission.deadline import Urgency, of_headers
 from gateway.admission.door import Door
 from gateway.errors import RequestInvalid
+from gateway.http.known_heads import KnownHeads
 from gateway.http.reading import says_json
 from gateway.http.refusals import Headers
 from gateway.http.request_counts import RequestCounts
@@ -32,7 +33,6 @@ _TELLING = frozenset(
         *_URGENCY,
     )
 )
-_HEADS, _HEAD_BYTES = 1024, 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +58,7 @@ class Asked:
 
 
 class HeadReader:
-    """Reads heads for the connections of one worker, and remembers what the bytes of a head were found to ask.
-
-    Clients say the same head with every request of a connection, but for its length. Bytes that the parser has read
-    once, as all that came before a body of the length that they name, need no parser when they come again: they mean
-    the same. The memory is bounded, and forgets everything when it is full.
+    """Reads heads for the connections of one worker, and remembers in ``known`` what they ask.
 
     Parameters
     ----------
@@ -77,8 +73,7 @@ class HeadReader:
         self._of_client = frozenset() if door.is_open else door.needs
         self._key_header = key_header.lower().encode("ascii")
         self._telling = _TELLING | {self._key_header}
-        self._seen: dict[bytes, Asked] = {}
-        self.known = self._seen.get
+        self.known: KnownHeads[Asked] = KnownHeads()
 
     def read(self, url: bytes, headers: Headers, *, keep_alive: bool) -> Asked | None:
         """Return what a POST of HTTP/1.1 asks; ``None`` where it is not for the fast path, or not right."""
@@ -122,9 +117,7 @@ class HeadReader:
             [pair for pair in headers if pair[0] in self._of_client],
         )
 
-    def remember(self, head: bytes, asked: Asked) -> None:
-        """Remember what a head asks, if others are likely to say the same."""
-        if asked.request_id is None and asked.keep_alive and len(head) <= _HEAD_BYTES:
-            if len(self._seen) >= _HEADS:
-                self._seen.clear()
-            self._seen[head] = asked
+    def remember(self, data: bytes, body: bytes, asked: Asked) -> None:
+        """Remember what the head of ``data`` asks, if others are likely to say the same."""
+        if asked.request_id is None and asked.keep_alive:
+            self.known.remember(data, len(body), asked)

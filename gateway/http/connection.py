@@ -15,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from gateway.errors import RequestMalformed, WeirError
 from gateway.http.cycle import Cycle, head_scope
 from gateway.http.head import CheckedHead
-from gateway.http.known_heads import KnownHead, KnownHeads
+from gateway.http.known_heads import KnownHeads, lasting_scope
 from gateway.http.problems import problem_bytes
 from gateway.http.targets import target_of
 
@@ -52,7 +52,7 @@ class Connection(HttpToolsProtocol):
     """
 
     read_timeout_s = 60.0
-    known_heads: KnownHeads | None = None
+    known_heads: KnownHeads[dict[str, Any]] | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -100,11 +100,11 @@ class Connection(HttpToolsProtocol):
         cycle: RequestResponseCycle | None = self.cycle
         return not self._arriving and (cycle is None or cycle.response_complete)
 
-    def _take(self, known: KnownHead, body: bytes) -> None:
+    def _take(self, said: dict[str, Any], body: bytes) -> None:
         """Start a request without its having been parsed."""
         self._overtaken.clear()
         self.expect_100_continue = False
-        self.cycle = cycle = Cycle.of(self, known.said, keep_alive=True)
+        self.cycle = cycle = Cycle.of(self, said, keep_alive=True)
         cycle.body, cycle.more_body = body, False  # type: ignore[assignment]  # receive takes any bytes
         cycle.message_event.set()
         self._start_asgi_task(cycle, self.app)
@@ -164,7 +164,9 @@ class Connection(HttpToolsProtocol):
             cycle.more_body = False
             cycle.message_event.set()
             if self._start and cycle.keep_alive and self.known_heads is not None:
-                self.known_heads.remember(self._start, len(cycle.body), dict(cycle.scope))
+                said = lasting_scope(cycle.scope)
+                if said is not None:
+                    self.known_heads.remember(self._start, len(cycle.body), said)
         self._start = b""
 
     def on_response_complete(self) -> None:

@@ -50,7 +50,6 @@ class FastProtocol(Connection):
         self._is_logged = self.access_log and config.access_log
         self._exchange: Exchange | None = None
         self._parts: list[bytes] = []
-        self._chunk, self._chunk_body, self._messages = b"", 0, 0
         self._client: bytes | None = None
         self._asked_before: Asked | None = None
         self._waiting: deque[Exchange] = deque()
@@ -70,20 +69,17 @@ class FastProtocol(Connection):
         if self._waiting or self._arriving or not self._may_take():
             super().data_received(data)
             return
-        end = data.find(b"\r\n\r\n") + 4
-        asked = self.fast_path.heads.known(data[:end])
-        if asked is not None and len(data) - end == asked.length:
-            self._submit(self._begun(asked, data[end:]))
+        taken = self.fast_path.heads.known.split(data)
+        if taken is not None:
+            self._submit(self._begun(*taken))
             return
-        if data.startswith(b"POST "):
-            self._chunk, self._chunk_body, self._messages = data[:end], len(data) - end, 0
-        super().data_received(data)
-        self._chunk = b""
+        self._start = data
+        self._parse(data)
+        self._start = b""
 
     def on_message_begin(self) -> None:
         """Begin a request without its ASGI scope, which most never need."""
         self._arriving, self._since = True, self.loop.time()
-        self._messages += 1
         self.url = b""
         self.expect_100_continue = False
         self.headers = []
@@ -118,8 +114,9 @@ class FastProtocol(Connection):
         self._exchange = None
         self._arriving = False
         exchange.body = b"".join(self._parts)
-        if self._chunk and self._messages == 1 and len(exchange.body) == self._chunk_body:
-            self.fast_path.heads.remember(self._chunk, exchange.asked)
+        if self._start:
+            self.fast_path.heads.remember(self._start, exchange.body, exchange.asked)
+            self._start = b""
         self._submit(exchange)
 
     def _begun(self, asked: Asked, body: bytes) -> Exchange:

@@ -1,29 +1,20 @@
-"""Heads of requests that were read before, as the ASGI way keeps them: what comes again needs no parser."""
+"""Heads of requests that were read before: what comes again needs no parser."""
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-__all__ = ["KnownHead", "KnownHeads"]
+__all__ = ["KnownHeads", "lasting_scope"]
 
 _HEADS, _HEAD_BYTES = 1024, 2048
 _END = b"\r\n\r\n"
 _SAID = ("type", "http_version", "method", "path", "raw_path", "query_string")
 _CHANGING = frozenset((b"expect", b"transfer-encoding", b"upgrade", b"x-request-id"))
+Meaning = TypeVar("Meaning")
 
 
-@dataclass(frozen=True, slots=True)
-class KnownHead:
-    """What a head says: the length of the body behind it, and its part of the scope."""
-
-    length: int
-    said: dict[str, Any]
-
-
-class KnownHeads:
-    """Remembers heads for the connections of one worker.
+class KnownHeads(Generic[Meaning]):
+    """Remembers, for the connections of one worker, what the bytes of a head were found to mean.
 
     Clients say the same head with every request of a connection, but for its length. Bytes that the parser has read
     once, as all that came before a body of the length that they name, mean the same when they come again between two
@@ -31,25 +22,29 @@ class KnownHeads:
     """
 
     def __init__(self) -> None:
-        self._seen: dict[bytes, KnownHead] = {}
+        self._seen: dict[bytes, tuple[int, Meaning]] = {}
 
-    def split(self, data: bytes) -> tuple[KnownHead, bytes] | None:
-        """Return the known head and the body of what is one whole request; ``None`` for anything else."""
+    def split(self, data: bytes) -> tuple[Meaning, bytes] | None:
+        """Return the meaning of the head and the body of what is one whole request; ``None`` for anything else."""
         end = data.find(_END) + len(_END)
         known = self._seen.get(data[:end])
-        if known is None or len(data) - end != known.length:
+        if known is None or len(data) - end != known[0]:
             return None
-        return known, data[end:]
+        return known[1], data[end:]
 
-    def remember(self, data: bytes, body_bytes: int, scope: MutableMapping[str, Any]) -> None:
-        """Remember the head of ``data``, in which the parser found a request, if others may say the same."""
+    def remember(self, data: bytes, body_bytes: int, meaning: Meaning) -> None:
+        """Remember the head of ``data``, in which the parser found one request with a body of so many bytes."""
         end = data.find(_END) + len(_END)
-        if end > _HEAD_BYTES or len(data) - end != body_bytes or scope["http_version"] != "1.1":
-            return
-        names = {name for name, _ in scope["headers"]}
-        if names & _CHANGING or b"content-length" not in names:
+        if end > _HEAD_BYTES or len(data) - end != body_bytes:
             return
         if len(self._seen) >= _HEADS:
             self._seen.clear()
-        said = {key: scope[key] for key in _SAID}
-        self._seen[data[:end]] = KnownHead(body_bytes, {**said, "headers": tuple(scope["headers"])})
+        self._seen[data[:end]] = body_bytes, meaning
+
+
+def lasting_scope(scope: Any) -> dict[str, Any] | None:
+    """Return what of an ASGI scope its head says; ``None`` where it may mean something else when it comes again."""
+    names = {name for name, _ in scope["headers"]}
+    if scope["http_version"] != "1.1" or names & _CHANGING or b"content-length" not in names:
+        return None
+    return {**{key: scope[key] for key in _SAID}, "headers": tuple(scope["headers"])}

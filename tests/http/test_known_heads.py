@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.http.known_heads import KnownHeads
+from gateway.http.known_heads import KnownHeads, lasting_scope
 from tests.http.both_ways import LIMIT, Worker, post
 from tests.http.wire import passes
 
@@ -21,9 +21,11 @@ SCOPE: dict[str, Any] = {
 }
 
 
-def remembering(data: bytes = WHOLE, **scope: Any) -> KnownHeads:
-    heads = KnownHeads()
-    heads.remember(data, len(BODY), {**SCOPE, **scope})
+def remembering(data: bytes = WHOLE, **scope: Any) -> KnownHeads[dict[str, Any]]:
+    heads: KnownHeads[dict[str, Any]] = KnownHeads()
+    said = lasting_scope({**SCOPE, **scope})
+    if said is not None:
+        heads.remember(data, len(BODY), said)
     return heads
 
 
@@ -32,7 +34,7 @@ def test_a_request_with_a_known_head_is_taken_apart() -> None:
     assert found is not None
     known, body = found
     assert body == BODY.replace(b"1", b"2")
-    assert known.said == {**SCOPE, "headers": tuple(SCOPE["headers"])}
+    assert known == {**SCOPE, "headers": tuple(SCOPE["headers"])}
 
 
 @pytest.mark.parametrize(
