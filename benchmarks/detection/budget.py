@@ -1,6 +1,6 @@
 """Is the promised number of false pages kept on streams that do not change?
 
-    python -m benchmarks.detection.budget [--references 8] [--only NAME]
+    python -m benchmarks.detection.budget [--references 6] [--only NAME]
 
 Claim: with its default configuration, learned from the reference alone, Weir pages at most once in 10,000 rows in the
 mean on every family of unchanged streams; peers at their defaults do not.
@@ -50,7 +50,7 @@ class Pages:
 def main() -> None:
     """Measure all families; one line of JSON each."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--references", type=int, default=8)
+    parser.add_argument("--references", type=int, default=6)
     parser.add_argument("--only", default="")
     arguments = parser.parse_args()
     for null in nulls():

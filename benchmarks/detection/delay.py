@@ -1,6 +1,6 @@
 """How soon a change is found when all detectors alarm equally rarely without one: every 10,000 rows.
 
-    python -m benchmarks.detection.delay [--runs 30] [--only NAME]
+    python -m benchmarks.detection.delay [--runs 24] [--only NAME]
 
 Claim: one configuration of Weir needs at most 0.70 of the best peer's delay in the geometric mean over streams.
 """
@@ -54,7 +54,7 @@ class Delay:
 def main() -> None:
     """Measure all streams; one line of JSON each, then the ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=30)
+    parser.add_argument("--runs", type=int, default=24)
     parser.add_argument("--only", default="")
     runs, only = parser.parse_args().runs, parser.parse_args().only
     ratios = {}
