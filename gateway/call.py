@@ -72,6 +72,7 @@ class Call:
         "cancelled",
         "deadline",
         "decoded",
+        "has_started",
         "is_fallback",
         "json_bytes",
         "key",
@@ -117,7 +118,7 @@ class Call:
         self.request_id, self.received_at, self.key, self.json_bytes = request_id, received_at, key, json_bytes
         self.deadline = inf if deadline is None else deadline
         self.priority = priority
-        self.cancelled = self.is_fallback = False
+        self.cancelled = self.is_fallback = self.has_started = False
         self.timer: asyncio.TimerHandle | None = None
 
     def cancel(self) -> None:

@@ -86,6 +86,9 @@ class Pipeline:
             self._begin(call)
         except WeirError as error:
             self._fail(call, error)
+        except BaseException:  # a bug: whoever called is told, and the call does not stay in flight for ever
+            call.cancel()
+            raise
         return call
 
     async def predict(self, call: Call) -> Call:
@@ -186,9 +189,11 @@ class Pipeline:
     def _hurry(self, call: Call, urgency: Urgency) -> None:
         """Take note of what the body says of its haste, which nobody knew at the gate."""
         call.deadline = min(call.deadline, urgency.deadline_at(call.received_at, self.timeout_s))
-        if urgency.priority > call.priority and self.gate.in_flight > self.gate.limits[urgency.priority]:
-            raise Overloaded("concurrency_limit", self.gate.retry_after_s())
+        is_lower = urgency.priority > call.priority
         call.priority = urgency.priority
+        if is_lower and self.gate.in_flight > self.gate.limits[urgency.priority]:
+            self.gate.refuse()
+            raise Overloaded("concurrency_limit", self.gate.retry_after_s())
 
     def _watch(self, call: Call, arm: Arm) -> None:
         """Answer at the deadline, whatever a run in a thread does."""
@@ -197,7 +202,8 @@ class Pipeline:
 
     def _expire(self, call: Call, arm: Arm) -> None:
         if not call.cancelled:
-            self._fail(call, DeadlineExceeded(arm.model, call.deadline - call.received_at))
+            waited_s = call.deadline - call.received_at
+            self._fail(call, DeadlineExceeded(arm.model, waited_s, has_started=call.has_started))
 
     def _fall_back(
         self,

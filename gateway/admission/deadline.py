@@ -30,6 +30,7 @@ PRIORITIES: Final = ("high", "normal", "low")
 """The names of the priorities, which are their own indices."""
 _LONGEST_MS = 86_400_000
 _MOST_DIGITS = 10
+_PAST_ALL_INTEGERS = 1 << 64  # of the protocol, whose parameters are unsigned
 _LEVELS = (NORMAL, HIGH, NORMAL)
 """The Open Inference Protocol counts from the most urgent, 1; its 0 is whatever the server takes for usual."""
 
@@ -131,7 +132,7 @@ def _of_level(level: int) -> int:
 
 def _whole(parameters: Mapping[str, object], name: str) -> int:
     value = parameters.get(name, 0)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _PAST_ALL_INTEGERS:
         fault = Fault(f"/parameters/{name}", "value", "an integer from 0", repr(value)[:64])
         raise BodyMalformed(str(fault), [fault])
     return value

@@ -16,7 +16,7 @@ __all__ = ["Door"]
 
 
 class Door:
-    """Quotas of one worker, asked before a body is read. On the event loop only.
+    """Quotas of one worker, asked before a body is waited for. On the event loop only.
 
     Attributes
     ----------
@@ -46,6 +46,10 @@ class Door:
     def client(self, headers: Sequence[tuple[bytes, bytes]], peer: str | None) -> bytes:
         """Return what a request's client counts under."""
         return self._clients.identify(headers, peer)
+
+    def is_closed_to(self, client: bytes) -> bool:
+        """Return whether a client has used its quota up; takes nothing."""
+        return self._quotas.wait_s(client, perf_counter()) > 0.0
 
     def pass_through(self, client: bytes) -> None:
         """Take one request from a client's quota.

@@ -88,6 +88,10 @@ class Gate:
             self._peak = in_flight
         return True
 
+    def refuse(self) -> None:
+        """Count a refusal of a request that had been let in; it is yet to be counted out."""
+        self._refused += 1
+
     def leave(self, latency_s: float) -> None:
         """Count an answered request out. ``latency_s`` is from its first byte to its answer."""
         self.in_flight -= 1

@@ -35,8 +35,6 @@ __all__ = [
 ]
 
 Feeds = dict[str, npt.NDArray[Any]]
-_HOPELESS = 16
-"""Runs that failed with none between them that did not; then the fault is the version's, and batches are not halved."""
 
 
 class LaneFull(Exception):
@@ -106,6 +104,7 @@ class Job(Protocol):
     decoded: Decoded
     cancelled: bool
     deadline: float
+    has_started: bool
 
     def settle(self) -> bool:
         """Turn pending rows into graph inputs; false where they were refused, and the job is answered with that."""
@@ -182,9 +181,8 @@ class Lane(Generic[AnyJob]):
         self._stack, self._deliver, self._on_run = stack, deliver, on_run
         self._jobs: deque[AnyJob] = deque()
         self._halves: deque[list[AnyJob]] = deque()
-        self._scheduled = self._running = self._overdue = False
+        self._scheduled = self._running = self._overdue = self._is_purged = False
         self._free_at = self._ends_at = self._slice_ends_at = 0.0
-        self._failures = 0
         self.queued_rows = 0
 
     @property
@@ -203,7 +201,9 @@ class Lane(Generic[AnyJob]):
             raise LaneOverdue if perf_counter() > self._slice_ends_at else LaneLate
         rows = self.queued_rows + job.decoded.n
         if rows > self._queue_rows and self._jobs:
-            raise LaneFull
+            rows = self._purged() + job.decoded.n
+            if rows > self._queue_rows and self._jobs:
+                raise LaneFull
         if self._running and self._is_late(job, rows):
             raise LaneLate
         self.queued_rows = rows
@@ -211,10 +211,18 @@ class Lane(Generic[AnyJob]):
         if not self._scheduled and not self._running:
             self._schedule()
 
+    def _purged(self) -> int:
+        """Forget jobs that nobody waits for, at most once a run, since it looks at all; return the rows that wait."""
+        if not self._is_purged:
+            self._is_purged = True
+            self._jobs = deque(job for job in self._jobs if not job.cancelled)
+            self.queued_rows = sum(job.decoded.n for job in self._jobs)
+        return self.queued_rows
+
     def _is_late(self, job: AnyJob, rows: int) -> bool:
         """Return whether a job behind the present run and those before it would miss its deadline."""
         if not self._keeps_time:
-            return self._free_at + self._cost(rows) > job.deadline
+            return max(self._free_at, perf_counter()) + self._cost(rows) > job.deadline
         return self._ends_at > (perf_counter() + job.deadline) / 2
 
     def _cost(self, rows: int) -> float:
@@ -230,7 +238,7 @@ class Lane(Generic[AnyJob]):
 
     def _flush(self) -> None:
         """Start one run. What is left waits for the next pass, so that the loop is never held for more than one."""
-        self._scheduled = False
+        self._scheduled = self._is_purged = False
         if self._running:
             return
         work = self._next()
@@ -253,7 +261,8 @@ class Lane(Generic[AnyJob]):
         due = [job for job in jobs if not job.cancelled and job.deadline > started_at]
         if len(due) < len(jobs):
             late = [job for job in jobs if not job.cancelled and job.deadline <= started_at]
-            self._deliver(late, LaneExpired())
+            if late:
+                self._deliver(late, LaneExpired())
         return self._gathered(due) if due else None
 
     def _take(self) -> list[AnyJob]:
@@ -296,6 +305,8 @@ class Lane(Generic[AnyJob]):
 
     def _run_there(self, work: _Work[AnyJob]) -> None:
         self._running = True
+        for job in work.jobs:
+            job.has_started = True
         handle = RunHandle()
         now, slice_s = perf_counter(), self._slice_s
         if self._keeps_time:
@@ -342,14 +353,12 @@ class Lane(Generic[AnyJob]):
         jobs = work.jobs
         self._on_run(work.rows, len(jobs), seconds)
         if not isinstance(result, Exception):
-            self._failures = 0
             self._sizer.observe(work.rows, seconds, work.was_full)
             self._deliver(jobs, Run(started_at, seconds, result, work.values_nd))
             return
-        self._failures += 1
-        if len(jobs) == 1 or self._failures > _HOPELESS:
+        if len(jobs) == 1:
             self._deliver(jobs, result)
-        else:  # one poisoned request must not fail its neighbours: halves find it in few runs
+        else:  # one poisoned request must not fail its neighbours: halves find it in few runs, and all in twice as many
             middle = len(jobs) // 2
             self._halves.extend((jobs[:middle], jobs[middle:]))
 

@@ -7,6 +7,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
 
+import grpc
+
 from gateway.errors import Overloaded
 
 __all__ = ["Streams"]
@@ -50,13 +52,18 @@ class Streams:
         """
         room = asyncio.Semaphore(self._in_flight)
         answers: asyncio.Queue[asyncio.Task[Any] | None] = asyncio.Queue(self._in_flight + 1)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_deliver(answers, write, room))
-            async with aclosing(self._until_draining(messages)) as coming:
-                async for message in coming:
-                    await room.acquire()
-                    await answers.put(tasks.create_task(_awaited(answer, message)))
-            await answers.put(None)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(_deliver(answers, write, room))
+                async with aclosing(self._until_draining(messages)) as coming:
+                    async for message in coming:
+                        await room.acquire()
+                        await answers.put(tasks.create_task(_awaited(answer, message)))
+                await answers.put(None)
+        except BaseExceptionGroup as failures:
+            if failures.subgroup(_ClientGone):
+                raise asyncio.CancelledError from failures
+            raise
         if self._draining.is_set():
             raise Overloaded("draining")
 
@@ -86,5 +93,13 @@ async def _awaited(answer: Answer, message: Any) -> Any:
 
 async def _deliver(answers: asyncio.Queue[asyncio.Task[Any] | None], write: Write, room: asyncio.Semaphore) -> None:
     while (task := await answers.get()) is not None:
-        await write(await task)
+        answered = await task
+        try:
+            await write(answered)
+        except grpc.aio.InternalError as exc:  # what a write to a call that has ended raises
+            raise _ClientGone from exc
         room.release()
+
+
+class _ClientGone(Exception):
+    """Nobody reads the stream any more, which is no fault of anybody."""

@@ -130,7 +130,7 @@ class FastProtocol(Connection):
     def _submit(self, exchange: Exchange) -> None:
         try:
             if not self.fast_path.door.is_open:
-                self._pass_the_door(exchange.asked)
+                self.fast_path.door.pass_through(self._client_of(exchange.asked))
             self.fast_path.pipeline.submit(exchange, exchange.told)
         except WeirError as error:
             exchange.told(error)
@@ -139,13 +139,12 @@ class FastProtocol(Connection):
             if exchange.outcome is None:
                 exchange.told(WeirError())
 
-    def _pass_the_door(self, asked: Asked) -> None:
-        """Take a request from its client's quota; raise ``QuotaExceeded``. A known head's client is known too."""
-        door = self.fast_path.door
+    def _client_of(self, asked: Asked) -> bytes:
+        """Return whose request it is; a known head's client is known too."""
         if self._client is None or asked is not self._asked_before:
-            self._client = door.client(asked.of_client, self.client[0] if self.client else None)
-            self._asked_before = asked
-        door.pass_through(self._client)
+            peer = self.client[0] if self.client else None
+            self._client, self._asked_before = self.fast_path.door.client(asked.of_client, peer), asked
+        return self._client
 
     def _may_take(self) -> bool:
         """Return whether a request may take this way now."""
@@ -160,7 +159,11 @@ class FastProtocol(Connection):
             return None
         if parser.get_method() != b"POST" or parser.get_http_version() != "1.1":
             return None
-        return self.fast_path.heads.read(self.url, self.headers, keep_alive=parser.should_keep_alive())
+        asked = self.fast_path.heads.read(self.url, self.headers, keep_alive=parser.should_keep_alive())
+        door = self.fast_path.door
+        if asked is not None and not door.is_open and door.is_closed_to(self._client_of(asked)):
+            return None  # the ASGI way refuses without waiting for the body
+        return asked
 
     def answer_all(self) -> None:
         """Write every answer whose turn has come, then go on with what waited behind them."""

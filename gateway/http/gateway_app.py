@@ -95,7 +95,8 @@ def _require_post(scope: ASGIScope) -> None:
 def _translated(error: HTTPException, scope: ASGIScope) -> WeirError:
     """Return Starlette's refusal of a path or method in our own words."""
     if error.status_code == 405:
-        return MethodUnsupported(scope["method"], (error.headers or {}).get("Allow", "another method"))
+        allowed = (error.headers or {}).get("Allow", "another method")
+        return MethodUnsupported(scope["method"], ", ".join(sorted(allowed.split(", "))))
     return ResourceUnknown(scope["path"])
 
 

@@ -66,6 +66,8 @@ class CheckedHead:
         if not self.is_head:
             return
         name = name.lower()
+        if value.endswith((b" ", b"\t")):
+            value = value.rstrip(b" \t")  # no part of a value (RFC 9110, section 5.5), though the parser leaves it
         if name in _TELLING:
             self._heed(name, value)
         self._protocol.headers.append((name, value))

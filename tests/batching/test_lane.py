@@ -51,7 +51,7 @@ class FakeJob:
 
     def __init__(self, decoded: Decoded, take: Callable[[Outputs | Exception], None]) -> None:
         self.decoded, self.take = decoded, take
-        self.cancelled, self.deadline = False, inf
+        self.cancelled, self.has_started, self.deadline = False, False, inf
 
     def settle(self) -> bool:
         assert self.decoded.cells is not None
@@ -146,6 +146,7 @@ class Bench:
         return job
 
     def deliver(self, jobs: Sequence[FakeJob], result: Run | Exception) -> None:
+        assert jobs, "a delivery to nobody"
         stop = 0
         for job in jobs:
             start, stop = stop, stop + job.decoded.n
@@ -579,13 +580,53 @@ async def test_the_sizer_learns_from_every_run_that_succeeds_and_whether_it_was_
 
 
 @on_loop
-async def test_a_version_that_fails_on_everything_is_not_asked_again_and_again() -> None:
+async def test_a_version_that_fails_on_everything_costs_two_runs_a_request_and_serves_on() -> None:
     bench = Bench(inline_rows=128)
-    for i in range(100):
+    for i in range(64):
         bench.ask(f"r{i}", POISON)
-    await passes(120)
-    assert [bench.error(f"r{i}") for i in range(100)] == ["RunFailed"] * 100
-    assert len(bench.version.runs) < 40
+    await passes(200)
+    assert [bench.error(f"r{i}") for i in range(64)] == ["RunFailed"] * 64
+    assert len(bench.version.runs) == 127
     bench.ask("good", 1.0)
     await passes()
     assert bench.answer("good") == [2.0]
+
+
+@on_loop
+async def test_many_poisoned_requests_fail_none_but_themselves() -> None:
+    bench = Bench(inline_rows=128)
+    for i in range(100):
+        bench.ask(f"r{i}", POISON if i % 2 else float(i))
+    await passes(300)
+    assert [bench.answer(f"r{i}") for i in range(0, 100, 2)] == [[2.0 * i] for i in range(0, 100, 2)]
+    assert [bench.error(f"r{i}") for i in range(1, 100, 2)] == ["RunFailed"] * 50
+
+
+@on_loop
+async def test_pending_jobs_that_leave_the_queue_take_nobody_with_them() -> None:
+    bench = Bench()
+    bench.ask_pending("runs", 1.0)
+    await passes()
+    gone = bench.ask_pending("gone", 2.0)
+    bench.ask_pending("stays", 3.0)
+    gone.cancelled = True
+    bench.executor.pump()
+    await passes(2)
+    bench.executor.pump()
+    await passes()
+    assert (bench.answer("runs"), bench.answer("stays")) == ([2.0], [6.0])
+    assert "gone" not in bench.answers
+
+
+@on_loop
+async def test_jobs_that_nobody_waits_for_do_not_fill_the_queue() -> None:
+    bench = Bench(queue_rows=3)
+    bench.ask("runs", 1.0)
+    await passes()
+    for i in range(3):
+        bench.ask(f"gone{i}", 1.0).cancelled = True
+    bench.ask("a", 1.0)
+    assert bench.lane.queued_rows == 1
+    bench.ask("b", 1.0, 2.0)
+    with pytest.raises(LaneFull):
+        bench.ask("c", 1.0)

@@ -8,6 +8,8 @@ from tests.http.both_ways import Worker, post
 from tests.http.wire import Response, passes
 
 SLOW = b'{"instances": [[1]]}'
+X = {"name": "x", "shape": [1, 1], "datatype": "FP32", "data": [1.0]}
+INFER = json.dumps({"inputs": [X], "parameters": {}}).encode()
 
 
 async def ask(worker: Worker, raw: bytes) -> Response:
@@ -107,5 +109,49 @@ def test_haste_that_is_no_haste_is_a_bad_request(worker: Worker) -> None:
     async def scenario() -> None:
         for line in ("x-request-deadline-ms: soon", "x-request-deadline-ms: 0", "x-request-priority: mine"):
             assert (await ask(worker, post("/predict/m", b'{"instances": [{"x": 1}]}', line))).status == 400
+
+    worker.run(scenario)
+
+
+def test_a_number_past_all_integers_is_a_bad_request_and_leaves_nothing_in_flight(worker: Worker) -> None:
+    async def scenario() -> None:
+        body = INFER.replace(b'"parameters": {}', b'"parameters": {"timeout": 1' + b"0" * 320 + b"}")
+        assert (await ask(worker, post("/v2/models/slow/infer", body))).status == 400
+        assert worker.pipeline.gate.in_flight == 0
+
+    worker.run(scenario)
+
+
+def test_a_client_over_its_quota_is_refused_before_its_body_has_come(worker: Worker) -> None:
+    worker.admission = AdmissionSettings(quota_requests_per_s=0.1, quota_burst=1)
+
+    async def scenario() -> None:
+        assert (await ask(worker, post(request_id=None))).status == 200
+        assert (await ask(worker, post(request_id=None)[:-1])).status == 429
+
+    worker.run(scenario)
+
+
+def test_a_deadline_that_passes_in_the_queue_says_that_no_model_was_asked(worker: Worker) -> None:
+    async def scenario() -> None:
+        first, second = worker.connect(), worker.connect()
+        first.send(post("/predict/slow", SLOW))
+        await worker.slow.until_running()
+        second.send(post("/predict/slow", SLOW, "x-request-deadline-ms: 20"))
+        answer = await second.answer()
+        assert (answer.status, reason(answer.body)) == (504, "deadline_passed")
+        assert worker.notes.sheds == [("deadline_passed", 1)]
+        worker.slow.open()
+        assert (await first.answer()).status == 200
+
+    worker.run(scenario)
+
+
+def test_blanks_around_a_key_make_no_other_client(worker: Worker) -> None:
+    worker.admission = AdmissionSettings(quota_requests_per_s=0.1, quota_burst=1)
+
+    async def scenario() -> None:
+        for line, status in (("x-api-key: a", 200), ("x-api-key:  a  ", 429), ("x-api-key: a\t", 429)):
+            assert (await ask(worker, post("/predict/m", b'{"instances": [{"x": 1}]}', line))).status == status
 
     worker.run(scenario)
