@@ -84,7 +84,8 @@ def world(demo_models: Path, rule_files: list[Path], tmp_path_factory: pytest.Te
     folder = tmp_path_factory.mktemp("prometheus")
     grpc_port = free_port()
     flags = ("--stable", "phishing=1", "--grpc-port", str(grpc_port))
-    gateway = RunningGateway(demo_models, folder / "weir.db", *flags, workers=2, environ=MONITOR)
+    environ = {**MONITOR, "WEIR_PREDICTION_LOG__PATH": str(folder / "log")}
+    gateway = RunningGateway(demo_models, folder / "weir.db", *flags, workers=2, environ=environ)
     (folder / "server").mkdir()
     server = PrometheusServer(folder / "server", [gateway.url.removeprefix("http://")], rule_files, interval_s=0.5)
     tally = Tally()
