@@ -38,7 +38,7 @@ class LimitSettings:
 class AdmissionSettings:
     """Who may ask how much, and what happens when more is asked than can be answered."""
 
-    latency_target_ms: float = 50.0
+    latency_target_ms: float = 100.0
     max_in_flight: int = 4_096
     api_key_header: str = "x-api-key"
     unlisted_keys: Literal["accept", "ignore"] = "accept"

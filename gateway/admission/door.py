@@ -47,10 +47,6 @@ class Door:
         """Return what a request's client counts under."""
         return self._clients.identify(headers, peer)
 
-    def is_closed_to(self, client: bytes) -> bool:
-        """Return whether a client has used its quota up; takes nothing."""
-        return self._quotas.wait_s(client, perf_counter()) > 0.0
-
     def pass_through(self, client: bytes) -> None:
         """Take one request from a client's quota.
 

@@ -52,11 +52,6 @@ class Quotas:
         self._full_at: OrderedDict[bytes, float] = OrderedDict()
         self.is_off = not requests_per_s and not self._overrides
 
-    def wait_s(self, client: bytes, now_s: float) -> float:
-        """Return the seconds until a client has a token, and take none."""
-        rate = self._overrides.get(client, self._rate)
-        return max(self._full_at.get(client, 0.0) - now_s - (self._burst - 1.0) / rate, 0.0) if rate else 0.0
-
     def take(self, client: bytes, now_s: float, cost: float = 1.0) -> float:
         """Take tokens of a client.
 

@@ -117,7 +117,7 @@ class HeadReader:
             [pair for pair in headers if pair[0] in self._of_client],
         )
 
-    def remember(self, data: bytes, body: bytes, asked: Asked) -> None:
+    def remember(self, data: bytes, asked: Asked) -> None:
         """Remember what the head of ``data`` asks, if others are likely to say the same."""
         if asked.request_id is None and asked.keep_alive:
-            self.known.remember(data, len(body), asked)
+            self.known.remember(data, asked.length, asked)

@@ -18,7 +18,7 @@ from uvicorn.protocols.http.flow_control import CLOSE_HEADER
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from gateway.errors import WeirError
+from gateway.errors import Overloaded, QuotaExceeded, WeirError
 from gateway.http.asked import Asked
 from gateway.http.connection import Connection
 from gateway.http.exchange import Exchange, FastPath, lines_of
@@ -27,6 +27,8 @@ from gateway.http.refusals import Headers
 __all__ = ["FastProtocol", "fast_protocol"]
 
 _PIPELINED = 64
+_BREATHER_S = 0.05
+"""How long nothing is read from a connection whose request was refused for want of room."""
 
 
 def fast_protocol(shared: FastPath, read_timeout_s: float) -> type[FastProtocol]:
@@ -53,11 +55,11 @@ class FastProtocol(Connection):
         self._client: bytes | None = None
         self._asked_before: Asked | None = None
         self._waiting: deque[Exchange] = deque()
-        self._is_stopping = False
+        self._is_stopping = self._is_resting = self._is_refused = False
 
     def may_read(self) -> bool:
         """Return whether more may come in."""
-        return len(self._waiting) < _PIPELINED and super().may_read()
+        return len(self._waiting) < _PIPELINED and not self._is_resting and super().may_read()
 
     def is_owing(self) -> bool:
         """Return whether a request that has arrived whole waits for its answer."""
@@ -71,7 +73,10 @@ class FastProtocol(Connection):
             return
         taken = self.fast_path.heads.known.split(data)
         if taken is not None:
-            self._submit(self._begun(*taken))
+            exchange = self._begun(*taken)
+            self._ask_the_door(exchange)
+            if not self._is_refused:
+                self._submit(exchange)
             return
         self._start = data
         self._parse(data)
@@ -95,14 +100,15 @@ class FastProtocol(Connection):
             self.headers.extend(headers)
             super().on_headers_complete()
         else:
-            self._exchange = self._begun(asked, b"")
+            self._exchange = exchange = self._begun(asked, b"")
             self._parts = []
+            self._ask_the_door(exchange)
 
     def on_body(self, body: bytes) -> None:
         """Collect the body, which mostly comes in one piece."""
         if self._exchange is None:
             super().on_body(body)
-        else:
+        elif not self._is_refused:
             self._parts.append(body)
 
     def on_message_complete(self) -> None:
@@ -115,9 +121,10 @@ class FastProtocol(Connection):
         self._arriving = False
         exchange.body = b"".join(self._parts)
         if self._start:
-            self.fast_path.heads.remember(self._start, exchange.body, exchange.asked)
+            self.fast_path.heads.remember(self._start, exchange.asked)
             self._start = b""
-        self._submit(exchange)
+        if not self._is_refused:
+            self._submit(exchange)
 
     def _begun(self, asked: Asked, body: bytes) -> Exchange:
         """Take note of a request whose answer is owed from now on."""
@@ -129,15 +136,22 @@ class FastProtocol(Connection):
 
     def _submit(self, exchange: Exchange) -> None:
         try:
-            if not self.fast_path.door.is_open:
-                self.fast_path.door.pass_through(self._client_of(exchange.asked))
             self.fast_path.pipeline.submit(exchange, exchange.told)
-        except WeirError as error:
-            exchange.told(error)
         except Exception:  # the outermost frame of a request, as the ASGI application is on its way
             exchange.report()
             if exchange.outcome is None:
                 exchange.told(WeirError())
+
+    def _ask_the_door(self, exchange: Exchange) -> None:
+        """Answer a client over its quota at once; its body, if it is yet to come, is passed over."""
+        self._is_refused, door = False, self.fast_path.door
+        if door.is_open:
+            return
+        try:
+            door.pass_through(self._client_of(exchange.asked))
+        except QuotaExceeded as refusal:
+            self._is_refused = True
+            exchange.told(refusal)
 
     def _client_of(self, asked: Asked) -> bytes:
         """Return whose request it is; a known head's client is known too."""
@@ -159,11 +173,7 @@ class FastProtocol(Connection):
             return None
         if parser.get_method() != b"POST" or parser.get_http_version() != "1.1":
             return None
-        asked = self.fast_path.heads.read(self.url, self.headers, keep_alive=parser.should_keep_alive())
-        door = self.fast_path.door
-        if asked is not None and not door.is_open and door.is_closed_to(self._client_of(asked)):
-            return None  # the ASGI way refuses without waiting for the body
-        return asked
+        return self.fast_path.heads.read(self.url, self.headers, keep_alive=parser.should_keep_alive())
 
     def answer_all(self) -> None:
         """Write every answer whose turn has come, then go on with what waited behind them."""
@@ -171,6 +181,8 @@ class FastProtocol(Connection):
         while waiting and waiting[0].outcome is not None:
             exchange = waiting.popleft()
             state.total_requests += 1
+            if isinstance(exchange.outcome, Overloaded):
+                self._take_a_breather()
             if exchange.asked.keep_alive and not self._is_stopping and not state.default_headers:
                 self.transport.write(exchange.answer(b""))
                 continue
@@ -182,6 +194,18 @@ class FastProtocol(Connection):
         if not waiting:
             self._rest()
         if self.flow.read_paused:
+            self.flow.resume_reading()
+
+    def _take_a_breather(self) -> None:
+        """Read nothing for a moment: whoever asks again at once would cost what an answer to another costs."""
+        if not self._is_resting:
+            self._is_resting = True
+            self.flow.pause_reading()
+            self.loop.call_later(_BREATHER_S, self._end_breather)
+
+    def _end_breather(self) -> None:
+        self._is_resting = False
+        if not self.transport.is_closing():
             self.flow.resume_reading()
 
     def _standing(self, exchange: Exchange) -> Headers:
