@@ -799,6 +799,24 @@ def test_an_observer_that_fails_costs_nobody_an_answer(ground: Ground) -> None:
     run(check)
 
 
+def test_a_caller_whose_reply_fails_does_not_keep_others_from_theirs(ground: Ground) -> None:
+    def fail(_outcome: Outcome) -> None:
+        raise KeyError("a bug of this caller's")
+
+    async def check() -> None:
+        ground.start()
+        told: list[Mapping[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: told.append(context))
+        ground.route(canary=None)
+        ground.pipeline.submit(ground.call(1.0), fail)
+        ground.pipeline.submit(ground.call(body=b"{"), fail)
+        assert predictions(await ground.ask(2.0)) == [2.0]
+        assert [type(context["exception"]) for context in told] == [KeyError, KeyError]
+        assert ground.pipeline.gate.in_flight == 0
+
+    run(check)
+
+
 def test_arms_last_as_long_as_their_role(ground: Ground) -> None:
     ground.load("2", models.elementwise("Identity"))
 

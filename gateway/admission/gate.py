@@ -18,8 +18,8 @@ _LONGEST_RETRY_S = 5
 class Gate:
     """What the request path asks before it spends anything on a request. One a worker, on its event loop only.
 
-    Every request that ``enter`` lets in is counted out once: by ``leave`` when the model answered it, by ``abandon``
-    when it was refused later, cancelled or failed.
+    Every request that ``enter`` lets in is counted out once: by ``leave_all`` when the model answered it, by
+    ``abandon`` when it was refused later, cancelled or failed.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class Gate:
 
     Notes
     -----
-    ``enter`` and ``leave`` cost about a tenth of a microsecond each.
+    ``enter`` and ``leave_all`` cost about a tenth of a microsecond each.
     """
 
     __slots__ = (
@@ -91,12 +91,6 @@ class Gate:
     def refuse(self) -> None:
         """Count a refusal of a request that had been let in; it is yet to be counted out."""
         self._refused += 1
-
-    def leave(self, latency_s: float) -> None:
-        """Count an answered request out. ``latency_s`` is from its first byte to its answer."""
-        self.in_flight -= 1
-        self._answered += 1
-        self._latency_sum_s += latency_s
 
     def leave_all(self, answered: int, latency_sum_s: float) -> None:
         """Count out the requests that one run answered."""

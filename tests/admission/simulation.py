@@ -152,7 +152,7 @@ class Worker:
     def _settle(self, batch: list[tuple[float, float, int]]) -> None:
         for due_s, received_s, priority in batch:
             self.now_s += self.model.loop_s / 2
-            self.gate.leave(self.now_s - received_s)
+            self.gate.leave_all(1, self.now_s - received_s)
             self.result.answered.append((due_s, self.now_s, priority))
             if self._again_s is not None:
                 heapq.heappush(self._clients, (self.now_s + 0.0002, priority))
