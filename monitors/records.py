@@ -23,20 +23,31 @@ __all__ = [
     "Alert",
     "AlertState",
     "Driver",
+    "ErrorGuard",
     "Failure",
     "FailureStatus",
     "Failures",
     "FaultTotals",
     "FeatureKind",
     "FeatureSchema",
+    "GateName",
+    "GateResult",
+    "Guards",
+    "LatencyGuard",
     "Observation",
     "OutputSchema",
+    "PredictionGuard",
     "Severity",
     "ShadowComparison",
+    "ShadowGuard",
     "StreamInfo",
     "StreamKey",
     "TickSummary",
+    "TrialFindings",
+    "TrialSpec",
+    "TrialStage",
     "Variant",
+    "Verdict",
 ]
 
 Variant = Literal["stable", "canary", "shadow", "pinned"]
@@ -44,6 +55,9 @@ FeatureKind = Literal["number", "category"]
 OutputKind = Literal["classification", "regression", "tensor"]
 FailureStatus = Literal["masked", "client_error", "server_error", "timeout", "shed"]
 Severity = Literal["info", "warning", "page"]
+TrialStage = Literal["shadow", "canary", "baking"]
+GateName = Literal["split", "errors", "latency", "predictions", "shadow", "baking"]
+GateResult = Literal["pass", "abort", "inconclusive"]
 AlertState = Literal["warn", "firing", "recovering", "resolved"]
 ALERT_STATES: tuple[AlertState, ...] = ("warn", "firing", "recovering", "resolved")
 
@@ -289,3 +303,170 @@ class Alert:
     suggested_action: str = ""
     runbook: str = ""
     labels: dict[str, str] = field(default_factory=dict)
+
+
+def _require(name: str, found: object, holds: bool, expected: str) -> None:
+    if not holds:
+        raise ValueError(f"{name} is {expected}, not {found}")
+
+
+def _require_share(name: str, found: float) -> None:
+    _require(name, found, 0 < found <= 1, "a share above 0 and at most 1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorGuard:
+    """How much more of its keys a candidate may fail.
+
+    Parameters
+    ----------
+    margin
+        The candidate passes when its share of failing keys is proven to be above stable's by less than this.
+    ratio
+        It is aborted when its keys are proven to fail more than this many times as fast as stable's.
+    keys
+        Least number of keys of the candidate before it can pass.
+    bake_limit
+        Share of failing keys above which a candidate that already has all traffic is rolled back.
+    """
+
+    margin: float = 0.01
+    ratio: float = 1.1
+    keys: int = 300
+    bake_limit: float = 0.1
+
+    def __post_init__(self) -> None:
+        _require_share("margin", self.margin)
+        _require_share("bake_limit", self.bake_limit)
+        _require("ratio", self.ratio, self.ratio >= 1, "a number that is at least 1")
+        _require("keys", self.keys, self.keys >= 1, "at least 1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyGuard:
+    """How much slower a candidate may be: each quantile at most ``ratio`` times stable's, and ``slack_ms`` more."""
+
+    quantiles: tuple[float, ...] = (0.5, 0.95)
+    ratio: float = 1.25
+    slack_ms: float = 5.0
+
+    def __post_init__(self) -> None:
+        is_listed = 1 <= len(self.quantiles) <= 5 and all(0 < quantile < 1 for quantile in self.quantiles)
+        _require("quantiles", self.quantiles, is_listed, "one to five numbers between 0 and 1")
+        _require("ratio", self.ratio, self.ratio >= 1, "a number that is at least 1")
+        _require("slack_ms", self.slack_ms, self.slack_ms >= 0, "milliseconds, not negative")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictionGuard:
+    """How far the answers of the two versions may lie apart: the largest difference of two distribution functions."""
+
+    distance: float = 0.3
+
+    def __post_init__(self) -> None:
+        _require_share("distance", self.distance)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowGuard:
+    """On which share of the same requests a shadow may answer otherwise, and how many comparisons it needs."""
+
+    disagreement: float = 0.1
+    comparisons: int = 500
+    dropped: float = 0.05
+
+    def __post_init__(self) -> None:
+        _require_share("disagreement", self.disagreement)
+        _require_share("dropped", self.dropped)
+        _require("comparisons", self.comparisons, self.comparisons >= 1, "at least 1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guards:
+    """What a candidate is held to; ``None`` leaves a comparison out. Errors cannot be left out."""
+
+    errors: ErrorGuard = ErrorGuard()
+    latency: LatencyGuard | None = LatencyGuard()
+    predictions: PredictionGuard | None = PredictionGuard()
+    shadow: ShadowGuard = ShadowGuard()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialSpec:
+    """One stage of one rollout, as the evidence sees it: which two versions are compared, and by which rules.
+
+    Parameters
+    ----------
+    rollout
+        Identity of the rollout.
+    step
+        Index of the canary step; 0 in other stages.
+    steps
+        Number of canary steps of the rollout: they share its error probability.
+    restarts
+        How often the evidence of this stage had to begin anew: each beginning has less error probability to spend.
+    weight_bp
+        The candidate's share of the routing keys in basis points.
+    since_revision
+        Route revision from which on the weight is in force; older rows do not count.
+    slow_s
+        Time slice of a canary: an answer of either arm that took longer counts as a failure.
+    """
+
+    rollout: str
+    model: str
+    stable: str
+    candidate: str
+    stage: TrialStage
+    step: int = 0
+    steps: int = 1
+    restarts: int = 0
+    weight_bp: int = 0
+    since_revision: int = 0
+    slow_s: float = 0.25
+    guards: Guards = Guards()
+
+    @property
+    def identity(self) -> tuple[str, TrialStage, int, int]:
+        """What makes it the same trial: the rest may change under way."""
+        return self.rollout, self.stage, self.step, self.restarts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What one gate says of a candidate.
+
+    Parameters
+    ----------
+    evidence, level
+        Evidence against the candidate, and that at which it is aborted, in nats; ``None`` where the gate aborts by a
+        bound instead.
+    estimate, low, high
+        The difference that the gate looks at, with its confidence sequence; ``margin`` is what it may be.
+    samples, needed
+        Keys (in the shadow: comparisons) of the candidate so far, and how many more would decide if all goes on like
+        this; ``None`` where no number would, or nobody can say yet.
+    why
+        The same in words.
+    """
+
+    gate: GateName
+    result: GateResult
+    why: str
+    evidence: float | None = None
+    level: float | None = None
+    estimate: float | None = None
+    low: float | None = None
+    high: float | None = None
+    margin: float | None = None
+    samples: int = 0
+    needed: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialFindings:
+    """What a trial says now: a verdict of each gate, and how many records it has taken in so far."""
+
+    spec: TrialSpec
+    verdicts: tuple[Verdict, ...]
+    taken: int

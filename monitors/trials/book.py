@@ -1,0 +1,100 @@
+"""The trials of a host: records in as they come, findings out when asked. No clock, no I/O, no thread of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from monitors.records import Failures, Observation, ShadowComparison, StreamInfo, TrialFindings, TrialSpec
+from monitors.trials.intake import Intake
+from monitors.trials.keys import KeyFilter
+from monitors.trials.ratio import STRAY, RatioEvidence
+from monitors.trials.trial import Trial
+
+__all__ = ["TrialBook"]
+
+_MOST_VERSIONS = 1_024
+
+
+@dataclass(slots=True)
+class _Rollout:
+    """What lasts over the stages of a rollout: its keys and the evidence on its split."""
+
+    keys: KeyFilter = field(default_factory=KeyFilter)
+    split: RatioEvidence = field(default_factory=lambda: RatioEvidence(STRAY))
+
+
+class TrialBook:
+    """Follow the trials that a rollout driver asks for. Not safe for several threads.
+
+    Examples
+    --------
+    >>> book = TrialBook()
+    >>> spec = TrialSpec(rollout="r", model="fraud", stable="1", candidate="2", stage="canary", weight_bp=500)
+    >>> book.follow([spec])
+    >>> book.judge()["fraud"].verdicts[1].result
+    'inconclusive'
+    """
+
+    def __init__(self) -> None:
+        self._infos: dict[str, dict[str, StreamInfo]] = {}
+        self._rollouts: dict[str, _Rollout] = {}
+        self._trials: dict[str, tuple[Intake, Trial]] = {}
+        self._paused: frozenset[str] = frozenset()
+
+    def follow(self, specs: Sequence[TrialSpec], *, paused: Collection[str] = ()) -> None:
+        """Say which trials there are, at most one a model, and of which models nothing counts for now.
+
+        A trial goes on while its rollout, stage, step and beginning stay; any other begins with nothing.
+        """
+        self._paused = frozenset(paused)
+        self._rollouts = {spec.rollout: self._rollouts.get(spec.rollout, _Rollout()) for spec in specs}
+        self._trials = {spec.model: self._followed(spec) for spec in specs}
+
+    def receive(self, record: object) -> None:
+        """Take whatever came over a channel."""
+        if isinstance(record, StreamInfo):
+            self._learn(record)
+        elif isinstance(record, Failures):
+            for model in self._trials.keys() - self._paused:
+                self._trials[model][0].take_failures(record)
+        elif isinstance(record, Observation | ShadowComparison):
+            followed = self._intake(record.key.model)
+            if followed is not None and isinstance(record, Observation):
+                followed.take(record)
+            elif followed is not None and isinstance(record, ShadowComparison):
+                followed.take_comparison(record)
+
+    def take_shadow_totals(self, totals: Mapping[tuple[str, str], tuple[int, int]]) -> None:
+        """Take the cumulative counts of failed and dropped shadow requests, by model and version."""
+        for intake, _ in self._trials.values():
+            found = totals.get((intake.spec.model, intake.spec.candidate))
+            if found is not None:
+                intake.take_shadow_totals(*found)
+
+    def judge(self) -> dict[str, TrialFindings]:
+        """End the present block of every trial and return what it says, by model."""
+        return {model: self._judged(*followed) for model, followed in self._trials.items()}
+
+    def _intake(self, model: str) -> Intake | None:
+        followed = self._trials.get(model)
+        return None if followed is None or model in self._paused else followed[0]
+
+    @staticmethod
+    def _judged(intake: Intake, trial: Trial) -> TrialFindings:
+        trial.add(intake.cut())
+        return TrialFindings(spec=trial.spec, verdicts=trial.verdicts(), taken=intake.taken)
+
+    def _followed(self, spec: TrialSpec) -> tuple[Intake, Trial]:
+        before = self._trials.get(spec.model)
+        if before is not None and before[1].spec.identity == spec.identity:
+            before[0].spec = before[1].spec = spec
+            return before
+        rollout, infos = self._rollouts[spec.rollout], self._infos.setdefault(spec.model, {})
+        return Intake(spec, rollout.keys, infos), Trial(spec, split=rollout.split)
+
+    def _learn(self, info: StreamInfo) -> None:
+        versions = self._infos.setdefault(info.model, {})
+        versions[info.version] = info
+        while len(versions) > _MOST_VERSIONS:
+            del versions[next(iter(versions))]

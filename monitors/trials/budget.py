@@ -1,0 +1,46 @@
+"""How the error probability of a rollout is split: in writing, over gates, steps and beginnings.
+
+A version that is as good as the one that serves is aborted with a probability of at most ``ALPHA`` a rollout. By the
+union bound it may be shared out, whatever the dependence between the gates. Gates that look at every canary step share
+theirs over the steps. Evidence that had to begin anew (its leader was replaced) may spend ``1 / ((k + 1) (k + 2))`` of
+its share at beginning k = 0, 1, ...; these parts sum to one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import log
+from types import MappingProxyType
+
+from monitors.records import GateName, TrialSpec
+
+__all__ = ["ALPHA", "PASS_ALPHA", "SHARES", "abort_alpha", "abort_level"]
+
+ALPHA = 0.01
+"""Probability that a rollout of an equally good version is aborted."""
+
+PASS_ALPHA = 0.05
+"""Probability that a candidate that is worse by the whole margin passes a gate; all gates have to be passed."""
+
+SHARES: Mapping[GateName, float] = MappingProxyType(
+    {"errors": 0.5, "latency": 0.2, "predictions": 0.15, "shadow": 0.07, "baking": 0.07, "split": 0.01}
+)
+"""The gates' shares of ``ALPHA``."""
+
+_EVERY_STEP: frozenset[GateName] = frozenset({"errors", "latency", "predictions"})
+
+
+def abort_alpha(gate: GateName, spec: TrialSpec) -> float:
+    """Return the probability with which a gate may abort an equally good candidate in this stage.
+
+    >>> spec = TrialSpec(rollout="r", model="m", stable="1", candidate="2", stage="canary", steps=4)
+    >>> round(1 / abort_alpha("errors", spec))
+    1600
+    """
+    steps = spec.steps if gate in _EVERY_STEP else 1
+    return ALPHA * SHARES[gate] / steps / ((spec.restarts + 1) * (spec.restarts + 2))
+
+
+def abort_level(gate: GateName, spec: TrialSpec) -> float:
+    """Return the evidence, in nats, at which a gate aborts (Ville's inequality)."""
+    return -log(abort_alpha(gate, spec))

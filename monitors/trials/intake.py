@@ -1,0 +1,214 @@
+"""Intake: records of answers, failures and comparisons into the counts of a trial, each key once.
+
+Whose fault a failure is: a request that the candidate failed is answered by stable instead. If stable fails it too, the
+request is to blame and counts for neither arm's failures. The word for that comes in another record than the failure,
+so a failure waits for it, for a few blocks at most. An answer that took longer than a canary's time slice counts as a
+failure on both arms, since a canary would not have been given that time: a stall of the host then hits both alike.
+
+Left out are requests that were shed, that the client got wrong, or that named their version, and a canary that was
+busy. Where workers pass on only a sample of one arm, the other arm is thinned to the same share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from hashlib import blake2b
+from typing import Literal
+
+import numpy as np
+
+from monitors.records import (
+    BROKEN_FLAG,
+    FALLBACK_FLAG,
+    Failure,
+    Failures,
+    Observation,
+    ShadowComparison,
+    StreamInfo,
+    TrialSpec,
+)
+from monitors.trials.counts import CLASS_CELLS, TrialCounts
+from monitors.trials.keys import ArmTally, KeyFilter
+from monitors.trials.predictions import confidence_cells, value_cells
+
+__all__ = ["Intake", "Side"]
+
+Side = Literal["candidate", "stable"]
+
+_SETTLE_BLOCKS = 5
+_MOST_PENDING = 10_000
+_OWN_FAULTS = ("server_error", "timeout")
+
+
+class Intake:
+    """Counts one stage of one rollout. Not safe for several threads.
+
+    Parameters
+    ----------
+    spec
+        Model, versions, and from which route revision on rows count.
+    keys
+        What keys have appeared in the rollout, and which of them are counted at all.
+    infos
+        What is known of each version, by name; may grow meanwhile.
+
+    Notes
+    -----
+    Memory: the keys of the stage, bounded by the filter, and 10,000 failures that wait. About a microsecond a request.
+    """
+
+    def __init__(self, spec: TrialSpec, keys: KeyFilter, infos: Mapping[str, StreamInfo]) -> None:
+        self.spec = spec
+        self.taken = 0
+        self._keys, self._infos = keys, infos
+        self._tallies: dict[Side, ArmTally] = {"candidate": ArmTally(keys), "stable": ArmTally(keys)}
+        self._waiting: dict[str, tuple[int, int]] = {}
+        self._answered: dict[str, int] = {}
+        self._ratios: dict[tuple[str, Side, str], float] = {}
+        self._cells: dict[str, int] = {}
+        self._shadow = TrialCounts()
+        self._shadow_base: tuple[int, int] | None = None
+        self._block = 0
+
+    def take(self, observation: Observation) -> None:
+        """Count the answered requests of a block of rows."""
+        side = self._side(observation.key.version)
+        if side is None or observation.key.variant not in ("stable", "canary") or self._is_old(observation):
+            return
+        self.taken += len(observation.request_ids)
+        self._ratios[observation.worker, side, "answers"] = observation.sampled_ratio
+        kept = self._kept_share(observation.worker, side, "answers")
+        classes_n, scores_n = self._classes(observation), self._scores(observation)
+        flags, durations = observation.flags_n.tolist(), observation.durations_n.tolist()
+        hashes = observation.key_hashes_n.tolist()
+        for at in _first_rows(observation.request_ids):
+            request_id = observation.request_ids[at]
+            if flags[at] & FALLBACK_FLAG:
+                self._settle(request_id, repeated=bool(flags[at] & BROKEN_FLAG))
+                continue
+            if kept < 1.0 and _unit(request_id) >= kept:
+                continue
+            failed = bool(flags[at] & BROKEN_FLAG) or durations[at] >= self.spec.slow_s
+            tally, key = self._tallies[side], hashes[at] or _hash(request_id)
+            if tally.see(key, failed=failed):
+                tally.describe(durations[at], classes_n[at], scores_n[at])
+            if failed:
+                tally.fail(key)
+
+    def take_failures(self, failures: Failures) -> None:
+        """Count the requests that a version failed."""
+        for failure in failures.failures:
+            side = self._side(failure.version)
+            if side is None or failure.model != self.spec.model or failure.route_revision < self.spec.since_revision:
+                continue
+            if failure.variant not in ("stable", "canary"):
+                continue
+            if failure.request_id in self._waiting and failure.status in _OWN_FAULTS:
+                self._settle(failure.request_id, repeated=True)
+            elif self._is_counted(failure) and self._is_kept(failure, failures.worker, side):
+                self._take_failure(failure, side)
+
+    def take_comparison(self, comparison: ShadowComparison) -> None:
+        """Count requests that the candidate repeated as a shadow; those without classes count as compared only."""
+        if comparison.key.version != self.spec.candidate or self.spec.stage != "shadow":
+            return
+        info = self._infos.get(comparison.key.version)
+        is_classified = info is not None and info.output.kind == "classification"
+        starts = _first_rows(comparison.request_ids)
+        agrees = np.logical_and.reduceat(comparison.agrees_n, starts) if starts else np.empty(0, np.bool_)
+        disagreed = int(np.count_nonzero(~agrees)) if is_classified else 0
+        self.taken += len(starts)
+        self._shadow += TrialCounts(compared=len(starts), disagreed=disagreed)
+
+    def take_shadow_totals(self, failed: int, dropped: int) -> None:
+        """Take the cumulative counts of requests that the shadow failed, and that never reached it."""
+        base = self._shadow_base or (failed, dropped)
+        self._shadow_base = (failed, dropped)
+        grown_failed, grown_dropped = max(0, failed - base[0]), max(0, dropped - base[1])
+        self._shadow += TrialCounts(compared=grown_failed, disagreed=grown_failed, dropped=grown_dropped)
+
+    def cut(self) -> TrialCounts:
+        """Return the counts since the last cut, and begin a new block."""
+        self._block += 1
+        for request_id, (_, since) in list(self._waiting.items()):
+            if self._block - since > _SETTLE_BLOCKS:
+                self._settle(request_id, repeated=False)
+        self._answered = {
+            name: since for name, since in self._answered.items() if self._block - since <= _SETTLE_BLOCKS
+        }
+        arms = {side: tally.cut() for side, tally in self._tallies.items()}
+        shadow, self._shadow = self._shadow, TrialCounts()
+        return replace(shadow, candidate=arms["candidate"], stable=arms["stable"])
+
+    def _take_failure(self, failure: Failure, side: Side) -> None:
+        key = failure.key_hash or _hash(failure.request_id)
+        self.taken += 1
+        self._tallies[side].see(key, failed=True)
+        is_settled = failure.status != "masked" or self._answered.pop(failure.request_id, None) is not None
+        if is_settled or len(self._waiting) >= _MOST_PENDING:
+            self._tallies[side].fail(key)
+        else:
+            self._waiting[failure.request_id] = (key, self._block)
+
+    def _settle(self, request_id: str, *, repeated: bool) -> None:
+        """Take the word on a request that the candidate failed: stable failed it too, or answered it."""
+        waiting = self._waiting.pop(request_id, None)
+        if waiting is not None and not repeated:
+            self._tallies["candidate"].fail(waiting[0])
+        elif waiting is None and not repeated and len(self._answered) < _MOST_PENDING:
+            self._answered[request_id] = self._block
+
+    def _side(self, version: str) -> Side | None:
+        if version == self.spec.candidate:
+            return "candidate"
+        return "stable" if version == self.spec.stable else None
+
+    def _is_old(self, observation: Observation) -> bool:
+        return observation.key.model != self.spec.model or observation.route_revision < self.spec.since_revision
+
+    @staticmethod
+    def _is_counted(failure: Failure) -> bool:
+        return failure.status in _OWN_FAULTS or (failure.status == "masked" and failure.reason != "busy")
+
+    def _is_kept(self, failure: Failure, worker: str, side: Side) -> bool:
+        self._ratios[worker, side, "failures"] = failure.sampled_ratio
+        kept = self._kept_share(worker, side, "failures")
+        return kept >= 1.0 or _unit(failure.request_id) < kept
+
+    def _kept_share(self, worker: str, side: Side, kind: str) -> float:
+        """Return the share of one arm's sample that leaves both arms sampled alike."""
+        other: Side = "stable" if side == "candidate" else "candidate"
+        mine, theirs = self._ratios[worker, side, kind], self._ratios.get((worker, other, kind), 1.0)
+        return min(1.0, theirs / mine) if mine > 0 else 1.0
+
+    def _classes(self, observation: Observation) -> list[int]:
+        """Return the cell of each row's class, by its name, since versions may order theirs otherwise; -1 for none."""
+        info = self._infos.get(observation.key.version)
+        names = info.output.classes if info is not None else ()
+        cells = [self._cells.setdefault(name, min(len(self._cells), CLASS_CELLS - 1)) for name in names]
+        return [cells[code] if 0 <= code < len(cells) else -1 for code in observation.labels_n.tolist()]
+
+    def _scores(self, observation: Observation) -> list[int]:
+        """Return the cell of each row's confidence or value; -1 where there is none."""
+        scores_nk = observation.scores_nk
+        if not scores_nk.shape[1] or not len(scores_nk):
+            return [-1] * len(observation.request_ids)
+        info = self._infos.get(observation.key.version)
+        is_value = info is not None and info.output.kind == "regression"
+        top_n = np.nan_to_num(scores_nk[:, 0] if is_value else scores_nk.max(axis=1), nan=0.0)
+        cells_n = value_cells(top_n) if is_value else confidence_cells(top_n)
+        return [int(cell) for cell in cells_n]
+
+
+def _first_rows(request_ids: tuple[str, ...]) -> list[int]:
+    """Return where each request begins: its rows follow each other."""
+    return [at for at, name in enumerate(request_ids) if at == 0 or name != request_ids[at - 1]]
+
+
+def _hash(request_id: str) -> int:
+    return int.from_bytes(blake2b(request_id.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+
+
+def _unit(request_id: str) -> float:
+    return _hash(request_id) / 2.0**64

@@ -1,0 +1,161 @@
+"""From records to counts: each key once, and whose fault a failure is."""
+
+import pytest
+
+from monitors.records import BROKEN_FLAG, FALLBACK_FLAG, StreamInfo
+from monitors.trials.book import TrialBook
+from monitors.trials.counts import TrialCounts
+from monitors.trials.intake import Intake
+from monitors.trials.keys import ArmTally, KeyFilter
+from tests.monitors.trials.material import answers, comparison, failures, info, spec
+
+
+@pytest.fixture
+def intake() -> Intake:
+    infos: dict[str, StreamInfo] = {"1": info("1"), "2": info("2", ("yes", "no"))}
+    return Intake(spec(), KeyFilter(), infos)
+
+
+def settled(intake: Intake) -> TrialCounts:
+    """Return the counts once nothing waits for a word any more."""
+    counts = intake.cut()
+    for _ in range(6):
+        counts += intake.cut()
+    return counts
+
+
+def test_a_key_counts_once_an_arm_and_a_request_without_a_key_counts_itself(intake: Intake) -> None:
+    intake.take(answers("1", ["a", "b", "c"], [1, 1, 2]))
+    intake.take(answers("2", ["d", "e", "e"], [1, 0, 0]))
+    counts = intake.cut()
+    assert (counts.stable.keys, counts.candidate.keys) == (2, 2)
+    assert (counts.stable.appeared, counts.candidate.appeared) == (2, 1)
+    intake.take(answers("1", ["f", "g"], [2, 3]))
+    assert intake.cut().stable.keys == 1
+
+
+def test_rows_of_older_routes_other_versions_and_pinned_ones_do_not_count(intake: Intake) -> None:
+    intake.take(answers("1", ["a"], revision=6))
+    intake.take(answers("3", ["b"]))
+    intake.take(answers("2", ["c"], variant="pinned"))
+    intake.take(answers("2", ["d"], variant="shadow"))
+    counts = intake.cut()
+    assert (counts.stable.keys, counts.candidate.keys, intake.taken) == (0, 0, 0)
+
+
+def test_a_failure_that_stable_answered_is_the_candidates(intake: Intake) -> None:
+    intake.take_failures(failures("2", "a", status="masked", key=5))
+    assert intake.cut().candidate.failed == 0
+    intake.take(answers("1", ["a"], [5], flags=[FALLBACK_FLAG]))
+    counts = intake.cut()
+    assert (counts.candidate.failed, counts.stable.keys) == (1, 0)
+
+
+def test_the_word_of_stable_may_come_first(intake: Intake) -> None:
+    intake.take(answers("1", ["a"], [5], flags=[FALLBACK_FLAG]))
+    intake.take_failures(failures("2", "a", status="masked", key=5))
+    assert intake.cut().candidate.failed == 1
+
+
+@pytest.mark.parametrize("how", ["error", "broken"])
+def test_a_failure_that_stable_repeats_counts_for_neither(intake: Intake, how: str) -> None:
+    intake.take_failures(failures("2", "a", status="masked", key=5))
+    if how == "error":
+        intake.take_failures(failures("1", "a", status="server_error", key=5))
+    else:
+        intake.take(answers("1", ["a"], [5], flags=[FALLBACK_FLAG | BROKEN_FLAG]))
+    counts = settled(intake)
+    assert (counts.candidate.failed, counts.stable.failed, counts.stable.keys) == (0, 0, 0)
+    assert (counts.candidate.keys, counts.candidate.first_failed) == (1, 1)
+
+
+def test_a_failure_without_a_word_is_the_candidates_after_a_while(intake: Intake) -> None:
+    intake.take_failures(failures("2", "a", status="masked", key=5))
+    assert settled(intake).candidate.failed == 1
+
+
+def test_failures_of_one_key_count_once(intake: Intake) -> None:
+    intake.take_failures(failures("2", "a", "b", "c", status="masked", key=5))
+    intake.take_failures(failures("1", "d", "e", status="server_error", key=6))
+    counts = settled(intake)
+    assert (counts.candidate.failed, counts.candidate.keys) == (1, 1)
+    assert (counts.stable.failed, counts.stable.keys) == (1, 1)
+
+
+@pytest.mark.parametrize("status", ["client_error", "shed"])
+def test_what_is_nobodys_fault_does_not_count(intake: Intake, status: str) -> None:
+    intake.take_failures(failures("1", "a", status=status))  # type: ignore[arg-type]  # pytest gives strings
+    intake.take_failures(failures("2", "b", status="masked", reason="busy"))
+    counts = settled(intake)
+    assert counts.stable.keys == counts.candidate.keys == 0
+
+
+def test_an_answer_beyond_the_time_slice_is_a_failure_on_either_arm(intake: Intake) -> None:
+    for version in ("1", "2"):
+        intake.take(answers(version, [f"{version}a", f"{version}b"], durations=[0.01, 0.3]))
+    counts = intake.cut()
+    assert (counts.stable.failed, counts.candidate.failed) == (1, 1)
+
+
+def test_classes_are_compared_by_name(intake: Intake) -> None:
+    intake.take(answers("1", ["a", "b"], labels=[0, 1]))
+    intake.take(answers("2", ["c", "d"], labels=[1, 1]))
+    counts = intake.cut()
+    assert counts.stable.classes_b[:2].tolist() == [1, 1]
+    assert counts.candidate.classes_b[:2].tolist() == [2, 0]
+
+
+def test_the_arm_that_is_seen_more_fully_is_thinned(intake: Intake) -> None:
+    intake.take(answers("1", [f"s{n}" for n in range(1_000)], ratio=0.2))
+    intake.take(answers("2", [f"c{n}" for n in range(1_000)]))
+    intake.take(answers("1", [f"t{n}" for n in range(1_000)], ratio=0.2))
+    counts = intake.cut()
+    assert counts.stable.keys == 2_000
+    assert 150 < counts.candidate.keys < 250
+
+
+def test_requests_of_several_rows_agree_as_a_whole() -> None:
+    intake = Intake(spec(stage="shadow"), KeyFilter(), {"2": info("2")})
+    intake.take_comparison(comparison(["a", "a", "b", "c"], [True, False, True, True]))
+    intake.take_shadow_totals(10, 100)
+    intake.take_shadow_totals(12, 105)
+    counts = intake.cut()
+    assert (counts.compared, counts.disagreed, counts.dropped) == (5, 3, 5)
+
+
+def test_memory_is_bounded_by_leaving_out_keys_of_both_arms_alike() -> None:
+    keys = KeyFilter(most=1_000)
+    mine, theirs = ArmTally(keys), ArmTally(keys)
+    for key in range(1, 20_001):
+        (mine if key % 4 == 0 else theirs).see(key * 0x5851F42D4C957F2D % 2**64, failed=False)
+    assert keys.halvings >= 4
+    again = [key * 0x5851F42D4C957F2D % 2**64 for key in range(1, 20_001) if key % 4 == 0]
+    mine.cut()
+    assert not any(mine.see(key, failed=False) for key in again)
+    theirs.cut()
+
+
+def test_a_trial_goes_on_while_it_stays_the_same_and_begins_anew_for_another_step() -> None:
+    book = TrialBook()
+    book.receive(info("1"))
+    book.follow([spec()])
+    book.receive(answers("1", ["a", "b"]))
+    assert book.judge()["fraud"].taken == 2
+    book.follow([spec(since_revision=9)])
+    book.receive(answers("1", ["c"], revision=8))
+    book.receive(answers("1", ["d"], revision=9))
+    assert book.judge()["fraud"].taken == 3
+    book.follow([spec(step=1, weight_bp=2_500, since_revision=9)])
+    assert book.judge()["fraud"].taken == 0
+    book.follow([])
+    book.receive(answers("1", ["e"]))
+    assert book.judge() == {}
+
+
+def test_a_paused_model_takes_nothing_in() -> None:
+    book = TrialBook()
+    book.follow([spec()], paused={"fraud"})
+    book.receive(answers("1", ["a"]))
+    book.receive(failures("2", "b", status="masked"))
+    book.receive(comparison(["c"], [True]))
+    assert book.judge()["fraud"].taken == 0
