@@ -101,6 +101,8 @@ class MonitorSettings:
     clear_ticks: int = 3
     silence_s: float = 600.0
     feature_series: int = 64
+    detectors: tuple[str, ...] = ()
+    model_detectors: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

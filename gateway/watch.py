@@ -37,6 +37,7 @@ from gateway.state.facts import decode_facts
 from gateway.state.ledger import Ledger
 from gateway.state.opening import open_store
 from gateway.state.store import StateStore
+from monitors.detectors.registry import load_choice
 from monitors.records import Alert, Failures
 from monitors.service import MonitorService
 from monitors.thresholds import Thresholds
@@ -142,7 +143,9 @@ async def run_watch(settings: Settings, run_dir: RunDirectory, stop: asyncio.Eve
     clock = SystemClock()
     store = open_store(settings, os.environ)
     alerts = LedgerAlertStore(store, Ledger(store, clock))
-    service = MonitorService(thresholds_of(settings.monitor), clock, store=alerts, sinks=[LoggedAlerts()])
+    choice = load_choice(settings.monitor.detectors, settings.monitor.model_detectors)
+    thresholds = thresholds_of(settings.monitor)
+    service = MonitorService(thresholds, clock, store=alerts, sinks=[LoggedAlerts()], choice=choice)
     log = _prediction_log(settings, run_dir, clock)
     channel = ChannelServer(run_dir.watch_socket, _receiver(service, log))
     name = f"watch-{os.getpid()}-{secrets.token_hex(2)}"

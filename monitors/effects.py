@@ -1,10 +1,4 @@
-"""Effects: how far the present counts are from the reference's, in units that an operator knows.
-
-References
-----------
-B. Yurdakul, "Statistical Properties of Population Stability Index", dissertation, Western Michigan University, 2018
-(law of the index under no change).
-"""
+"""Effects: how far the present counts are from the reference's, in units that an operator knows."""
 
 from __future__ import annotations
 
@@ -14,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monitors.cells import Cells
+from monitors.distances import Distance, jensen_shannon, kolmogorov_smirnov, population_stability
 from monitors.reference import FeatureProfile
 
 __all__ = [
@@ -21,8 +16,6 @@ __all__ = [
     "Movement",
     "feature_effects",
     "percent",
-    "psi",
-    "psi_null_band",
     "rank_wasserstein",
     "share_differences",
     "share_noise",
@@ -31,7 +24,6 @@ __all__ = [
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-PSI_SMOOTHING = 0.5
 NORMAL_99 = 2.576
 TAIL_99 = 0.9
 """99 % points under no change: of a normal variable in absolute value; and of how far, in units of sqrt(1/n + 1/m), the
@@ -59,7 +51,8 @@ class Movement:
 class FeatureEffects:
     """Effects of one feature (or of a regression's value) over ``rows`` rows. Shares are of all rows.
 
-    ``wasserstein`` and ``psi`` are ``None`` where there is no reference to compare with.
+    ``wasserstein`` and the three distances are ``None`` where there is no reference to compare with; the largest gap,
+    ``ks``, is of ordered cells only and leaves missing and unseen values out.
     """
 
     name: str
@@ -67,8 +60,9 @@ class FeatureEffects:
     cells: Cells
     current: Ints
     reference: Ints | None
-    psi: float | None
-    psi_band: float | None
+    psi: Distance | None
+    jensen_shannon: Distance | None
+    ks: Distance | None
     wasserstein: float | None
     wasserstein_noise: float
     missing: float
@@ -129,6 +123,7 @@ def feature_effects(name: str, cells: Cells, current: Ints, profile: FeatureProf
     compares = reference is not None and rows > 0 and reference.sum() > 0 and cells.kind != "any"
     before = reference if reference is not None else np.zeros_like(current)
     reference_rows = int(before.sum())
+    present = cells.inner + 2
     missing, unseen = _share(current, cells.missing), _share(current, cells.unseen)
     missing_before, unseen_before = _share(before, cells.missing), _share(before, cells.unseen)
     return FeatureEffects(
@@ -137,8 +132,9 @@ def feature_effects(name: str, cells: Cells, current: Ints, profile: FeatureProf
         cells=cells,
         current=current,
         reference=reference,
-        psi=psi(before, current) if compares else None,
-        psi_band=psi_null_band(before, current) if compares else None,
+        psi=population_stability(before, current) if compares else None,
+        jensen_shannon=jensen_shannon(before, current) if compares else None,
+        ks=kolmogorov_smirnov(before[:present], current[:present]) if compares and cells.is_ordered else None,
         wasserstein=_distance(cells, before, current) if compares else None,
         wasserstein_noise=_distance_noise(cells, before, current) if compares else 0.0,
         missing=missing,
@@ -149,39 +145,6 @@ def feature_effects(name: str, cells: Cells, current: Ints, profile: FeatureProf
         unseen_noise=share_noise(unseen_before, rows, reference_rows),
         outside=_share(current, 0) + _share(current, cells.inner + 1),
     )
-
-
-def psi(reference: Ints, current: Ints) -> float:
-    """Return the population stability index over all cells, each count raised by one half.
-
-    Examples
-    --------
-    >>> round(psi(np.array([50, 50]), np.array([50, 50])), 6)
-    0.0
-    >>> psi(np.array([50, 50]), np.array([90, 10])) > 0.25
-    True
-    """
-    p, q = _smooth(reference, current)
-    return float(((q - p) * np.log(q / p)).sum())
-
-
-def psi_null_band(reference: Ints, current: Ints) -> float:
-    """Return what the index stays below in 95 % of windows of this size when nothing has changed.
-
-    The law is (1/n + 1/m) chi-squared with B - 1 degrees; its quantile by Wilson and Hilferty (1931).
-
-    Examples
-    --------
-    >>> counts = np.full(10, 10)
-    >>> round(psi_null_band(counts, counts), 2)
-    0.34
-    """
-    degrees = int(((reference + current) > 0).sum()) - 1
-    if degrees < 1 or not current.sum() or not reference.sum():
-        return 0.0
-    spread = 2.0 / (9.0 * degrees)
-    quantile = degrees * (1.0 - spread + 1.645 * spread**0.5) ** 3
-    return float(quantile * (1.0 / current.sum() + 1.0 / reference.sum()))
 
 
 def rank_wasserstein(reference: Ints, current: Ints) -> float:
@@ -237,12 +200,6 @@ def percent(share: float) -> str:
 
 def _share(counts: Ints, cell: int) -> float:
     return float(counts[cell] / max(1, counts.sum()))
-
-
-def _smooth(reference: Ints, current: Ints) -> tuple[Floats, Floats]:
-    used = (reference + current) > 0
-    p, q = reference[used] + PSI_SMOOTHING, current[used] + PSI_SMOOTHING
-    return p / p.sum(), q / q.sum()
 
 
 def _distance(cells: Cells, reference: Ints, current: Ints) -> float:

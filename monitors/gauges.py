@@ -1,7 +1,7 @@
 """What the monitors export, by name: effects, answers, alert states, the shadow's agreement.
 
 Label sets are closed: model, version, variant, feature (declared in the contract, capped), class (capped), statistic,
-cause, severity.
+detector (as configured), signal (of a feature or class, capped), cause, severity.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from monitors.assessment import Assessment
 from monitors.causes import CAUSES
+from monitors.detectors.bank import Finding
 from monitors.effects import FeatureEffects
 from monitors.records import Alert, AlertState, Severity
 from monitors.streams import Stream
@@ -22,6 +23,7 @@ GAUGES = (
     "weir_alert_state",
     "weir_confidence_collapse_index",
     "weir_drift_effect",
+    "weir_drift_null_band",
     "weir_monitor_rows_total",
     "weir_monitor_tick_timestamp_seconds",
     "weir_prediction_entropy_nats",
@@ -29,6 +31,8 @@ GAUGES = (
     "weir_prediction_share",
     "weir_shadow_agreement_ratio",
     "weir_shadow_score_difference",
+    "weir_uncalibrated_detections",
+    "weir_uncalibrated_statistic",
 )
 """Every name that ``MonitorService.gauges`` yields."""
 
@@ -48,6 +52,8 @@ def stream_gauges(stream: Stream, assessment: Assessment | None, feature_series:
         for feature in assessment.features[:feature_series]:
             yield from _feature_gauges(feature, labels)
         yield from _answer_gauges(assessment, labels)
+    for finding in stream.bank.findings():
+        yield from _detector_gauges(finding, labels)
 
 
 def alert_gauges(watched: Iterable[tuple[str, str]], alerts: Sequence[Alert]) -> Iterator[Gauge]:
@@ -66,15 +72,23 @@ def alert_gauges(watched: Iterable[tuple[str, str]], alerts: Sequence[Alert]) ->
 
 
 def _feature_gauges(feature: FeatureEffects, labels: dict[str, str]) -> Iterator[Gauge]:
-    effects = {
-        "psi": feature.psi,
-        "wasserstein": feature.wasserstein,
-        "missing": feature.missing,
-        "unseen": feature.unseen,
-    }
+    named = {**labels, "feature": feature.name}
+    effects = {"wasserstein": feature.wasserstein, "missing": feature.missing, "unseen": feature.unseen}
     for statistic, value in effects.items():
         if value is not None:
-            yield "weir_drift_effect", {**labels, "feature": feature.name, "statistic": statistic}, value
+            yield "weir_drift_effect", {**named, "statistic": statistic}, value
+    distances = {"psi": feature.psi, "jensen_shannon": feature.jensen_shannon, "ks": feature.ks}
+    for statistic, distance in distances.items():
+        if distance is not None:
+            yield "weir_drift_effect", {**named, "statistic": statistic}, distance.value
+            yield "weir_drift_null_band", {**named, "statistic": statistic}, distance.band
+
+
+def _detector_gauges(finding: Finding, labels: dict[str, str]) -> Iterator[Gauge]:
+    for signal in finding.signals:
+        named = {**labels, "detector": finding.detector, "signal": signal.signal}
+        yield "weir_uncalibrated_statistic", named, signal.statistic
+        yield "weir_uncalibrated_detections", named, float(signal.detections)
 
 
 def _answer_gauges(assessment: Assessment, labels: dict[str, str]) -> Iterator[Gauge]:

@@ -6,13 +6,16 @@
      "versions": [{"version", "digest", "has_reference", "reference_error", "reference_rows", "faults"}],
      "streams": [{"version", "digest", "variant", "since", "last_row_at", "rows", "rows_total", "late_rows",
                   "window_from", "window_to", "rows_since",
-                  "features": [{"name", "psi", "psi_band", "wasserstein", "missing", "missing_reference", "unseen",
+                  "features": [{"name", "psi", "psi_band", "jensen_shannon", "jensen_shannon_band", "ks", "ks_band",
+                                "wasserstein", "wasserstein_noise", "missing", "missing_reference", "unseen",
                                 "unseen_reference", "outside", "labels", "reference_counts", "counts"}],
                   "predictions": [{"class", "count", "share", "reference_share"}],
                   "value": feature | null,
                   "confidence": {"rows", "entropy_nats", "margin", "margin_reference", "information_nats",
                                  "information_reference_nats", "effective_classes", "saturated", "broken",
                                  "collapse_index", "modes"} | null,
+                  "detectors": [{"name", "calibration", "is_warm", "n_seen", "failed",
+                                 "signals": [{"signal", "value", "statistic", "detections", "detected_at"}]}],
                   "shadow": {"rows", "agreement", "score_difference"} | null}],
      "alerts": [...]}
 
@@ -28,6 +31,8 @@ from typing import Any
 
 from monitors.assessment import ClassShare, Judged
 from monitors.confidence import Confidence
+from monitors.detectors.bank import Finding
+from monitors.distances import Distance
 from monitors.effects import FeatureEffects
 from monitors.quality import FaultRates
 from monitors.records import Alert
@@ -102,6 +107,7 @@ def _stream(stream: Stream, judged: Judged | None) -> dict[str, Any]:
         "predictions": [_class(share) for share in found.classes] if found else [],
         "value": _feature(found.value) if found and found.value else None,
         "confidence": _confidence(found.confidence) if found and found.confidence else None,
+        "detectors": [_detector(finding) for finding in stream.bank.findings()],
         "shadow": _agreement(stream.agreement()),
     }
 
@@ -109,9 +115,11 @@ def _stream(stream: Stream, judged: Judged | None) -> dict[str, Any]:
 def _feature(feature: FeatureEffects) -> dict[str, Any]:
     return {
         "name": feature.name,
-        "psi": feature.psi,
-        "psi_band": feature.psi_band,
+        **_distance("psi", feature.psi),
+        **_distance("jensen_shannon", feature.jensen_shannon),
+        **_distance("ks", feature.ks),
         "wasserstein": feature.wasserstein,
+        "wasserstein_noise": None if feature.wasserstein is None else feature.wasserstein_noise,
         "missing": feature.missing,
         "missing_reference": feature.missing_before if feature.reference is not None else None,
         "unseen": feature.unseen,
@@ -120,6 +128,21 @@ def _feature(feature: FeatureEffects) -> dict[str, Any]:
         "labels": list(feature.cells.labels()),
         "reference_counts": feature.reference.tolist() if feature.reference is not None else None,
         "counts": feature.current.tolist(),
+    }
+
+
+def _distance(name: str, found: Distance | None) -> dict[str, float | None]:
+    return {name: found.value if found else None, f"{name}_band": found.band if found else None}
+
+
+def _detector(finding: Finding) -> dict[str, Any]:
+    return {
+        "name": finding.detector,
+        "calibration": "uncalibrated",
+        "is_warm": finding.is_warm,
+        "n_seen": finding.n_seen,
+        "failed": finding.failed or None,
+        "signals": [asdict(signal) for signal in finding.signals],
     }
 
 

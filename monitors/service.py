@@ -8,6 +8,7 @@ from typing import Any
 from monitors.alerts import AlertPolicy, clock_time, resolve
 from monitors.assessment import Judged, assess
 from monitors.causes import Reading, readings
+from monitors.detectors.bank import DetectorChoice
 from monitors.effects import Movement
 from monitors.gauges import Gauge, alert_gauges, stream_gauges
 from monitors.incidents import AlertKey, IncidentBook
@@ -38,6 +39,8 @@ class MonitorService:
         Durable home of open alerts; they are loaded here.
     sinks
         Told of alert transitions.
+    choice
+        Uncalibrated detectors that tick means are shown to; they never alert.
     max_streams
         Most streams remembered; the least recently seen is dropped.
 
@@ -53,6 +56,7 @@ class MonitorService:
         *,
         store: AlertStore | None = None,
         sinks: Sequence[AlertSink] = (),
+        choice: DetectorChoice | None = None,
         max_streams: int = 128,
     ) -> None:
         self.thresholds = thresholds
@@ -61,7 +65,7 @@ class MonitorService:
         self._clock = clock
         self._started_s = clock.unix_s()
         self._policy = AlertPolicy(thresholds)
-        self._streams = StreamBook(thresholds, max_streams=max_streams)
+        self._streams = StreamBook(thresholds, max_streams=max_streams, choice=choice or DetectorChoice())
         self._incidents = IncidentBook(store, sinks)
         self._faults: dict[tuple[str, str], FaultBook] = {}
         self._judged: dict[StreamKey, Judged] = {}
@@ -177,6 +181,7 @@ class MonitorService:
         self._end_departed(end_s)
 
     def _judge_stream(self, stream: Stream, start_ms: int, end_s: float) -> None:
+        stream.show_detectors(start_ms)
         pool = stream.pool(start_ms)
         assessment = assess(stream.version.layout, pool.cells, pool.rows) if pool.rows else None
         if assessment is not None and (pool.rows >= self.thresholds.minimum_rows or stream.key not in self._judged):

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from monitors.detectors.bank import DetectorBank, DetectorChoice
 from monitors.records import Observation, ShadowComparison, StreamInfo, StreamKey, TickSummary
 from monitors.reference import ProfileInvalid, ReferenceProfile, from_json
+from monitors.signals import Signals
 from monitors.summary import FIXED_POINT, Layout, merge, summarise, to_fixed
 from monitors.thresholds import Thresholds
 
@@ -68,16 +70,21 @@ class Stream:
 
     Notes
     -----
-    Memory: ``window_ticks + 3`` summaries. Not safe for several threads.
+    Memory: ``window_ticks + 3`` summaries, and that of ``bank``, the uncalibrated detectors. Not safe for several
+    threads.
     """
 
-    def __init__(self, key: StreamKey, version: Version, thresholds: Thresholds, seen_s: float) -> None:
+    def __init__(
+        self, key: StreamKey, version: Version, thresholds: Thresholds, seen_s: float, choice: DetectorChoice
+    ) -> None:
         self.key = key
         self.version = version
         self.rows_total = 0
         self.late_rows = 0
         self.first_seen_s = seen_s
         self.last_row_s: float | None = None
+        signals = Signals.of(version.layout, features=thresholds.feature_series)
+        self.bank = DetectorBank(choice.of(key.model), signals)
         self._tick_ms = thresholds.tick_ms
         self._window_ticks = thresholds.window_ticks
         self._minimum_rows = thresholds.minimum_rows
@@ -111,6 +118,12 @@ class Stream:
                 added = np.array([rows.sum(), comparison.agrees_n[rows].sum(), differences_n[rows].sum()])
                 self._compared[start_ms] = self._compared.get(start_ms, np.zeros(3, dtype=np.int64)) + added
         self._forget(now_s)
+
+    def show_detectors(self, start_ms: int) -> None:
+        """Show the detectors the tick that starts there; once for each, in order."""
+        summary = self._summaries.get(start_ms)
+        if summary is not None:
+            self.bank.take(summary.cells, summary.rows, (start_ms + self._tick_ms) / 1000.0)
 
     def pool(self, last_start_ms: int) -> Pool:
         """Sum the fewest newest ticks, up to the given one, that hold the minimum sample; at most the window."""
@@ -157,10 +170,13 @@ class StreamBook:
         Ticks and window.
     max_streams
         Most streams, and most versions.
+    choice
+        Detectors that streams are shown to.
     """
 
-    def __init__(self, thresholds: Thresholds, *, max_streams: int) -> None:
+    def __init__(self, thresholds: Thresholds, *, max_streams: int, choice: DetectorChoice) -> None:
         self.thresholds = thresholds
+        self.choice = choice
         self.max_streams = max_streams
         self.dropped_streams = 0
         self._versions: OrderedDict[tuple[str, str, str], Version] = OrderedDict()
@@ -197,7 +213,7 @@ class StreamBook:
             version = self._versions.get((key.model, key.version, key.digest))
             if version is None:
                 return None
-            known = self._streams[key] = Stream(key, version, self.thresholds, now_s)
+            known = self._streams[key] = Stream(key, version, self.thresholds, now_s, self.choice)
         self._streams.move_to_end(key)
         if len(self._streams) > self.max_streams:
             self._streams.popitem(last=False)

@@ -21,6 +21,7 @@ __all__ = ["RANGES", "check_settings", "decode_settings", "encode_settings", "lo
 PREFIX = "WEIR_"
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _NAMESPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_DETECTOR_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
 RANGES: dict[str, tuple[float, float]] = {
     "port": (0, 65_535),
@@ -216,8 +217,20 @@ def _unreadable(settings: Settings) -> Iterator[Fault]:
             # What was found is not told: it may be the key itself.
             expected = "the SHA-256 of a key in hexadecimal, and requests a second from 0 to 1000000"
             yield Fault("/admission/quota_overrides", "value", expected, "another entry")
+    yield from _unnamed(settings)
     if not _HEADER_NAME.fullmatch(admission.api_key_header):
         yield Fault("/admission/api_key_header", "value", "the name of a header", repr(admission.api_key_header))
+
+
+def _unnamed(settings: Settings) -> Iterator[Fault]:
+    monitor = settings.monitor
+    lists = {"detectors": monitor.detectors}
+    lists |= {f"model_detectors/{model}": names for model, names in monitor.model_detectors.items()}
+    for where, names in lists.items():
+        for i, name in enumerate(names):
+            if not _DETECTOR_NAME.fullmatch(name) or name in names[:i]:
+                expected = "names of detectors, each once, of lower-case letters, digits and '-'"
+                yield Fault(f"/monitor/{where}/{i}", "value", expected, repr(name))
 
 
 def _value_at(settings: Settings, pointer: str) -> float | None:

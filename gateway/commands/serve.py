@@ -75,6 +75,7 @@ def serve(
     settings = hide_password(settings, os.environ)
     _require_folders(settings)
     _require_grpc(settings)
+    _require_detectors(settings)
     token = find_admin_token(os.environ, settings.admin_token_file, place_on_disk(settings))
     if token.path:
         typer.echo(f"admin token: {token.path}")
@@ -95,6 +96,16 @@ def _require_grpc(settings: Settings) -> None:
 
     if settings.grpc_port is not None and (missing := missing_packages()):
         raise ProblemReported(f"gRPC needs {' and '.join(missing)}: install {EXTRA!r}, or leave grpc_port out")
+
+
+def _require_detectors(settings: Settings) -> None:
+    """Complain here of a detector that is not there: the watch could only die of it again and again."""
+    from monitors.detectors.registry import DetectorUnknown, load_choice
+
+    try:
+        load_choice(settings.monitor.detectors, settings.monitor.model_detectors)
+    except DetectorUnknown as exc:
+        raise ProblemReported(f"the settings under monitor: {exc}") from exc
 
 
 def with_flags(settings: Settings, flags: dict[str, Any], stable: dict[str, str], tick_s: float | None) -> Settings:

@@ -16,6 +16,7 @@ from gateway.commands.printable import printable
 __all__ = ["show_alerts", "show_audit", "show_drift", "show_json", "show_progress", "show_residency", "show_route"]
 
 Document = Mapping[str, Any]
+_LATEST = 3
 
 
 def show_json(document: Any) -> None:
@@ -55,16 +56,18 @@ def show_drift(report: Document) -> None:
         rows = [
             (
                 feature["name"],
-                *(_number(feature[name]) for name in ("psi", "wasserstein")),
+                *(_beside_band(feature, name) for name in ("psi", "jensen_shannon", "ks")),
+                _number(feature["wasserstein"]),
                 *(_share(feature[name]) for name in ("missing", "unseen")),
             )
             for feature in features
         ]
         title = f"{report['model']} version {stream['version']} ({stream['variant']}), {stream['rows']} rows"
-        _table(title, ("feature", "PSI", "Wasserstein", "missing", "unseen"), rows)
+        _table(title, ("feature", "PSI", "JS", "KS", "Wasserstein", "missing", "unseen"), rows)
         _show_window(stream, report["as_of"])
         if confidence := stream["confidence"]:
             _line(f"collapse index {_number(confidence['collapse_index'])}")
+        _show_detectors(stream["detectors"])
     if not report["streams"]:
         _line("nothing observed yet")
 
@@ -113,6 +116,23 @@ def _show_window(stream: Document, as_of: float) -> None:
     _line(f"rows of {begin.removeprefix(today)} to {end.removeprefix(begin[: len(today)])} UTC")
     if stream["rows_since"] and stream["window_to"] < as_of:
         _line(f"{stream['rows_since']} rows came since: too few, so far, to judge again")
+
+
+def _show_detectors(detectors: Iterable[Document]) -> None:
+    """Print what uncalibrated detectors say, a line each."""
+    for found in detectors:
+        spoke = [s for s in found["signals"] if s["detections"]]
+        latest = sorted(spoke, key=lambda signal: signal["detected_at"], reverse=True)[:_LATEST]
+        words = [f"{s['signal']} {s['detections']}x, last {_time(s['detected_at'])}" for s in latest]
+        more = f" and {len(spoke) - len(latest)} more" if len(spoke) > len(latest) else ""
+        state = "; ".join(words) + more if words else "nothing detected" if found["is_warm"] else "not warm yet"
+        _line(f"{found['name']} (uncalibrated): {found['failed'] or state}")
+
+
+def _beside_band(feature: Document, name: str) -> str:
+    """Return a distance, and in brackets what it stays below on unchanged data."""
+    value = feature[name]
+    return "-" if value is None else f"{_number(value)} ({_number(feature[f'{name}_band'])})"
 
 
 def _table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:

@@ -230,7 +230,12 @@ WATCH: dict[str, Part] = {
         name=STRING,
         psi=SHARE_OR_NULL,
         psi_band=SHARE_OR_NULL,
+        jensen_shannon=SHARE_OR_NULL,
+        jensen_shannon_band=SHARE_OR_NULL,
+        ks=SHARE_OR_NULL,
+        ks_band=SHARE_OR_NULL,
         wasserstein=SHARE_OR_NULL,
+        wasserstein_noise=SHARE_OR_NULL,
         missing=NUMBER,
         missing_reference=SHARE_OR_NULL,
         unseen=NUMBER,
@@ -253,6 +258,16 @@ WATCH: dict[str, Part] = {
         collapse_index=SHARE_OR_NULL,
         modes=_list(STRING),
     ),
+    "Detector": object_of(
+        name=STRING,
+        calibration={"enum": ["uncalibrated"]},
+        is_warm={"type": "boolean"},
+        n_seen=INTEGER,
+        failed=_or_null(STRING),
+        signals=_list(
+            object_of(signal=STRING, value=NUMBER, statistic=NUMBER, detections=INTEGER, detected_at=SHARE_OR_NULL)
+        ),
+    ),
     "Stream": object_of(
         version=STRING,
         digest=STRING,
@@ -271,6 +286,7 @@ WATCH: dict[str, Part] = {
         ),
         value=_or_null(ref("FeatureEffects")),
         confidence=_or_null(ref("Confidence")),
+        detectors=_list(ref("Detector")),
         shadow=_or_null(object_of(rows=INTEGER, agreement=NUMBER, score_difference=NUMBER)),
     ),
     "DriftReport": object_of(

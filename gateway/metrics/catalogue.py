@@ -181,6 +181,21 @@ CATALOGUE: tuple[Metric, ...] = (
         "Difference of a feature from its reference, by statistic", values=_VARIANTS,
     ),
     Metric(
+        "weir_drift_null_band", "gauge", "effect", (*_STREAM, "feature", "statistic"),
+        "What a statistic stays below in 95 % of windows of the present size when nothing has changed",
+        internal=True, values=_VARIANTS,
+    ),
+    Metric(
+        "weir_uncalibrated_statistic", "gauge", "statistic", (*_STREAM, "detector", "signal"),
+        "Statistic of a detector of monitor.detectors on the tick means of a feature or answer",
+        internal=True, values=_VARIANTS,
+    ),
+    Metric(
+        "weir_uncalibrated_detections", "gauge", "detections", (*_STREAM, "detector", "signal"),
+        "Times that the detector has spoken since the watch began; nothing bounds how often without cause",
+        internal=True, values=_VARIANTS,
+    ),
+    Metric(
         "weir_prediction_share", "gauge", "ratio", (*_STREAM, "class"),
         "Share of the answers that name a class", values=_VARIANTS,
     ),

@@ -25,6 +25,9 @@ from gateway.state.sqlite import SqliteStore
 from gateway.types import VersionStatus, WorkerFacts
 
 T = TypeVar("T")
+FEATURE = {"psi_band": 0.05, "jensen_shannon": 0.04, "jensen_shannon_band": 0.06, "ks": None, "ks_band": None}
+SPOKEN = {"signal": "feature/age", "detections": 2, "detected_at": 1_700_000_000.0}
+QUIET = {"signal": "confidence", "detections": 0, "detected_at": None}
 STREAM = {
     "version": "1",
     "variant": "stable",
@@ -33,10 +36,14 @@ STREAM = {
     "window_to": 1_700_000_001.0,
     "rows_since": 7,
     "features": [
-        {"name": "age", "psi": 0.01, "wasserstein": 0.02, "missing": 0.0, "unseen": 0.125},
-        {"name": "income", "psi": 0.5, "wasserstein": 0.3, "missing": 0.25, "unseen": 0.0},
+        FEATURE | {"name": "age", "psi": 0.01, "wasserstein": 0.02, "missing": 0.0, "unseen": 0.125},
+        FEATURE | {"name": "income", "psi": 0.5, "wasserstein": 0.3, "missing": 0.25, "unseen": 0.0},
     ],
     "confidence": {"collapse_index": 0.125},
+    "detectors": [
+        {"name": "adwin", "is_warm": True, "failed": None, "signals": [SPOKEN, QUIET]},
+        {"name": "kswin", "is_warm": False, "failed": None, "signals": [QUIET]},
+    ],
 }
 UNJUDGED = {**STREAM, "window_from": None, "window_to": None}
 ALERT = {

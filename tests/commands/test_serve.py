@@ -43,6 +43,19 @@ def test_a_choice_must_name_model_and_version(capsys: pytest.CaptureFixture[str]
     assert "MODEL=VERSION" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("path", ["WEIR_MONITOR__DETECTORS", "WEIR_MONITOR__MODEL_DETECTORS"])
+def test_a_detector_that_is_not_there_is_told_before_anything_starts(
+    path: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(path, "[nobody]" if path.endswith("R__DETECTORS") else "{m: [nobody]}")
+    with pytest.raises(SystemExit) as exited:
+        main(["serve", "--models", str(tmp_path), "--state", str(tmp_path / "weir.db")])
+    assert exited.value.code == 1
+    told = capsys.readouterr().err
+    assert told.startswith("weir: the settings under monitor: no detector is called 'nobody'; there are adwin, kswin")
+    assert not (tmp_path / "weir.db.admin-token").exists()
+
+
 @pytest.mark.parametrize("kind", ["missing", "a file"])
 def test_a_folder_of_models_that_is_none_is_told_before_the_token_is_made(
     kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

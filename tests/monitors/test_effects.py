@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from monitors.cells import Cells
-from monitors.effects import feature_effects, psi, psi_null_band, rank_wasserstein
+from monitors.effects import feature_effects, rank_wasserstein
 from monitors.reference import FeatureProfile
 from tests.monitors.material import profile, rows
 
@@ -50,16 +50,6 @@ def test_the_excess_is_nothing_in_nearly_all_windows_without_change(column: int)
         assert moved is not None
         loud += moved.excess > 0.0
     assert loud <= 9
-
-
-def test_the_null_band_of_the_index_holds_what_it_says() -> None:
-    rng = np.random.default_rng(12)
-    reference = rng.multinomial(2000, np.full(10, 0.1))
-    above = 0
-    for _ in range(400):
-        current = rng.multinomial(300, np.full(10, 0.1))
-        above += psi(reference, current) > psi_null_band(reference, current)
-    assert 5 <= above <= 40
 
 
 def test_a_feature_that_vanished_says_so() -> None:

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from monitors.detectors.registry import load_choice
 from monitors.gauges import GAUGES
 from monitors.records import UNSEEN_CODE, Alert, FaultTotals, ShadowComparison, StreamInfo, StreamKey, Variant
 from monitors.service import MonitorService
@@ -353,6 +354,39 @@ def test_every_gauge_is_declared_and_states_exist_before_any_alert() -> None:
     states = {labels["cause"]: value for name, labels, value in gauges if name == "weir_alert_state"}
     assert len(states) == 6
     assert set(states.values()) == {0.0}
+
+
+def test_detectors_are_shown_and_never_alert() -> None:
+    clock, rng = HandClock(), np.random.default_rng(3)
+    choice = load_choice(["page-hinkley"], {"quiet": []})
+    service = MonitorService(Thresholds(tick_s=TICK_S, drift_warn=9.0, drift_page=9.0), clock, choice=choice)
+    service.take_info(info())
+    for tick in range(45):
+        values_nd = rows(rng, 100)
+        values_nd[:, 1] += 10.0 if tick >= 35 else 0.0
+        service.take(observe(values_nd, clock.now_s, scores_nk=np.tile([0.3, 0.7], (100, 1))))
+        clock.now_s += TICK_S
+        service.tick()
+    (found,) = json.loads(json.dumps(service.report("phishing"), allow_nan=False))["streams"][0]["detectors"]
+    spoke = {signal["signal"]: signal["detections"] for signal in found["signals"] if signal["detections"]}
+    assert (found["name"], found["calibration"], found["is_warm"], found["failed"]) == (
+        "page-hinkley", "uncalibrated", True, None
+    )  # fmt: skip
+    assert spoke == {"feature/age": 1}
+    gauges = {(n, lab["signal"]): v for n, lab, v in service.gauges() if n == "weir_uncalibrated_detections"}
+    assert gauges["weir_uncalibrated_detections", "feature/age"] == 1.0
+    assert {alert.cause for alert in service.alerts()} <= {"prediction-drift", "confidence-collapse"}
+
+
+def test_the_report_has_the_usual_distances_beside_their_null_bands() -> None:
+    scene = Scene()
+    scene.live(4)
+    features = {feature["name"]: feature for feature in scene.service.report("phishing")["streams"][0]["features"]}
+    for name in ("psi", "jensen_shannon", "ks"):
+        assert 0.0 <= features["age"][name] < 2.0 * features["age"][f"{name}_band"]
+    assert (features["colour"]["ks"], features["colour"]["ks_band"]) == (None, None)
+    bands = {lab["statistic"] for n, lab, _ in scene.service.gauges() if n == "weir_drift_null_band"}
+    assert bands == {"psi", "jensen_shannon", "ks"}
 
 
 def test_an_alert_state_is_exported_under_its_severity() -> None:

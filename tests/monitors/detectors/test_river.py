@@ -1,10 +1,12 @@
-"""River's ADWIN under the contract."""
+"""River's detectors under the contract: what they add to it."""
+
+from typing import Any
 
 import numpy as np
 import pytest
+from river.drift import ADWIN, KSWIN
 
-from monitors.detectors.base import InvalidSignal
-from monitors.detectors.river import RiverAdwin
+from monitors.detectors.river import RiverAdwin, RiverKswin
 
 
 def stream(seed: int) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
@@ -14,49 +16,48 @@ def stream(seed: int) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
     return x_ts
 
 
-def test_detections_on_a_seeded_stream_are_exact() -> None:
-    assert RiverAdwin(2, clock=1).update_many(stream(1)) == [(308, 0), (710, 0)]
+def alone(detector: Any, x_t: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> list[int]:
+    """Return when River's own detector speaks."""
+    found = []
+    for i, x in enumerate(x_t.tolist()):
+        detector.update(x)
+        found += [i] if detector.drift_detected else []
+    return found
 
 
-def test_a_stationary_stream_is_silent() -> None:
-    assert RiverAdwin(1, delta=1e-4).update_many(np.random.default_rng(2).normal(size=(5000, 1))) == []
+def test_adwin_sees_both_directions_at_exactly_these_updates() -> None:
+    assert RiverAdwin(2).update_many(stream(1)) == [(308, 0), (710, 0)]
 
 
-def test_a_detection_is_a_pulse() -> None:
-    detector = RiverAdwin(2, clock=1)
-    x_ts = stream(1)
-    (row, _), *_ = detector.update_many(x_ts[:309])
-    assert detector.drift_detected.tolist() == [True, False]
-    detector.update(x_ts[row + 1])
-    assert not detector.drift_detected.any()
+def test_adwin_is_rivers() -> None:
+    x_ts = stream(3)
+    assert RiverAdwin(1, clock=32).update_many(x_ts[:, :1]) == [(t, 0) for t in alone(ADWIN(), x_ts[:, 0])]  # type: ignore[no-untyped-call]  # untyped in River
 
 
-def test_nothing_is_detected_before_it_is_warm() -> None:
-    detector = RiverAdwin(1, clock=1, grace_period=30)
+def test_kswin_is_rivers_with_a_seed_for_each_stream() -> None:
+    x_ts = stream(3)[:450]
+    found = RiverKswin(2, seed=5).update_many(x_ts)
+    assert [t for t, s in found if s == 0] == alone(KSWIN(seed=5), x_ts[:, 0])
+    assert [t for t, s in found if s == 1] == alone(KSWIN(seed=6), x_ts[:, 1])
+
+
+def test_nothing_is_detected_in_the_grace_period() -> None:
+    detector = RiverAdwin(1, grace_period=30)
     assert detector.update_many(np.array([[0.0]] * 10 + [[9.0]] * 10)) == []
     assert not detector.is_warm
 
 
-def test_reset_forgets_everything() -> None:
-    detector = RiverAdwin(2, clock=1)
-    first = detector.update_many(stream(1))
-    detector.reset()
-    assert (detector.n_seen, detector.is_warm) == (0, False)
-    assert detector.update_many(stream(1)) == first
-
-
-@pytest.mark.parametrize("x_s", [np.array([1.0]), np.array([1.0, np.nan]), np.array([[1.0, 2.0]])])
-def test_a_signal_that_is_none_is_refused(x_s: "np.ndarray[tuple[int, ...], np.dtype[np.float64]]") -> None:
-    with pytest.raises(InvalidSignal):
-        RiverAdwin(2).update(x_s)
-
-
-@pytest.mark.parametrize("options", [{"delta": 0.0}, {"delta": 1.0}])
-def test_hyper_parameters_are_checked(options: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="delta"):
-        RiverAdwin(1, **options)  # type: ignore[arg-type]  # the test gives only floats
-
-
-def test_no_stream_is_refused() -> None:
-    with pytest.raises(ValueError, match="streams"):
-        RiverAdwin(0)
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        pytest.param(RiverAdwin, {"delta": 0.0}, id="no significance"),
+        pytest.param(RiverAdwin, {"delta": 1.0}, id="always significant"),
+        pytest.param(RiverAdwin, {"clock": 0}, id="no clock"),
+        pytest.param(RiverAdwin, {"grace_period": 0}, id="no grace"),
+        pytest.param(RiverKswin, {"alpha": 0.0}, id="no alpha"),
+        pytest.param(RiverKswin, {"stat_size": 60}, id="a window that cannot hold both samples"),
+    ],
+)
+def test_hyper_parameters_are_checked(kind: Any, options: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(options))):
+        kind(1, **options)
