@@ -37,7 +37,7 @@ from gateway.state.facts import decode_facts
 from gateway.state.ledger import Ledger
 from gateway.state.opening import open_store
 from gateway.state.store import StateStore
-from monitors.detectors.registry import load_choice
+from monitors.detectors.plug_ins import load_choice
 from monitors.records import Alert, Failures
 from monitors.service import MonitorService
 from monitors.thresholds import Thresholds

@@ -100,7 +100,7 @@ def _require_grpc(settings: Settings) -> None:
 
 def _require_detectors(settings: Settings) -> None:
     """Complain here of a detector that is not there: the watch could only die of it again and again."""
-    from monitors.detectors.registry import DetectorUnknown, load_choice
+    from monitors.detectors.plug_ins import DetectorUnknown, load_choice
 
     try:
         load_choice(settings.monitor.detectors, settings.monitor.model_detectors)

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from monitors.detectors.registry import load_choice
+from monitors.detectors.plug_ins import load_choice
 from monitors.gauges import GAUGES
 from monitors.records import UNSEEN_CODE, Alert, FaultTotals, ShadowComparison, StreamInfo, StreamKey, Variant
 from monitors.service import MonitorService

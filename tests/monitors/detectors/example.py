@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from monitors.detectors.base import Detector
-from monitors.detectors.registry import load_detector
+from monitors.detectors.plug_ins import load_detector
 
 PAGE = Path(__file__).parents[3] / "docs/detectors.md"
 NAME = "ewma-chart"

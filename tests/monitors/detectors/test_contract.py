@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from monitors.detectors.base import Detector, InvalidSignal, StateInvalid
-from monitors.detectors.registry import BUILT_IN, load_detector
+from monitors.detectors.plug_ins import BUILT_IN, load_detector
 from tests.monitors.detectors.example import NAME, load_example
 
 Floats = npt.NDArray[np.float64]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from monitors.detectors.page_hinkley import PageHinkley
-from monitors.detectors.registry import DetectorUnknown, detector_names, load_choice, load_detector
+from monitors.detectors.plug_ins import DetectorUnknown, detector_names, load_choice, load_detector
 from tests.monitors.detectors.example import NAME, install, load_example
 
 
