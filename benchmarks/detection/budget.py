@@ -72,12 +72,11 @@ def weir_pages(null: Null, references: int, live_rows: int = LIVE_ROWS) -> Pages
 
 def _follow(monitor: EvidenceMonitor, rows: Rows, sizes: tuple[int, ...]) -> int:
     """Return how many pages the rows cause, in summaries of the given sizes."""
-    cells = monitor.model.channels
     pages, start = 0, 0
     for size in cycle(sizes):
         if start + size > len(rows):
             return pages
-        monitor.add_counts(cells.counts(rows.part(start, start + size)), size)
+        monitor.count(rows.part(start, start + size))
         pages += sum(event.level == "page" for event in monitor.end_summary())
         start += size
     return pages

@@ -17,6 +17,7 @@ from monitors.evidence.budget import Budget
 from monitors.evidence.channels import Rows
 from monitors.evidence.detector import EDetector
 from monitors.evidence.model import EvidenceModel
+from monitors.evidence.repeats import RowMemory
 
 __all__ = ["STEP_ROWS", "WEIR", "Paths", "Standard", "contestants", "weir_paths"]
 
@@ -75,7 +76,7 @@ def weir_paths(stream: Stream, reference: Rows) -> Paths:
     )
 
     def paths(rows: Rows, runs: int) -> Floats:
-        counts = model.channels.block_counts(rows, STEP_ROWS)
+        counts = model.channels.block_counts(rows, STEP_ROWS, RowMemory())
         counts = counts.reshape(runs, -1, *counts.shape[1:])
         detector = EDetector(model.table.weights_ck, (runs,))
         found = np.empty(counts.shape[:2])

@@ -50,7 +50,7 @@ class Null:
 
 def nulls() -> Iterator[Null]:
     """Give all families."""
-    for d in (1, 5, 30, 100):
+    for d in (1, 5, 30, 100, 500):
         yield _numbers(f"independent, {d} features", d, _normal(d))
     yield _numbers("heavy tails (Student 1.5)", 5, lambda rng, n: rng.standard_t(1.5, size=(n, 5)))
     yield _categories("categories", 5)
@@ -59,10 +59,13 @@ def nulls() -> Iterator[Null]:
     yield _numbers("autocorrelation 0.5", 5, _autocorrelated(5, 0.5))
     yield _numbers("bursty clients, alike", 5, _bursty(5, 0.5))
     yield _numbers("bursty clients, identical rows", 5, _bursty(5, 0.0))
+    yield _numbers("clients interleaved, identical rows", 5, _interleaved(5))
+    yield _numbers("client's features stay, request's vary", 5, _sessions(3, 2))
+    yield _numbers("long clients differ, 10 % sampled", 5, _long_ones_differ(5), _sampled(_long_ones_differ(5), 0.1))
     yield _numbers("daily season", 5, _seasonal(5, 0.5))
     yield _numbers("traffic up and down a hundredfold", 5, _normal(5), summary_rows=(10,) * 20 + (1000,) * 2)
     yield _numbers("shift exactly at the tolerance", 5, _normal(5), _strays(5))
-    yield _numbers("canary with 1 % of bursty traffic", 5, _bursty(5, 0.0), _thinned(5))
+    yield _numbers("canary with 1 % of bursty traffic", 5, _bursty(5, 0.0), _sampled(_bursty(5, 0.0), CANARY_RATIO))
 
 
 def dependent_streams() -> Iterator[Stream]:
@@ -71,6 +74,8 @@ def dependent_streams() -> Iterator[Stream]:
         "autocorrelation 0.5, mean": (_autocorrelated(3, 0.5), 0.5),
         "bursty clients, alike, mean": (_bursty(3, 0.5), 1.0),
         "bursty clients, identical rows, mean": (_bursty(3, 0.0), 1.0),
+        "clients interleaved, identical rows, mean": (_interleaved(3), 1.0),
+        "client's features stay, mean of one": (_sessions(2, 1), 1.0),
     }
     for name, (law, shift) in laws.items():
         null = _numbers(name, 3, law)
@@ -126,11 +131,43 @@ def _bursty(d: int, within: float, mean_rows: float = BURST_ROWS) -> Law:
     return law
 
 
-def _thinned(d: int) -> Law:
-    whole = _bursty(d, 0.0)
+def _interleaved(d: int, clients: int = 20) -> Law:
+    """Twenty clients at a time send their row again and again, in any order; each leaves after 17 rows in the mean."""
 
     def law(rng: np.random.Generator, n: int) -> Floats:
-        kept = np.cumsum(rng.geometric(CANARY_RATIO, size=n))
+        place_n = rng.integers(clients, size=n)
+        order = np.argsort(place_n, kind="stable")
+        is_new_n = (rng.random(n) < 1.0 / BURST_ROWS) | (np.diff(place_n[order], prepend=-1) > 0)
+        client_n = np.empty(n, dtype=np.int64)
+        client_n[order] = np.cumsum(is_new_n) - 1
+        return np.asarray(rng.normal(size=(client_n.max() + 1, d))[client_n])
+
+    return law
+
+
+def _sessions(staying: int, varying: int) -> Law:
+    """Rows of a client agree in some features; the others are each request's own."""
+    client, request = _bursty(staying, 0.0), _normal(varying)
+    return lambda rng, n: np.column_stack([client(rng, n), request(rng, n)])
+
+
+def _long_ones_differ(d: int) -> Law:
+    """Clients with positive values send five times as many rows (29 in the mean) as the others."""
+
+    def law(rng: np.random.Generator, n: int) -> Floats:
+        clients = rng.normal(size=(n, d))
+        lengths = rng.geometric(np.where(clients[:, 0] > 0, 5.0, 25.0) / 5.0 / 29.0)
+        ends = np.cumsum(lengths)
+        return np.asarray(clients[np.searchsorted(ends, np.arange(n) + rng.integers(29), side="right")])
+
+    return law
+
+
+def _sampled(whole: Law, ratio: float) -> Law:
+    """Keep each row with the same chance."""
+
+    def law(rng: np.random.Generator, n: int) -> Floats:
+        kept = np.cumsum(rng.geometric(ratio, size=n))
         return whole(rng, int(kept[-1]))[kept - 1]
 
     return law

@@ -13,6 +13,7 @@ from monitors.evidence.answers import AnswerChannels
 from monitors.evidence.grid import Axis, Grid, category_axis, number_axis, rank_axis
 from monitors.evidence.joint import Components, fit_components, fitting_rows
 from monitors.evidence.ranks import RANK_STEPS
+from monitors.evidence.repeats import Repeats, RowMemory
 from monitors.records import FeatureSchema, OutputSchema
 
 __all__ = ["TENSOR", "Cause", "Channel", "Channels", "Rows"]
@@ -82,12 +83,16 @@ class Channels:
     components
         Joint channels of the numeric features.
     axes
-        Cells of each channel, in the order of ``names``.
+        Cells of each channel, in the order of ``listed``.
+    repeats
+        Which rows repeat an earlier one; ``None`` where every row counts.
+    counts_once_c : (c,) bool
+        Channels in which such rows do not count.
 
     Notes
     -----
     Counts add up: those of any split of the rows, over batches, workers or hosts, are equal bit by bit to those of all
-    rows at once.
+    rows at once. With repeats that is so for rows of one order, counted with one memory.
 
     Examples
     --------
@@ -97,8 +102,9 @@ class Channels:
     >>> [channel.name for channel in channels.listed]
     ['age', 'pay', 'component 1', 'component 2', 'distance']
     >>> rows = rng.normal(size=(64, 2))
-    >>> parts = channels.counts(Rows(rows[:7])) + channels.counts(Rows(rows[7:]))
-    >>> bool((channels.counts(Rows(rows)) == parts).all())
+    >>> memory = RowMemory()
+    >>> parts = channels.counts(Rows(rows[:7]), memory) + channels.counts(Rows(rows[7:]), memory)
+    >>> bool((channels.counts(Rows(rows), RowMemory()) == parts).all())
     True
     """
 
@@ -108,11 +114,15 @@ class Channels:
         answers: AnswerChannels,
         components: Components | None,
         axes: Sequence[Axis],
+        repeats: Repeats | None = None,
+        counts_once_c: npt.NDArray[np.bool_] | None = None,
     ) -> None:
         self.features = tuple(features)
         self.answers = answers
         self.components = components
-        self.grid = Grid(axes)
+        self.repeats = repeats
+        self.counts_once_c = np.zeros(len(axes), dtype=np.bool_) if counts_once_c is None else counts_once_c
+        self.grid = Grid(axes, spare_cells=0 if repeats is None else 1)
         kinds = np.array([feature.kind == "number" for feature in features], dtype=np.bool_)
         self._numbers, self._categories = np.flatnonzero(kinds).tolist(), np.flatnonzero(~kinds).tolist()
         self._singles = np.flatnonzero([feature.dtype == "float32" for feature in features])
@@ -175,21 +185,42 @@ class Channels:
         parts.append(self.answers.codes(scores_nk, labels_n))
         return np.concatenate(parts, axis=1)
 
-    def counts(self, rows: Rows) -> Ints:
-        """Return how many rows fall into each cell of each channel: (c, width) int64."""
-        return self.grid.counts(self.values(rows))
+    def counting_once(self, repeats: Repeats, counts_once_c: npt.NDArray[np.bool_]) -> Channels:
+        """Return the same channels, some of which count repeated rows once."""
+        return Channels(self.features, self.answers, self.components, self.grid.axes, repeats, counts_once_c)
 
-    def block_counts(self, rows: Rows, block: int) -> Ints:
+    def counts(self, rows: Rows, memory: RowMemory) -> Ints:
+        """Return how many rows fall into each cell of each channel: (c, width) int64.
+
+        Parameters
+        ----------
+        rows
+            Rows in the order in which they came.
+        memory
+            What the rows before them were, of the same source. It matters only where ``repeats`` is set.
+        """
+        return self.grid.tally(self._positions(rows, memory))
+
+    def block_counts(self, rows: Rows, block: int, memory: RowMemory) -> Ints:
         """Return the counts of consecutive blocks of rows: (blocks, c, width) int64; a short end is left out."""
         blocks, size = len(rows) // block, self.grid.channels * self.grid.width
-        positions_nc = self.grid.positions(self.values(rows))[: blocks * block]
+        positions_nc = self._positions(rows, memory)[: blocks * block]
         positions_nc += np.repeat(np.arange(blocks) * size, block)[:, None]
         flat = np.bincount(positions_nc.ravel(), minlength=blocks * size)
         return flat.reshape(blocks, self.grid.channels, self.grid.width)
 
-    def cells(self, rows: Rows) -> Ints:
-        """Return the cell of each row in each channel: (n, c) int64."""
-        return self.grid.positions(self.values(rows)) - np.arange(self.grid.channels) * self.grid.width
+    def cells(self, rows: Rows, memory: RowMemory) -> Ints:
+        """Return the cell of each row in each channel: (n, c) int64; the last is the spare one of repeated rows."""
+        return self._positions(rows, memory) - np.arange(self.grid.channels) * self.grid.width
+
+    def _positions(self, rows: Rows, memory: RowMemory) -> Ints:
+        """Return the positions of the rows' cells in the flattened (channels, width) counts: (n, c) int64."""
+        positions_nc = self.grid.positions(self.values(rows))
+        if self.repeats is None:
+            return positions_nc
+        is_new_n = memory.take(self._as_sent(rows.values_nd), self.repeats)
+        spare_c = np.arange(1, self.grid.channels + 1) * self.grid.width - 1
+        return np.where(is_new_n[:, None] | ~self.counts_once_c, positions_nc, spare_c)
 
     def _require_fit(self, values_nd: Floats, scores_nk: Floats) -> None:
         if values_nd.shape[1] != len(self.features):

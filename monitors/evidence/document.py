@@ -5,6 +5,7 @@ Numbers are written so that they are read back exactly; the table is made again 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,6 +18,7 @@ from monitors.evidence.grid import FRAME_CELLS, Axis
 from monitors.evidence.joint import Components
 from monitors.evidence.model import EvidenceModel
 from monitors.evidence.ranks import RANK_STEPS, ClassRanks
+from monitors.evidence.repeats import Repeats
 from monitors.evidence.table import Allowance
 from monitors.records import FeatureSchema, OutputSchema
 from monitors.transport.documents import DocumentRefused, decode_document, encode_document
@@ -24,6 +26,7 @@ from monitors.transport.documents import DocumentRefused, decode_document, encod
 __all__ = ["read_model", "write_model"]
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,7 @@ class _Axis:
     is_ordered: bool
     is_category: bool
     phi: float
+    every_row: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +61,31 @@ class _Document:
     components: _Components | None
     axes: tuple[_Axis, ...]
     allowance: Allowance
+    repeats: Repeats | None = None
 
 
 def write_model(model: EvidenceModel) -> bytes:
     """Return the text of a model: the same bytes for the same model."""
     channels = model.channels
-    axes = tuple(
-        _write_axis(axis, counts_b, phi)
-        for axis, counts_b, phi in zip(channels.grid.axes, model.counts_cb, model.phi_c.tolist(), strict=True)
-    )
+    every_cb = model.counts_cb if model.every_row_cb is None else model.every_row_cb
+    every_cb = np.where(channels.counts_once_c[:, None], every_cb, -1)
+    written = zip(channels.grid.axes, model.counts_cb, every_cb, model.phi_c.tolist(), strict=True)
+    axes = tuple(_write_axis(*parts) for parts in written)
     components = None if channels.components is None else _write_components(channels.components)
     answers = channels.answers
     ranks = None if answers.ranks is None else answers.ranks.edges_kem.tolist()
     return encode_document(
-        _Document(1, channels.features, answers.output, answers.probabilities, ranks, components, axes, model.allowance)
+        _Document(
+            schema_version=1,
+            features=channels.features,
+            output=answers.output,
+            probabilities=answers.probabilities,
+            ranks=ranks,
+            components=components,
+            axes=axes,
+            allowance=model.allowance,
+            repeats=channels.repeats,
+        )
     )
 
 
@@ -89,6 +104,8 @@ def read_model(text: bytes) -> EvidenceModel:
         _check_components(document.components)
     if any(not 0 <= k < len(document.output.classes) for k in document.probabilities):
         raise DocumentRefused("$.probabilities", "not among the classes")
+    if document.repeats is not None:
+        _check_repeats(document.repeats, len(document.features))
     channels = Channels(
         document.features,
         AnswerChannels(document.output, document.probabilities, _read_ranks(document)),
@@ -97,15 +114,30 @@ def read_model(text: bytes) -> EvidenceModel:
     )
     if len(channels.listed) != len(document.axes):
         raise DocumentRefused("$.axes", f"expected {len(channels.listed)} channels, found {len(document.axes)}")
+    if document.repeats is not None:
+        once_c = np.array([bool(axis.every_row) for axis in document.axes])
+        channels = channels.counting_once(document.repeats, once_c)
+    counts_cb = _read_counts(channels, [axis.counts for axis in document.axes])
+    phi_c = np.array([axis.phi for axis in document.axes])
+    if document.repeats is None:
+        return EvidenceModel(channels, counts_cb, phi_c, document.allowance)
+    every_cb = _read_counts(channels, [axis.every_row or axis.counts for axis in document.axes])
+    counts_cb[:, -1] = every_cb.sum(axis=1) - counts_cb.sum(axis=1)
+    return EvidenceModel(channels, counts_cb, phi_c, document.allowance, every_cb)
+
+
+def _read_counts(channels: Channels, found: Sequence[Sequence[int]]) -> Ints:
     counts_cb = np.zeros((channels.grid.channels, channels.grid.width), dtype=np.int64)
-    for counts_b, axis in zip(counts_cb, document.axes, strict=True):
-        counts_b[: len(axis.counts)] = axis.counts
-    return EvidenceModel(channels, counts_cb, np.array([axis.phi for axis in document.axes]), document.allowance)
+    for counts_b, counts in zip(counts_cb, found, strict=True):
+        counts_b[: len(counts)] = counts
+    return counts_cb
 
 
-def _write_axis(axis: Axis, counts_b: npt.NDArray[np.int64], phi: float) -> _Axis:
-    cells, counts = tuple(axis.cells.tolist()), tuple(counts_b[: axis.size].tolist())
-    return _Axis(tuple(axis.edges.tolist()), cells, counts, axis.inner, axis.is_ordered, axis.is_category, phi)
+def _write_axis(axis: Axis, counts_b: Ints, every_b: Ints, phi: float) -> _Axis:
+    edges, cells = tuple(axis.edges.tolist()), tuple(axis.cells.tolist())
+    counts, every_row = tuple(counts_b[: axis.size].tolist()), tuple(every_b[: axis.size].tolist())
+    every_row = every_row if min(every_row) >= 0 else ()
+    return _Axis(edges, cells, counts, axis.inner, axis.is_ordered, axis.is_category, phi, every_row)
 
 
 def _read_axis(axis: _Axis) -> Axis:
@@ -121,6 +153,8 @@ def _check_axis(axis: _Axis, where: str) -> None:
         raise DocumentRefused(where, "edges rise, and every step has a cell")
     if len(axis.counts) != size or any(count < 0 for count in axis.counts) or axis.phi < 1:
         raise DocumentRefused(where, f"expected {size} counts and a dependence of at least 1")
+    if axis.every_row and (len(axis.every_row) != size or min(axis.every_row) < 0):
+        raise DocumentRefused(where, f"expected {size} counts of every row, or none")
 
 
 def _read_ranks(document: _Document) -> ClassRanks | None:
@@ -156,3 +190,8 @@ def _check_components(found: _Components) -> None:
     places = all(0 <= d < len(found.centre) for d in found.constant)
     if not same or not places or not all(0 <= p < min(widths) for p in found.shown) or min(found.scale) <= 0:
         raise DocumentRefused("$.components", "centre, scale and weights do not fit together")
+
+
+def _check_repeats(repeats: Repeats, features: int) -> None:
+    if not repeats.columns or any(not 0 <= d < features for d in repeats.columns) or repeats.window < 1:
+        raise DocumentRefused("$.repeats", "columns are features, and the window has rows")

@@ -114,6 +114,8 @@ class Grid:
     ----------
     axes
         Cells of each channel; categories must come last.
+    spare_cells
+        Cells beyond those of the widest channel, for rows that do not count.
 
     Notes
     -----
@@ -122,10 +124,10 @@ class Grid:
     15 microseconds. Cost: O(n C E). A value's cell depends on that value alone, so counts do not depend on the batch.
     """
 
-    def __init__(self, axes: Sequence[Axis]) -> None:
+    def __init__(self, axes: Sequence[Axis], spare_cells: int = 0) -> None:
         self.axes = tuple(axes)
         self.channels = len(axes)
-        self.width = max((axis.size for axis in axes), default=FRAME_CELLS)
+        self.width = max((axis.size for axis in axes), default=FRAME_CELLS) + spare_cells
         self.sizes_c = np.array([axis.size for axis in axes], dtype=np.int64)
         self._numbers = sum(not axis.is_category for axis in axes)
         numbers, categories = self.axes[: self._numbers], self.axes[self._numbers :]
@@ -157,7 +159,11 @@ class Grid:
 
     def counts(self, values_nc: Floats) -> Ints:
         """Return how many values fall into each cell: (c, width) int64; cells beyond a channel's own stay 0."""
-        flat = np.bincount(self.positions(values_nc).ravel(), minlength=self.channels * self.width)
+        return self.tally(self.positions(values_nc))
+
+    def tally(self, positions_nc: Ints) -> Ints:
+        """Return how often each position occurs: (c, width) int64."""
+        flat = np.bincount(positions_nc.ravel(), minlength=self.channels * self.width)
         return flat.reshape(self.channels, self.width)
 
     def _flatten(self) -> tuple[Ints, Ints]:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from monitors.evidence.channels import TENSOR, Cause, Channels, Rows
 from monitors.evidence.dependence import dependence
 from monitors.evidence.joint import fitting_rows
+from monitors.evidence.repeats import RowMemory, find_repeats
 from monitors.evidence.table import Allowance, Table, build_table
 from monitors.records import FeatureSchema, OutputSchema
 
@@ -21,6 +22,7 @@ JOINT_WEIGHT = 0.4
 LEAST_REFERENCE_ROWS = 5_000
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,16 +39,20 @@ class EvidenceModel:
         Dependence of each channel.
     allowance
         What counts as unchanged.
+    every_row_cb : (c, b) int64
+        Reference counts with every repeated row; left out where nothing repeats. A sample of a stream repeats less than
+        the whole of it, so bets are fair under this law, too.
     """
 
     channels: Channels
-    counts_cb: npt.NDArray[np.int64]
+    counts_cb: Ints
     phi_c: Floats
     allowance: Allowance
+    every_row_cb: Ints | None = None
     table: Table = field(init=False)
 
     def __post_init__(self) -> None:
-        table = build_table(self.channels.grid, self.counts_cb, self.phi_c, self.allowance)
+        table = build_table(self.channels.grid, self.counts_cb, self.phi_c, self.allowance, self.every_row_cb)
         object.__setattr__(self, "table", table)
 
     @classmethod
@@ -60,15 +66,28 @@ class EvidenceModel:
         learns_dependence: bool = True,
     ) -> EvidenceModel:
         """Fit on reference rows, in the order in which they came."""
-        channels = Channels.fit(rows, features, output)
-        cells_rc, counted_r = channels.cells(rows), ~fitting_rows(len(rows))
-        counts_cb = np.zeros((channels.grid.channels, channels.grid.width), dtype=np.int64)
-        phi_c = np.ones(channels.grid.channels)
-        for c, (axis, channel) in enumerate(zip(channels.grid.axes, channels.listed, strict=True)):
-            cells_r = cells_rc[counted_r, c] if channel.is_joint else cells_rc[:, c]
-            counts_cb[c] = np.bincount(cells_r, minlength=channels.grid.width)
-            phi_c[c] = dependence(axis, cells_r) if learns_dependence else 1.0
-        return cls(channels, counts_cb, phi_c, allowance or Allowance())
+        channels, counted_r = Channels.fit(rows, features, output), ~fitting_rows(len(rows))
+        allowance = allowance or Allowance()
+        every_rc = channels.cells(rows, RowMemory())
+        every_cb, phi_c = _counted(channels, every_rc, counted_r, learns_dependence)
+        repeats = find_repeats(rows.values_nd) if learns_dependence else None
+        if repeats is None:
+            return cls(channels, every_cb, phi_c, allowance)
+        width = channels.grid.width
+        every_cb = np.pad(every_cb, ((0, 0), (0, 1)))
+        first = channels.counting_once(repeats, np.ones(channels.grid.channels, dtype=np.bool_))
+        first_rc = first.cells(rows, RowMemory())
+        first_cb, first_phi_c = _counted(first, first_rc, counted_r, learns_dependence)
+        once_c = first_cb[:, :width].sum(axis=1) / first_phi_c > every_cb.sum(axis=1) / phi_c
+        if not once_c.any():
+            return cls(channels, every_cb[:, :width], phi_c, allowance)
+        return cls(
+            channels.counting_once(repeats, once_c),
+            np.where(once_c[:, None], first_cb, every_cb),
+            np.where(once_c, first_phi_c, phi_c),
+            allowance,
+            every_cb,
+        )
 
     @property
     def digest(self) -> str:
@@ -101,3 +120,14 @@ class EvidenceModel:
             for part_c, weight in parts:
                 weights_c[part_c] = weight / total / part_c.sum()
         return weights_c
+
+
+def _counted(channels: Channels, cells_rc: Ints, counted_r: npt.NDArray[np.bool_], learns: bool) -> tuple[Ints, Floats]:
+    """Return reference counts (c, b) and dependence (c,); rows in the spare cell count, but have no say in either."""
+    counts_cb = np.zeros((channels.grid.channels, channels.grid.width), dtype=np.int64)
+    phi_c = np.ones(channels.grid.channels)
+    for c, (axis, channel) in enumerate(zip(channels.grid.axes, channels.listed, strict=True)):
+        cells_r = cells_rc[counted_r, c] if channel.is_joint else cells_rc[:, c]
+        counts_cb[c] = np.bincount(cells_r, minlength=channels.grid.width)
+        phi_c[c] = dependence(axis, cells_r[cells_r < axis.size]) if learns else 1.0
+    return counts_cb, phi_c

@@ -15,6 +15,7 @@ from monitors.evidence.channels import TENSOR, Cause, Channel, Rows
 from monitors.evidence.detector import EDetector
 from monitors.evidence.drivers import named_drivers
 from monitors.evidence.model import EvidenceModel
+from monitors.evidence.repeats import RowMemory
 from monitors.evidence.table import Allowance
 from monitors.records import FeatureSchema, OutputSchema
 
@@ -114,6 +115,7 @@ class EvidenceMonitor:
         self._warned: set[Cause] = set()
         self._rows = self._rows_seen = self._pending_rows = 0
         self._pending_cb: Ints = np.zeros_like(model.counts_cb)
+        self._memory = RowMemory()
 
     @classmethod
     def fit(
@@ -153,9 +155,13 @@ class EvidenceMonitor:
         budget = self.config.budget
         return elapsed_s >= budget.summary_s and self._pending_rows >= budget.summary_rows
 
+    def count(self, rows: Rows) -> None:
+        """Add rows, in the order in which they came, to the summary without ending it."""
+        self.add_counts(self.model.channels.counts(rows, self._memory), len(rows))
+
     def update(self, rows: Rows) -> list[Event]:
         """Count rows; end the summary once it holds enough of them, and return what it said."""
-        self.add_counts(self.model.channels.counts(rows), len(rows))
+        self.count(rows)
         return self.end_summary() if self._pending_rows >= self.config.budget.summary_rows else []
 
     def replay(self, rows: Rows) -> list[Event]:
@@ -164,13 +170,15 @@ class EvidenceMonitor:
         size = self.config.budget.summary_rows
         for start in range(0, len(rows), size * REPLAYED_SUMMARIES):
             part = rows.part(start, start + size * REPLAYED_SUMMARIES)
-            for counts_cb in self.model.channels.block_counts(part, size):
+            for counts_cb in self.model.channels.block_counts(part, size, self._memory):
                 self.add_counts(counts_cb, size)
                 events += self.end_summary()
         return events
 
     def add_counts(self, counts_cb: Ints, rows: int) -> None:
         """Add counts of ``rows`` rows, of this or another worker, to the summary.
+
+        Where the model counts repeated rows once, whoever counts keeps a ``RowMemory`` for each source of rows.
 
         Raises
         ------
@@ -215,6 +223,7 @@ class EvidenceMonitor:
             "model": self.model.digest,
             "pending": self._pending_cb.copy(),
             "pending_rows": self._pending_rows,
+            "memory": self._memory.state(),
             "rows": self._rows,
             "rows_seen": self._rows_seen,
             "warned": sorted(self._warned),
@@ -235,6 +244,7 @@ class EvidenceMonitor:
         self._pending_rows = int(state["pending_rows"])
         self._rows, self._rows_seen = int(state["rows"]), int(state["rows_seen"])
         self._warned = set(state["warned"])
+        self._memory.restore(state["memory"])
 
     def _begin_summary(self) -> None:
         self._pending_cb = np.zeros_like(self.model.counts_cb)

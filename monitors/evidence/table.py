@@ -79,7 +79,9 @@ class Table:
         return np.asarray(np.matmul(counts_cb[..., None, :].astype(np.float64), self.nats_cbk)[..., 0, :])
 
 
-def build_table(grid: Grid, counts_cb: Ints, phi_c: Floats, allowance: Allowance) -> Table:
+def build_table(
+    grid: Grid, counts_cb: Ints, phi_c: Floats, allowance: Allowance, every_row_cb: Ints | None = None
+) -> Table:
     """Make the table from reference counts.
 
     Parameters
@@ -92,10 +94,13 @@ def build_table(grid: Grid, counts_cb: Ints, phi_c: Floats, allowance: Allowance
         Dependence of each channel: it widens the doubt about the reference and weakens every row.
     allowance
         What counts as unchanged.
+    every_row_cb : (c, b) int64
+        Counts of a second law under which bets have to be fair: that of all rows where repeats are not counted.
     """
+    second_cb = counts_cb if every_row_cb is None else every_row_cb
     parts = [
-        _channel(axis, counts_b[: axis.size], phi, allowance, grid.channels)
-        for axis, counts_b, phi in zip(grid.axes, counts_cb, phi_c.tolist(), strict=True)
+        _channel(axis, counts_b[: axis.size], second_b[: axis.size], phi, allowance, grid.channels)
+        for axis, counts_b, second_b, phi in zip(grid.axes, counts_cb, second_cb, phi_c.tolist(), strict=True)
     ]
     most = max((len(weights) for _, weights, _ in parts), default=0)
     nats_cbk = np.zeros((grid.channels, grid.width, most))
@@ -108,21 +113,29 @@ def build_table(grid: Grid, counts_cb: Ints, phi_c: Floats, allowance: Allowance
 
 
 def _channel(
-    axis: Axis, counts_b: Ints, phi: float, allowance: Allowance, channels: int
+    axis: Axis, counts_b: Ints, second_b: Ints, phi: float, allowance: Allowance, channels: int
 ) -> tuple[Floats, Floats, Floats]:
     """Return log-ratios (k, b), weights and reference law of one channel."""
     rows = int(counts_b.sum())
-    reference_b: Floats = (counts_b.astype(np.float64) + PSEUDO_COUNT) / (rows + PSEUDO_COUNT * axis.size)
+    reference_b = _law(counts_b)
     found = alternatives(axis, reference_b)
     radius = math.log(channels / allowance.delta) * phi / max(1, rows)
     doubt = Doubt(radius, allowance.tolerance, allowance.rare_tolerance)
     is_rare_b = _is_rare(axis, reference_b)
     bets_kb = run_bets(fair_ratios(found.laws_kb, reference_b, is_rare_b, doubt), phi)
-    fair_kb = bets_kb / np.maximum(largest_mean(bets_kb, reference_b, is_rare_b, doubt), 1e-300)[:, None]
+    mean_k = largest_mean(bets_kb, reference_b, is_rare_b, doubt)
+    if not np.array_equal(counts_b, second_b):
+        mean_k = np.maximum(mean_k, largest_mean(bets_kb, _law(second_b), is_rare_b, doubt))
+    fair_kb = bets_kb / np.maximum(mean_k, 1e-300)[:, None]
     nats_kb = row_nats(fair_kb, phi)
     grows_k = (found.laws_kb * nats_kb).sum(axis=1) >= LEAST_GROWTH_NATS / phi
     weights_k = found.weights_k[grows_k]
     return nats_kb[grows_k], weights_k / max(weights_k.sum(), 1e-300), reference_b
+
+
+def _law(counts_b: Ints) -> Floats:
+    """Return the law of counts, positive everywhere."""
+    return np.asarray((counts_b + PSEUDO_COUNT) / (counts_b.sum() + PSEUDO_COUNT * len(counts_b)))
 
 
 def _is_rare(axis: Axis, reference_b: Floats) -> npt.NDArray[np.bool_]:

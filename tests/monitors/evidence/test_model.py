@@ -38,6 +38,7 @@ def test_many_features_and_few_reference_rows_page_no_more_than_promised() -> No
 
 def test_dependence_is_learned_from_the_order_of_the_reference_unless_switched_off() -> None:
     values = np.repeat(rows(np.random.default_rng(1), 500).values_nd, 20, axis=0)
+    values[:, :2] += np.random.default_rng(2).normal(scale=0.01, size=(len(values), 2))
     learned = EvidenceModel.fit(Rows(values), FEATURES)
     ignored = EvidenceModel.fit(Rows(values), FEATURES, learns_dependence=False)
     assert learned.phi_c.min() > 10.0

@@ -9,6 +9,7 @@ from monitors.evidence.budget import Budget
 from monitors.evidence.channels import Rows
 from monitors.evidence.model import EvidenceModel
 from monitors.evidence.monitor import Config, Event, EvidenceMonitor
+from monitors.evidence.repeats import RowMemory
 from tests.monitors.evidence.material import model, rows
 
 CONFIG = Config(Budget(rows_between_false_pages=100_000))
@@ -83,7 +84,7 @@ def test_merged_counts_give_the_evidence_of_single_rows_bit_for_bit(fitted: Evid
         whole.update(block)
         for start in reversed(range(0, 10, split)):
             part = block.part(start, start + split)
-            merged.add_counts(fitted.channels.counts(part), len(part))
+            merged.add_counts(fitted.channels.counts(part, RowMemory()), len(part))
         merged.end_summary()
     assert merged.evidence() == whole.evidence()
 
@@ -93,7 +94,7 @@ def test_a_monitor_restored_in_mid_summary_gives_the_same_events(fitted: Evidenc
     blocks = summaries(18, 60, shift=0.4)
     for block in blocks[:10]:
         first.update(block)
-    first.add_counts(fitted.channels.counts(rows(np.random.default_rng(0), 4)), 4)
+    first.add_counts(fitted.channels.counts(rows(np.random.default_rng(0), 4), RowMemory()), 4)
     second = EvidenceMonitor(fitted, CONFIG)
     second.restore(through_text(first.state()))
     assert second.pending_rows == 4

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from monitors.evidence.repeats import RowMemory
 from monitors.evidence.table import Allowance, build_table
 from tests.monitors.evidence.material import model, rows
 
@@ -8,8 +9,8 @@ from tests.monitors.evidence.material import model, rows
 def test_a_summary_weighs_what_its_rows_weigh() -> None:
     fitted = model(2000)
     block = rows(np.random.default_rng(0), 40)
-    whole = fitted.table.log_ratios(fitted.channels.counts(block))
-    each = fitted.table.log_ratios(fitted.channels.block_counts(block, 1))
+    whole = fitted.table.log_ratios(fitted.channels.counts(block, RowMemory()))
+    each = fitted.table.log_ratios(fitted.channels.block_counts(block, 1, RowMemory()))
     assert np.allclose(whole, each.sum(axis=0))
 
 
