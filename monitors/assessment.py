@@ -16,6 +16,7 @@ from monitors.effects import (
     share_differences,
     share_noise,
 )
+from monitors.performance import Performance, estimate_performance
 from monitors.streams import Pool
 from monitors.summary import Layout
 
@@ -44,6 +45,7 @@ class Assessment:
     classes: tuple[ClassShare, ...]
     value: FeatureEffects | None
     confidence: Confidence | None
+    performance: Performance
     broken_rows: int
 
     def broken(self) -> Movement:
@@ -93,9 +95,8 @@ def assess(layout: Layout, cells: Ints, rows: int) -> Assessment:
         reference = layout.profile.output.value if layout.profile else None
         value = feature_effects("value", layout.value_cells, layout.part(cells, "value"), reference)
     broken = int(layout.part(cells, "broken")[0])
-    return Assessment(
-        rows, features, _class_shares(layout, cells), value, assess_confidence(layout, cells, rows), broken
-    )
+    confidence, performance = assess_confidence(layout, cells, rows), estimate_performance(layout, cells)
+    return Assessment(rows, features, _class_shares(layout, cells), value, confidence, performance, broken)
 
 
 def _class_shares(layout: Layout, cells: Ints) -> tuple[ClassShare, ...]:

@@ -12,6 +12,7 @@ from monitors.assessment import Assessment
 from monitors.causes import CAUSES
 from monitors.detectors.bank import Finding
 from monitors.effects import FeatureEffects
+from monitors.performance import Performance
 from monitors.records import Alert, AlertState, Severity
 from monitors.streams import Stream
 
@@ -24,6 +25,9 @@ GAUGES = (
     "weir_confidence_collapse_index",
     "weir_drift_effect",
     "weir_drift_null_band",
+    "weir_estimated_accuracy_ratio",
+    "weir_estimated_accuracy_spread",
+    "weir_estimated_label_share",
     "weir_monitor_rows_total",
     "weir_monitor_tick_timestamp_seconds",
     "weir_prediction_entropy_nats",
@@ -91,9 +95,20 @@ def _detector_gauges(finding: Finding, labels: dict[str, str]) -> Iterator[Gauge
         yield "weir_uncalibrated_detections", named, float(signal.detections)
 
 
+def _performance_gauges(performance: Performance, labels: dict[str, str]) -> Iterator[Gauge]:
+    for estimate in performance.estimates:
+        if estimate.accuracy is not None:
+            yield "weir_estimated_accuracy_ratio", {**labels, "method": estimate.method}, estimate.accuracy
+    if performance.spread is not None:
+        yield "weir_estimated_accuracy_spread", labels, performance.spread
+    for label in performance.labels[:MAXIMUM_CLASSES]:
+        yield "weir_estimated_label_share", {**labels, "class": label.name}, label.share
+
+
 def _answer_gauges(assessment: Assessment, labels: dict[str, str]) -> Iterator[Gauge]:
     for share in assessment.classes[:MAXIMUM_CLASSES]:
         yield "weir_prediction_share", {**labels, "class": share.name}, share.share
+    yield from _performance_gauges(assessment.performance, labels)
     confidence = assessment.confidence
     if confidence is None:
         return

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
@@ -16,9 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from monitors.cells import Cells, Precision, cells_for, round_to
+from monitors.labelled import PerformanceProfile, fit_performance
 from monitors.outputs import (
     HISTOGRAM_CELLS,
     SATURATED,
+    Confidences,
     confidences,
     entropy_nats,
     histogram_index,
@@ -91,13 +93,17 @@ class ConfidenceProfile:
 
 @dataclass(frozen=True, slots=True)
 class OutputProfile:
-    """Answers on the reference: class counts and confidence of a classifier, the value's cells of a regressor."""
+    """Answers on the reference: class counts and confidence of a classifier, the value's cells of a regressor.
+
+    ``performance`` is there where the reference has labels.
+    """
 
     kind: OutputKind
     classes: tuple[str, ...] = ()
     class_counts: tuple[int, ...] = ()
     confidence: ConfidenceProfile | None = None
     value: FeatureProfile | None = None
+    performance: PerformanceProfile | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +135,8 @@ def build_profile(
     values_nd: Floats,
     labels_n: npt.NDArray[np.integer],
     scores_nk: Floats,
+    *,
+    truths_n: npt.NDArray[np.integer] | None = None,
 ) -> ReferenceProfile:
     """Make the profile of a version from reference rows and its answers to them.
 
@@ -144,11 +152,13 @@ def build_profile(
         Index of the answered class, -1 for none.
     scores_nk : (n, k) float64
         Probabilities, or the regression's value as one column; k may be 0.
+    truths_n : (n,) int
+        Index of the true class, -1 where it is not known; only for a classification.
 
     Raises
     ------
     ValueError
-        When the shapes do not fit each other.
+        When the shapes do not fit each other, or there are labels for another output than classes.
 
     Examples
     --------
@@ -159,7 +169,10 @@ def build_profile(
     """
     _require_shapes(features, output, values_nd, labels_n, scores_nk)
     columns = [_profile_feature(schema, values_nd[:, i]) for i, schema in enumerate(features)]
-    return ReferenceProfile(1, len(values_nd), tuple(columns), _profile_output(output, labels_n, scores_nk))
+    answers = _profile_output(output, labels_n, scores_nk)
+    if truths_n is not None:
+        answers = replace(answers, performance=_performance(output, labels_n, scores_nk, truths_n))
+    return ReferenceProfile(1, len(values_nd), tuple(columns), answers)
 
 
 def from_json(text: bytes) -> ReferenceProfile:
@@ -232,6 +245,21 @@ def _profile_output(output: OutputSchema, labels_n: npt.NDArray[np.integer], sco
     return OutputProfile("classification", output.classes, tuple(counts), confidence)
 
 
+def _performance(
+    output: OutputSchema, labels_n: npt.NDArray[np.integer], scores_nk: Floats, truths_n: npt.NDArray[np.integer]
+) -> PerformanceProfile | None:
+    """Learn from the rows that have a label, an answered class, and probabilities where the version gives them."""
+    if output.kind != "classification" or truths_n.shape != labels_n.shape:
+        raise ValueError(f"labels of shape {truths_n.shape} for {len(labels_n)} answers of kind {output.kind}")
+    classes = len(output.classes)
+    usable_n = (truths_n >= 0) & (truths_n < classes) & (labels_n >= 0) & (labels_n < classes)
+    confidence: Confidences | None = None
+    if scores_nk.shape[1]:
+        usable_n &= is_distribution(scores_nk)
+        confidence = confidences(scores_nk[usable_n])
+    return fit_performance(classes, labels_n[usable_n], truths_n[usable_n], confidence)
+
+
 def _profile_confidence(scores_nk: Floats) -> ConfidenceProfile | None:
     if not len(scores_nk):
         return None
@@ -299,6 +327,8 @@ def _check_output(output: OutputProfile, rows: int) -> None:
         _check_feature(output.value, rows, "$.output.value")
     if output.confidence is not None:
         _check_confidence(output.confidence, len(output.classes), rows)
+    if output.performance is not None:
+        _check_performance(output.performance, output, rows)
 
 
 def _check_confidence(confidence: ConfidenceProfile, classes: int, rows: int) -> None:
@@ -311,6 +341,40 @@ def _check_confidence(confidence: ConfidenceProfile, classes: int, rows: int) ->
         raise ProfileInvalid(f"{where}.probabilities", f"expected {classes} numbers")
     means = (confidence.entropy_nats, confidence.information_nats, confidence.saturated_ratio)
     _check_finite((*confidence.probabilities, *means), where)
+
+
+def _check_performance(found: PerformanceProfile, output: OutputProfile, rows: int) -> None:
+    where, classes = "$.output.performance", len(output.classes)
+    if output.kind != "classification" or not 1 <= found.rows <= rows:
+        raise ProfileInvalid(where, f"expected labels of 1 to {rows} rows of a classification, found {found.rows}")
+    _check_shares((found.accuracy,), f"{where}.accuracy")
+    if found.confusion and len(found.confusion) != classes:
+        raise ProfileInvalid(f"{where}.confusion", f"expected {classes} rows, found {len(found.confusion)}")
+    for counts in found.confusion:
+        _check_counts(counts, classes, f"{where}.confusion")
+    if found.confusion and sum(map(sum, found.confusion)) != found.rows:
+        raise ProfileInvalid(f"{where}.confusion", f"expected counts that add up to {found.rows} rows")
+    if found.certainty is not None:
+        _check_certainty(found, f"{where}.certainty")
+
+
+def _check_certainty(found: PerformanceProfile, where: str) -> None:
+    certainty = found.certainty
+    assert certainty is not None
+    points = certainty.points
+    if len(points) > MAXIMUM_CELLS or any(low >= high for low, high in pairwise(points)):
+        raise ProfileInvalid(f"{where}.points", f"expected at most {MAXIMUM_CELLS} strictly rising numbers")
+    _check_finite(points, f"{where}.points")
+    _check_counts(certainty.counts, len(points) + 1, f"{where}.counts", found.rows)
+    if len(certainty.right) != len(points) + 1:
+        raise ProfileInvalid(f"{where}.right", f"expected {len(points) + 1} shares, found {len(certainty.right)}")
+    _check_shares((*certainty.right, certainty.tie), where)
+    _check_count(certainty.entropy_steps, f"{where}.entropy_steps")
+
+
+def _check_shares(shares: Sequence[float], where: str) -> None:
+    if not all(0.0 <= share <= 1.0 for share in shares):
+        raise ProfileInvalid(where, "expected shares from 0 to 1")
 
 
 def _check_counts(counts: tuple[int, ...], size: int, where: str, rows: int | None = None) -> None:

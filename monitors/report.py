@@ -14,6 +14,8 @@
                   "confidence": {"rows", "entropy_nats", "margin", "margin_reference", "information_nats",
                                  "information_reference_nats", "effective_classes", "saturated", "broken",
                                  "collapse_index", "modes"} | null,
+                  "performance": {"reference_accuracy", "estimates": [{"method", "accuracy", "noise", "why"}], "spread",
+                                  "labels": [{"class", "share", "reference_share"}]} | null,
                   "detectors": [{"name", "calibration", "is_warm", "n_seen", "failed",
                                  "signals": [{"signal", "value", "statistic", "detections", "detected_at"}]}],
                   "shadow": {"rows", "agreement", "score_difference"} | null}],
@@ -34,6 +36,7 @@ from monitors.confidence import Confidence
 from monitors.detectors.bank import Finding
 from monitors.distances import Distance
 from monitors.effects import FeatureEffects
+from monitors.performance import Performance
 from monitors.quality import FaultRates
 from monitors.records import Alert
 from monitors.streams import Agreement, Stream, Version
@@ -107,6 +110,7 @@ def _stream(stream: Stream, judged: Judged | None) -> dict[str, Any]:
         "predictions": [_class(share) for share in found.classes] if found else [],
         "value": _feature(found.value) if found and found.value else None,
         "confidence": _confidence(found.confidence) if found and found.confidence else None,
+        "performance": _performance(found.performance) if found else None,
         "detectors": [_detector(finding) for finding in stream.bank.findings()],
         "shadow": _agreement(stream.agreement()),
     }
@@ -163,6 +167,20 @@ def _confidence(found: Confidence) -> dict[str, Any]:
         "broken": found.broken,
         "collapse_index": found.collapse_index,
         "modes": list(found.modes),
+    }
+
+
+def _performance(found: Performance) -> dict[str, Any]:
+    return {
+        "reference_accuracy": found.accuracy_before,
+        "estimates": [
+            {"method": each.method, "accuracy": each.accuracy, "noise": each.noise, "why": each.why or None}
+            for each in found.estimates
+        ],
+        "spread": found.spread,
+        "labels": [
+            {"class": label.name, "share": label.share, "reference_share": label.before} for label in found.labels
+        ],
     }
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monitors.cells import Cells
+from monitors.labelled import CertaintyProfile
 from monitors.outputs import HISTOGRAM_CELLS, SATURATED, confidences, histogram_index, is_distribution
 from monitors.records import BROKEN_FLAG, FeatureSchema, Observation, OutputSchema, StreamInfo, TickSummary
 from monitors.reference import FeatureProfile, ProfileInvalid, ReferenceProfile
@@ -59,8 +60,8 @@ class Layout:
         Cells of a regression's value.
     channels
         ``feature/<name>`` for each feature, then ``flags``, ``broken``; for a classifier ``class`` (the last cell is
-        "no class"), ``scored``, ``top1``, ``margin``, ``saturated``, ``entropy``, ``probabilities``; for a regressor
-        ``value``.
+        "no class"), ``scored``, ``top1``, ``margin``, ``saturated``, ``entropy``, ``probabilities``, and with a
+        labelled reference ``certainty``, ``surer`` (below the threshold of entropy, at it); for a regressor ``value``.
     digest
         Identity of all of this.
     """
@@ -87,14 +88,21 @@ class Layout:
         value_cells = value.cells if value else Cells("any")
         if profile and profile.output.classes != info.output.classes:
             raise ProfileInvalid("$.output.classes", f"expected {list(info.output.classes)} as in the contract")
-        channels = _channels(info, cells, value_cells)
-        digest = _digest(channels, (*cells, value_cells))
+        certainty = profile.output.performance.certainty if profile and profile.output.performance else None
+        channels = _channels(info, cells, value_cells, certainty)
+        digest = _digest(channels, (*cells, value_cells), certainty)
         return cls(info.features, info.output, profile, cells, value_cells, channels, digest)
 
     @property
     def size(self) -> int:
         """Number of cells."""
         return self.channels[-1].start + self.channels[-1].size
+
+    @property
+    def certainty(self) -> CertaintyProfile | None:
+        """What a labelled reference says of certainty."""
+        performance = self.profile.output.performance if self.profile else None
+        return performance.certainty if performance else None
 
     def has(self, name: str) -> bool:
         """Whether there is such a channel."""
@@ -183,21 +191,27 @@ def _codes(schema: FeatureSchema) -> Cells:
     return Cells("categories", categories=schema.categories)
 
 
-def _channels(info: StreamInfo, cells: tuple[Cells, ...], value_cells: Cells) -> tuple[Channel, ...]:
+def _channels(
+    info: StreamInfo, cells: tuple[Cells, ...], value_cells: Cells, certainty: CertaintyProfile | None
+) -> tuple[Channel, ...]:
     sizes = [(f"feature/{schema.name}", c.size) for schema, c in zip(info.features, cells, strict=True)]
     sizes += [("flags", FLAG_BITS), ("broken", 1)]
     classes = len(info.output.classes)
     if info.output.kind == "classification":
         sizes += [("class", classes + 1), ("scored", 1), ("top1", HISTOGRAM_CELLS), ("margin", HISTOGRAM_CELLS)]
         sizes += [("saturated", 1), ("entropy", 1), ("probabilities", classes)]
+    if certainty is not None:
+        sizes += [("certainty", len(certainty.counts)), ("surer", 2)]
     if info.output.kind == "regression":
         sizes += [("value", value_cells.size)]
     starts = np.cumsum([0, *(size for _, size in sizes)]).tolist()
     return tuple(Channel(name, start, size) for (name, size), start in zip(sizes, starts, strict=False))
 
 
-def _digest(channels: tuple[Channel, ...], cells: tuple[Cells, ...]) -> str:
-    document = [[[c.name, c.start, c.size] for c in channels], [asdict(c) for c in cells]]
+def _digest(channels: tuple[Channel, ...], cells: tuple[Cells, ...], certainty: CertaintyProfile | None) -> str:
+    document: list[object] = [[[c.name, c.start, c.size] for c in channels], [asdict(c) for c in cells]]
+    if certainty is not None:
+        document += [certainty.points, certainty.entropy_steps]
     return hashlib.sha256(json.dumps(document, separators=(",", ":")).encode()).hexdigest()[:32]
 
 
@@ -255,3 +269,8 @@ def _add_confidence(layout: Layout, cells: Ints, scores_nk: Floats) -> None:
     layout.part(cells, "saturated")[0] = (rows.top1_n > SATURATED).sum()
     layout.part(cells, "entropy")[0] = to_fixed(rows.entropy_n).sum()
     layout.part(cells, "probabilities")[:] = to_fixed(scores_nk).sum(axis=0)
+    if layout.certainty is not None:
+        layout.part(cells, "certainty")[:] = np.bincount(
+            layout.certainty.cells(rows.top1_n), minlength=len(layout.certainty.counts)
+        )
+        layout.part(cells, "surer")[:] = layout.certainty.surer(rows.entropy_n)

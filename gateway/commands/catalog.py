@@ -58,6 +58,9 @@ def profile(
     model: Annotated[str, typer.Argument(help="Name of the model", show_default=False)],
     version: Annotated[str, typer.Argument(help="Its version", show_default=False)],
     table: Annotated[Path, typer.Option(help="CSV file; columns named as the features", show_default=False)],
+    label: Annotated[
+        str | None, typer.Option(help="Column with the true class, for estimates of accuracy", show_default=False)
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Where to write; in the version's folder by default")] = None,
 ) -> None:
     """Compute the reference profile of a version (reference.json) from a table of raw rows.
@@ -74,7 +77,7 @@ def profile(
         raise typer.Exit(1)
     try:
         bundle = Repository(folder, limits=BundleLimits()).read(model, version)
-        profiled = profile_bundle(bundle, table)
+        profiled = profile_bundle(bundle, table, label=label)
         _write(target, profiled.profile.to_json())
     except (WeirError, TableInvalid, ProfileInvalid, OSError) as exc:
         typer.echo(f"weir: {printable(str(exc))}", err=True)
@@ -82,6 +85,8 @@ def profile(
     if profiled.ignored:
         typer.echo(f"no feature of {model}, left out: {printable(', '.join(profiled.ignored))}", err=True)
     typer.echo(f"{target}: {profiled.profile.rows} rows, {len(profiled.profile.features)} features")
+    if performance := profiled.profile.output.performance:
+        typer.echo(f"{performance.rows} rows have a label; accuracy on them {performance.accuracy:.4f}")
 
 
 def schema() -> None:

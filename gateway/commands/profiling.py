@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from gateway.catalog.manifest import FeatureEntry, Interface
 from gateway.codec.decoded import Decoded
 from gateway.codec.rows import encode_table
 from gateway.commands.reference_hints import hints_of
-from gateway.commands.table import Row, TableInvalid, read_table
+from gateway.commands.table import Row, Table, TableInvalid, read_table
 from gateway.contract import Contract, Feature
 from gateway.engine.binding import Hint
 from gateway.engine.loading import load_version
@@ -37,28 +37,29 @@ class Profiled:
     ignored: tuple[str, ...]
 
 
-def profile_bundle(bundle: Bundle, table: Path) -> Profiled:
+def profile_bundle(bundle: Bundle, table: Path, *, label: str | None = None) -> Profiled:
     """Compute the reference profile of a version.
 
     A string feature without declared categories gets those of the table when there are at most 32. A fill that the
     manifest leaves to the profile is the table's median or mode. So the model is loaded twice: once to learn its
-    contract, once with what the table says.
+    contract, once with what the table says. With a column of labels the profile also holds what performance is
+    estimated from.
 
     Raises
     ------
     gateway.errors.VersionRefused
         The version does not load, or takes tensors and no named features.
     TableInvalid
-        The table cannot be read by the contract, or the model fails on its rows.
+        The table cannot be read by the contract, a label is no class of the model, or the model fails on its rows.
     """
     placeholders = _placeholders(bundle.manifest.interface)
     draft = load_version(replace(bundle, golden=None), hints_of=lambda _: placeholders)
     if draft.contract.layout == "tensors":
         raise VersionRefused(bundle.model, bundle.version, "it takes tensors; a table needs named features")
-    read = read_table(table, draft.contract)
+    read = read_table(table, draft.contract, label=label)
     hints = _hints(draft, read.rows)
     version = load_version(bundle, hints_of=lambda _: hints)
-    return Profiled(_profile(version, read.rows), read.ignored)
+    return Profiled(_profile(version, read), read.ignored)
 
 
 def _placeholders(interface: Interface) -> dict[str, Hint]:
@@ -96,13 +97,31 @@ def _raw(decoded: Decoded) -> npt.NDArray[np.float64]:
     return decoded.values_nd.astype(np.float64)
 
 
-def _profile(version: ServableVersion, rows: Sequence[Row]) -> ReferenceProfile:
-    decoded = _encoded(version, version.contract, rows)
+def _profile(version: ServableVersion, table: Table) -> ReferenceProfile:
+    decoded = _encoded(version, version.contract, table.rows)
     answers = list(_answers(version, decoded))
     labels_n = np.concatenate([labels for labels, _ in answers])
     scores_nk = np.concatenate([scores for _, scores in answers])
     info = version.info
-    return build_profile(info.features, info.output, _raw(decoded), labels_n, scores_nk)
+    truths_n = _truths(info.output, table) if table.labels else None
+    return build_profile(info.features, info.output, _raw(decoded), labels_n, scores_nk, truths_n=truths_n)
+
+
+def _truths(output: OutputSchema, table: Table) -> npt.NDArray[np.int64]:
+    """Return the true class of each row, -1 where the table has none."""
+    if output.kind != "classification":
+        raise TableInvalid(f"labels are of use to a model that answers with classes, not for a {output.kind}")
+    codes = {"": -1, **{name: i for i, name in enumerate(output.classes)}}
+    strange = sorted({label for label in table.labels if _class_name(label, codes) not in codes})
+    if strange:
+        raise TableInvalid(f"the labels {strange[:5]} are none of the model's classes {list(output.classes)[:20]}")
+    return np.array([codes[_class_name(label, codes)] for label in table.labels], dtype=np.int64)
+
+
+def _class_name(label: str, codes: Mapping[str, int]) -> str:
+    """Return the label as a class is called; a table that passed through a float column has 1.0 for class 1."""
+    whole = label.removesuffix(".0")
+    return whole if label not in codes and whole in codes else label
 
 
 def _answers(version: ServableVersion, decoded: Decoded) -> Any:

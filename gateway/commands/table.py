@@ -25,13 +25,14 @@ class TableInvalid(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows by feature name, ``None`` for missing, and the columns that are no features."""
+    """Rows by feature name, ``None`` for missing; the label of each, and the columns that are neither."""
 
     rows: list[Row]
     ignored: tuple[str, ...]
+    labels: tuple[str, ...] = ()
 
 
-def read_table(path: Path, contract: Contract) -> Table:
+def read_table(path: Path, contract: Contract, *, label: str | None = None) -> Table:
     """Read a CSV file: comma-separated UTF-8, the first line names the columns, an empty cell is a missing value.
 
     Parameters
@@ -40,6 +41,8 @@ def read_table(path: Path, contract: Contract) -> Table:
         The file, read as a stream.
     contract
         Gives names, dtypes, and which broken values are refused. Columns that are no features are ignored.
+    label
+        Column with the true answer, as text; an empty cell is one that nobody knows.
 
     Raises
     ------
@@ -48,14 +51,14 @@ def read_table(path: Path, contract: Contract) -> Table:
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            return _read(csv.reader(file, strict=True), contract, path.name)
+            return _read(csv.reader(file, strict=True), contract, path.name, label)
     except OSError as exc:
         raise TableInvalid(f"{path}: {exc.strerror}") from exc
     except UnicodeDecodeError as exc:
         raise TableInvalid(f"{path.name} is not UTF-8 text") from exc
 
 
-def _read(reader: Any, contract: Contract, name: str) -> Table:
+def _read(reader: Any, contract: Contract, name: str, label: str | None) -> Table:
     lines = _lines(reader, name)
     header = next(lines, (0, []))[1]
     doubled = sorted({column for column in header if header.count(column) > 1})
@@ -63,12 +66,27 @@ def _read(reader: Any, contract: Contract, name: str) -> Table:
     if doubled or absent:
         what = f"names {doubled} twice" if doubled else f"has no column for {absent}; it has {header}"
         raise TableInvalid(f"{name}: the first line {what}")
+    place = _label_place(header, contract, name, label)
     places = [(feature, header.index(feature.name)) for feature in contract.features]
-    rows = [_row(cells, places, f"{name}, line {line}") for line, cells in lines]
+    rows, labels = [], []
+    for line, cells in lines:
+        rows.append(_row(cells, places, f"{name}, line {line}"))
+        labels.append("" if place is None else cells[place])
     if not rows:
         raise TableInvalid(f"{name} has no rows")
-    known = {feature.name for feature in contract.features}
-    return Table(rows, tuple(column for column in header if column not in known))
+    known = {feature.name for feature in contract.features} | {label}
+    ignored = tuple(column for column in header if column not in known)
+    return Table(rows, ignored, () if place is None else tuple(labels))
+
+
+def _label_place(header: list[str], contract: Contract, name: str, label: str | None) -> int | None:
+    if label is None:
+        return None
+    if label not in header:
+        raise TableInvalid(f"{name}: the first line has no column {label!r} for the labels; it has {header}")
+    if any(feature.name == label for feature in contract.features):
+        raise TableInvalid(f"{name}: the column {label!r} of the labels is a feature of the model")
+    return header.index(label)
 
 
 def _lines(reader: Any, name: str) -> Iterator[tuple[int, list[str]]]:

@@ -67,6 +67,8 @@ def show_drift(report: Document) -> None:
         _show_window(stream, report["as_of"])
         if confidence := stream["confidence"]:
             _line(f"collapse index {_number(confidence['collapse_index'])}")
+        if performance := stream["performance"]:
+            _show_performance(performance)
         _show_detectors(stream["detectors"])
     if not report["streams"]:
         _line("nothing observed yet")
@@ -116,6 +118,14 @@ def _show_window(stream: Document, as_of: float) -> None:
     _line(f"rows of {begin.removeprefix(today)} to {end.removeprefix(begin[: len(today)])} UTC")
     if stream["rows_since"] and stream["window_to"] < as_of:
         _line(f"{stream['rows_since']} rows came since: too few, so far, to judge again")
+
+
+def _show_performance(performance: Document) -> None:
+    """Print what is estimated of the accuracy, where anything is."""
+    told = [e for e in performance["estimates"] if e["accuracy"] is not None]
+    if told:
+        words = ", ".join(f"{e['method'].upper()} {_number(e['accuracy'])}" for e in told)
+        _line(f"accuracy {_number(performance['reference_accuracy'])} on the reference; estimated now: {words}")
 
 
 def _show_detectors(detectors: Iterable[Document]) -> None:

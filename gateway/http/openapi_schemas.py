@@ -258,6 +258,19 @@ WATCH: dict[str, Part] = {
         collapse_index=SHARE_OR_NULL,
         modes=_list(STRING),
     ),
+    "Performance": object_of(
+        reference_accuracy=SHARE_OR_NULL,
+        estimates=_list(
+            object_of(
+                method={"enum": ["cbpe", "atc", "bbse"]},
+                accuracy=SHARE_OR_NULL,
+                noise=SHARE_OR_NULL,
+                why=_or_null(STRING),
+            )
+        ),
+        spread=SHARE_OR_NULL,
+        labels=_list(members({"class": STRING, "share": NUMBER, "reference_share": NUMBER})),
+    ),
     "Detector": object_of(
         name=STRING,
         calibration={"enum": ["uncalibrated"]},
@@ -286,6 +299,7 @@ WATCH: dict[str, Part] = {
         ),
         value=_or_null(ref("FeatureEffects")),
         confidence=_or_null(ref("Confidence")),
+        performance=_or_null(ref("Performance")),
         detectors=_list(ref("Detector")),
         shadow=_or_null(object_of(rows=INTEGER, agreement=NUMBER, score_difference=NUMBER)),
     ),

@@ -209,6 +209,20 @@ CATALOGUE: tuple[Metric, ...] = (
         "How far confidence has fallen apart against the reference: 0 not at all, 1 completely", values=_VARIANTS,
     ),
     Metric(
+        "weir_estimated_accuracy_ratio", "gauge", "ratio", (*_STREAM, "method"),
+        "Share of the answers that are right, estimated without labels; absent where the reference has none",
+        internal=True, values=_VARIANTS | {"method": ("cbpe", "atc", "bbse")},
+    ),
+    Metric(
+        "weir_estimated_accuracy_spread", "gauge", "ratio", _STREAM,
+        "Largest difference between two methods that estimate accuracy", internal=True, values=_VARIANTS,
+    ),
+    Metric(
+        "weir_estimated_label_share", "gauge", "ratio", (*_STREAM, "class"),
+        "Share of a class among the true labels, estimated from the answers as label shift",
+        internal=True, values=_VARIANTS,
+    ),
+    Metric(
         "weir_alert_state", "gauge", "state", ("model", "version", "cause", "severity"),
         "State of the alert of this cause and severity: 0 none is open, 1 warn, 2 recovering, 3 firing",
         values={"severity": ("info", "warning", "page")},

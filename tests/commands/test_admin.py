@@ -40,6 +40,10 @@ STREAM = {
         FEATURE | {"name": "income", "psi": 0.5, "wasserstein": 0.3, "missing": 0.25, "unseen": 0.0},
     ],
     "confidence": {"collapse_index": 0.125},
+    "performance": {
+        "reference_accuracy": 0.9,
+        "estimates": [{"method": "cbpe", "accuracy": 0.75}, {"method": "atc", "accuracy": None}],
+    },
     "detectors": [
         {"name": "adwin", "is_warm": True, "failed": None, "signals": [SPOKEN, QUIET]},
         {"name": "kswin", "is_warm": False, "failed": None, "signals": [QUIET]},

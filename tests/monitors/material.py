@@ -71,11 +71,17 @@ def scores(values_nd: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.column_stack([1.0 - bad, bad])
 
 
-def profile(n: int = 4000) -> ReferenceProfile:
+def truths(rng: np.random.Generator, scores_nk: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Return true classes for which the scores are the exact chances."""
+    return (rng.uniform(size=len(scores_nk)) < scores_nk[:, 1]).astype(np.int64)
+
+
+def profile(n: int = 4000, *, labelled: bool = False) -> ReferenceProfile:
     """Return the reference."""
     values_nd = rows(np.random.default_rng(1), n)
     scores_nk = scores(values_nd)
-    return build_profile(FEATURES, OUTPUT, values_nd, scores_nk.argmax(axis=1), scores_nk)
+    truths_n = truths(np.random.default_rng(2), scores_nk) if labelled else None
+    return build_profile(FEATURES, OUTPUT, values_nd, scores_nk.argmax(axis=1), scores_nk, truths_n=truths_n)
 
 
 def info(version: str = "1", *, reference: bytes | None = None) -> StreamInfo:

@@ -166,6 +166,59 @@ def test_a_wrong_document_is_refused_by_place(edit: Callable[[dict[str, Any]], N
     assert what in refused.value.what
 
 
+PERFORMANCE = "$.output.performance"
+
+
+@pytest.mark.parametrize(
+    ("edit", "where", "what"),
+    [
+        pytest.param(set_in("rows", value=0), PERFORMANCE, "1 to 100", id="no labelled row"),
+        pytest.param(set_in("accuracy", value=1.5), f"{PERFORMANCE}.accuracy", "0 to 1", id="accuracy"),
+        pytest.param(set_in("confusion", value=[[1, 2]]), f"{PERFORMANCE}.confusion", "2 rows", id="matrix"),
+        pytest.param(set_in("confusion", 0, value=[1]), f"{PERFORMANCE}.confusion", "2 counts", id="ragged matrix"),
+        pytest.param(set_in("confusion", 0, 0, value=0), f"{PERFORMANCE}.confusion", "add up to 100", id="sum"),
+        pytest.param(
+            set_in("certainty", "points", value=[0.9, 0.8]), f"{PERFORMANCE}.certainty.points", "rising", id="edges"
+        ),
+        pytest.param(
+            set_in("certainty", "counts", value=[100]), f"{PERFORMANCE}.certainty.counts", "found 1", id="cells"
+        ),
+        pytest.param(set_in("certainty", "right", value=[]), f"{PERFORMANCE}.certainty.right", "found 0", id="shares"),
+        pytest.param(set_in("certainty", "tie", value=-0.5), f"{PERFORMANCE}.certainty", "0 to 1", id="tie"),
+        pytest.param(
+            set_in("certainty", "entropy_steps", value=-1), f"{PERFORMANCE}.certainty.entropy_steps", "2^53", id="steps"
+        ),
+    ],
+)  # fmt: skip
+def test_a_wrong_account_of_performance_is_refused_by_place(
+    edit: Callable[[dict[str, Any]], None], where: str, what: str
+) -> None:
+    document = json.loads(profile(100, labelled=True).to_json())
+    edit(document["output"]["performance"])
+    with pytest.raises(ProfileInvalid) as refused:
+        from_json(json.dumps(document).encode())
+    assert refused.value.where == where
+    assert what in refused.value.what
+
+
+def test_a_labelled_profile_comes_back_from_its_text() -> None:
+    labelled = profile(500, labelled=True)
+    assert labelled.output.performance is not None
+    assert from_json(labelled.to_json()) == labelled
+
+
+def test_labels_are_for_classes_only() -> None:
+    with pytest.raises(ValueError, match="regression"):
+        build_profile(
+            (),
+            OutputSchema("regression"),
+            np.empty((2, 0)),
+            np.full(2, -1),
+            np.ones((2, 1)),
+            truths_n=np.zeros(2, dtype=int),
+        )
+
+
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b"\xff", b"null", b'{"schema_version": 1}'])
 def test_text_that_is_no_profile_is_refused(text: bytes) -> None:
     with pytest.raises(ProfileInvalid):

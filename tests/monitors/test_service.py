@@ -389,6 +389,24 @@ def test_the_report_has_the_usual_distances_beside_their_null_bands() -> None:
     assert bands == {"psi", "jensen_shannon", "ks"}
 
 
+def test_a_labelled_reference_gives_estimates_and_another_says_why_there_are_none() -> None:
+    told: dict[bool, set[str]] = {}
+    for labelled in (True, False):
+        clock = HandClock()
+        service = MonitorService(Thresholds(tick_s=TICK_S), clock)
+        service.take_info(info(reference=profile(labelled=labelled).to_json()))
+        service.take(observe(rows(np.random.default_rng(3), 300), clock.now_s))
+        clock.now_s += TICK_S + 1.0
+        service.tick()
+        told[labelled] = {name for name, _, _ in service.gauges() if name.startswith("weir_estimated")}
+        found = json.loads(json.dumps(service.report("phishing"), allow_nan=False))["streams"][0]["performance"]
+        assert [estimate["method"] for estimate in found["estimates"]] == ["cbpe", "atc", "bbse"]
+        assert all((estimate["accuracy"] is None) == (estimate["why"] is not None) for estimate in found["estimates"])
+        assert (found["spread"] is not None, len(found["labels"])) == (labelled, 2 if labelled else 0)
+    names = {"weir_estimated_accuracy_ratio", "weir_estimated_accuracy_spread", "weir_estimated_label_share"}
+    assert told == {True: names, False: set()}
+
+
 def test_an_alert_state_is_exported_under_its_severity() -> None:
     scene = Scene()
     scene.live(4)

@@ -110,6 +110,46 @@ def test_profile_writes_the_reference_of_a_table_pipeline(tmp_path: Path, iris_t
     assert weir("models", tmp_path / "models").exit_code == 0
 
 
+def test_profile_learns_from_a_column_of_labels(tmp_path: Path, iris_table: Path) -> None:
+    folder = models.write_bundle(tmp_path / "models" / "iris" / "1", models.columns_classifier())
+    names = ("setosa", "versicolor", "virginica")
+    lines = iris_table.read_text().splitlines()
+    labelled = [f"{line.rpartition(',')[0]},{names[int(line.rpartition(',')[2])]}" for line in lines[1:]]
+    iris_table.write_text("\n".join([lines[0], labelled[0].rpartition(",")[0] + ",", *labelled[1:]]))
+    result = weir("profile", tmp_path / "models", "iris", "1", "--table", iris_table, "--label", "species")
+    assert (result.exit_code, result.stderr) == (0, "")
+    performance = from_json((folder / "reference.json").read_bytes()).output.performance
+    assert performance is not None
+    assert performance.rows == 149
+    assert f"149 rows have a label; accuracy on them {performance.accuracy:.4f}" in result.stdout
+    assert performance.accuracy > 0.9
+
+
+@pytest.mark.parametrize(
+    ("bundle", "column", "message"),
+    [
+        pytest.param(models.columns_classifier(), "species", "the labels ['0', '1', '2'] are none of the", id="codes"),
+        pytest.param(models.columns_classifier(), "truth", "no column 'truth' for the labels", id="no column"),
+    ],
+)
+def test_labels_that_cannot_be_used_are_refused(
+    tmp_path: Path, iris_table: Path, bundle: bytes, column: str, message: str
+) -> None:
+    folder = models.write_bundle(tmp_path / "models" / "iris" / "1", bundle)
+    result = weir("profile", tmp_path / "models", "iris", "1", "--table", iris_table, "--label", column)
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert not (folder / "reference.json").exists()
+
+
+def test_labels_of_a_regression_are_refused(tmp_path: Path) -> None:
+    models.write_bundle(tmp_path / "m" / "1", models.regressor())
+    table = write_csv(tmp_path / "rows.csv", [*(f"c{j}" for j in range(10)), "y"], [[0.1] * 10 + [3]] * 5)
+    result = weir("profile", tmp_path, "m", "1", "--table", table, "--label", "y")
+    assert result.exit_code == 1
+    assert "not for a regression" in result.stderr
+
+
 def test_profile_fills_what_the_manifest_leaves_to_the_table(tmp_path: Path) -> None:
     columns = [f"c{j}" for j in range(10)]
     features = ", ".join(f"{{name: {name}, missing: impute}}" for name in columns)

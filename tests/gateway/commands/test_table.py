@@ -40,6 +40,23 @@ def test_columns_come_in_any_order_and_others_are_ignored(tmp_path: Path) -> Non
     assert table.ignored == ("label",)
 
 
+def test_the_column_of_labels_is_read_as_text_beside_the_rows(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("label,country,member,income,age,id\n1.0,no,1,2,3,a\n,no,1,2,3,b\n")
+    table = read_table(path, Contract("columns", FEATURES, OutputBinding()), label="label")
+    assert (table.labels, table.ignored) == (("1.0", ""), ("id",))
+
+
+@pytest.mark.parametrize(
+    ("label", "message"), [("truth", "no column 'truth' for the labels"), ("age", "'age' of the labels is a feature")]
+)
+def test_a_column_that_cannot_hold_labels_is_refused(tmp_path: Path, label: str, message: str) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(HEADER + "30,1,true,no\n")
+    with pytest.raises(TableInvalid, match=message):
+        read_table(path, Contract("columns", FEATURES, OutputBinding()), label=label)
+
+
 def test_a_byte_order_mark_and_quotes_and_windows_lines_are_understood(tmp_path: Path) -> None:
     text = b'\xef\xbb\xbfage,income,member,country,note\r\n30,1,1,no,"two\r\nlines, quoted"\r\n\r\n31,1,1,no,x\r\n'
     assert [row["age"] for row in read(tmp_path, text).rows] == [30, 31]
