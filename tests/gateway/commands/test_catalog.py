@@ -144,7 +144,7 @@ def test_labels_that_cannot_be_used_are_refused(
 
 def test_labels_of_a_regression_are_refused(tmp_path: Path) -> None:
     models.write_bundle(tmp_path / "m" / "1", models.regressor())
-    table = write_csv(tmp_path / "rows.csv", [*(f"c{j}" for j in range(10)), "y"], [[0.1] * 10 + [3]] * 5)
+    table = write_csv(tmp_path / "rows.csv", [*(f"x{j}" for j in range(10)), "y"], [[0.1] * 10 + [3]] * 5)
     result = weir("profile", tmp_path, "m", "1", "--table", table, "--label", "y")
     assert result.exit_code == 1
     assert "not for a regression" in result.stderr
