@@ -66,7 +66,8 @@ def test_label_shift_is_told_by_its_own_method() -> None:
     answers_n = scores(values_nd[kept]).argmax(axis=1)
     assert accuracies(found)["bbse"] == pytest.approx((answers_n == truths_n[kept]).mean(), abs=0.01)
     bad = found.labels[1]
-    assert (bad.name, bad.share) == ("bad", pytest.approx(truths_n[kept].mean(), abs=0.01))
+    assert bad.name == "bad"
+    assert bad.share == pytest.approx(truths_n[kept].mean(), abs=0.01)
     assert bad.before == pytest.approx(0.51, abs=0.03)
 
 
