@@ -98,9 +98,9 @@ class Arm:
         return self.contract == other.contract and mine.inputs == theirs.inputs and mine.outputs == theirs.outputs
 
     def faults_by_name(self, decoded: Decoded) -> dict[tuple[str, str], int]:
-        """Return the faults of a request's rows by name of the feature and kind."""
-        features = self.contract.features
-        return {(features[j].name, kind): rows for j, kind, rows in decoded.faults}
+        """Return the faults of a request's rows by name of the feature, or of the rule, and kind."""
+        features, rules = self.contract.features, self.contract.rules
+        return {(rules[j].name if kind == "rule" else features[j].name, kind): rows for j, kind, rows in decoded.faults}
 
     def feature_key(self, decoded: Decoded, feature: str) -> str | None:
         """Return the first row's value of a feature as a routing key; ``None`` where it is missing or not a feature."""

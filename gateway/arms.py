@@ -193,6 +193,8 @@ class ArmKeeper:
             self._counters.counter("weir_contract_rows_total", **names)
             for feature in servable.contract.features[: self._settings.monitor.feature_series]:
                 self._counters.counter("weir_feature_faults_total", **names, feature=feature.name, kind="missing")
+            for rule in servable.contract.rules:
+                self._counters.counter("weir_rule_broken_rows_total", **names, rule=rule.name)
         if variant == "canary":
             for reason in METRICS["weir_canary_fallback_total"].values["reason"]:
                 self._counters.counter("weir_canary_fallback_total", **names, reason=reason)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from gateway.rules import Rule
 from monitors.records import FeatureSchema, OutputSchema
 
 __all__ = ["Contract", "Dtype", "Feature", "InputLayout", "OutputBinding", "Policy"]
@@ -72,6 +73,7 @@ class Contract:
     outputs: OutputBinding
     input_name: str = ""
     unknown_features: Literal["reject", "ignore"] = "reject"
+    rules: tuple[Rule, ...] = ()
 
     @property
     def output_schema(self) -> OutputSchema:

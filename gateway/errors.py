@@ -98,7 +98,8 @@ class Fault:
     """One thing wrong in a document: where, what was expected, what was found.
 
     ``pointer`` is a JSON Pointer (RFC 6901). ``kind`` is one of ``missing``, ``wrong_type``, ``unknown``,
-    ``out_of_range``, ``unseen``, ``shape``, ``syntax``, ``value``.
+    ``out_of_range``, ``unseen``, ``rule``, ``shape``, ``syntax``, ``value``. ``rule`` names the data-quality rule that
+    a row breaks; ``feature`` is then the one whose place the pointer tells.
     """
 
     pointer: str
@@ -106,9 +107,11 @@ class Fault:
     expected: str
     found: str
     feature: str | None = None
+    rule: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.pointer or '/'}: expected {self.expected}, found {self.found}"
+        told = f"{self.pointer or '/'}: expected {self.expected}, found {self.found}"
+        return told if self.rule is None else f"{told} (rule {self.rule!r})"
 
 
 class WeirError(Exception):
@@ -183,8 +186,8 @@ class MethodUnsupported(RequestInvalid):
 class InputRejected(RequestInvalid):
     """Rows that break the contract of the version.
 
-    ``faults`` names up to 64 of them, ``total`` counts all, ``counts`` does so by (feature, kind); ``rows`` is how many
-    the request had, good ones included.
+    ``faults`` names up to 64 of them, ``total`` counts all, ``counts`` does so by (feature, kind), of kind ``rule`` by
+    the rule's name; ``rows`` is how many the request had, good ones included.
     """
 
     def __init__(

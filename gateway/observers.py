@@ -19,7 +19,7 @@ from gateway.tap import Tap
 __all__ = ["Observers"]
 
 
-_KINDS = frozenset({"missing", "out_of_range", "unseen", "wrong_type", "unknown"})
+_KINDS = frozenset({"missing", "out_of_range", "unseen", "wrong_type", "unknown", "shape"})
 
 
 class Observers:
@@ -52,19 +52,16 @@ class Observers:
                     self._shadow_feed.take(call, is_shed=self._gate.sheds_shadow)
 
     def faulted(self, arm: Arm, counts: dict[tuple[str, str], int], *, refused_rows: int = 0) -> None:
-        """Count faults; features that the contract does not know go under ``other``."""
+        """Count faults; features that the contract does not know, and rows of the wrong shape, go under ``other``."""
         arm.metrics.looked_at.inc(refused_rows)
+        names = {"model": arm.model, "version": arm.version}
         known = {feature.name for feature in arm.contract.features}
         for (feature, kind), rows in counts.items():
-            if kind not in _KINDS:
-                continue  # a row of the wrong shape has no feature to blame
-            self._counters.counter(
-                "weir_feature_faults_total",
-                model=arm.model,
-                version=arm.version,
-                feature=feature if feature in known else "other",
-                kind=kind,
-            ).inc(rows)
+            if kind == "rule":
+                self._counters.counter("weir_rule_broken_rows_total", **names, rule=feature).inc(rows)
+            elif kind in _KINDS:
+                told = feature if feature in known else "other"
+                self._counters.counter("weir_feature_faults_total", **names, feature=told, kind=kind).inc(rows)
 
     def shed(self, reason: str, priority: int) -> None:
         """Count a request that was given up for want of time or room."""

@@ -18,7 +18,7 @@ CAUSES: tuple[Cause, ...] = (
 )  # fmt: skip
 
 ACTIONS: dict[Cause, str] = {
-    "data-quality": "Look at the system that fills the named features; the answers to these rows rest on fill values.",
+    "data-quality": "Look at the system behind the named features and rules; do not trust the answers to these rows.",
     "drift": "Compare the named features with their source; if the change is real and lasting, retrain on recent rows.",
     "prediction-drift": "See whether the named inputs moved too; if they did not, compare with the previous version.",
     "confidence-collapse": "Answers hardly depend on the inputs: mend the named features, or roll back.",

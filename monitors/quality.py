@@ -1,4 +1,4 @@
-"""Data quality: rates of contract faults by feature, rejected requests included.
+"""Data quality: rates of contract faults by feature and of broken rules, rejected requests included.
 
 Observations hold answered rows only; a request that the contract refused never becomes one. The exact counters of the
 workers see both, so the rates of a window are differences of their cumulative totals.
@@ -15,8 +15,9 @@ from monitors.records import FaultTotals
 
 __all__ = ["ALERTED_KINDS", "FaultBook", "FaultRates"]
 
-ALERTED_KINDS = ("missing", "wrong_type", "out_of_range", "unseen")
+ALERTED_KINDS = ("missing", "wrong_type", "out_of_range", "unseen", "shape", "rule")
 """Kinds that may raise an alert; ``unknown`` (a column the contract ignores) is only shown."""
+_WORDS = {"wrong_type": "wrong type", "out_of_range": "out of range", "shape": "wrong shape"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ def _between(old: FaultTotals, new: FaultTotals) -> FaultRates:
 
 
 def _movement(feature: str, kind: str, share: float, expected: float, rows: int) -> Movement:
-    words = kind.replace("_", " ")
+    name, words = (f"rule {feature}", "broken") if kind == "rule" else (feature, _WORDS.get(kind, kind))
     noise = share_noise(expected, rows, rows)
     before, after = f"{words} {percent(expected)}", f"{words} {percent(share)}"
-    return Movement(feature, kind, max(0.0, share - expected), noise, before, after)
+    return Movement(name, kind, max(0.0, share - expected), noise, before, after)

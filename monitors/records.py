@@ -18,6 +18,7 @@ __all__ = [
     "FALLBACK_FLAG",
     "IMPUTED_FLAG",
     "OUT_OF_RANGE_FLAG",
+    "RULE_FLAG",
     "UNSEEN_CODE",
     "UNSEEN_FLAG",
     "Alert",
@@ -69,8 +70,9 @@ IMPUTED_FLAG = 2
 OUT_OF_RANGE_FLAG = 4
 UNSEEN_FLAG = 8
 BROKEN_FLAG = 16
+RULE_FLAG = 32
 """Bits of ``Observation.flags_n``: answered in place of a failed canary; a value was filled in; outside the contract's
-range; category not in the contract; the answer held a non-finite number."""
+range; category not in the contract; the answer held a non-finite number; the row breaks a data-quality rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +222,8 @@ class FaultTotals:
     """Exact cumulative counts of contract faults of one version, summed over workers, rejected requests included.
 
     ``faults`` maps (feature, kind) to a count; kind is one of ``missing``, ``out_of_range``, ``unseen``,
-    ``wrong_type``, ``unknown``. ``rows`` is the number of rows the contract has looked at.
+    ``wrong_type``, ``unknown``, ``shape``, ``rule``; the feature of a ``rule`` is the rule's name. ``rows`` is the
+    number of rows the contract has looked at.
     """
 
     model: str

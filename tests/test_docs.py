@@ -18,6 +18,7 @@ from gateway.http.openapi import describe
 from gateway.http.openapi_answers import problem_types
 from gateway.metrics.catalogue import CATALOGUE
 from gateway.routing.table import RouteTable
+from gateway.rules import Categories, Freshness, Missingness, Range, Relation, Rule
 from gateway.settings import Settings
 
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
@@ -120,7 +121,8 @@ def test_every_metric_is_documented(pages: dict[str, str]) -> None:
 
 def test_every_member_of_a_manifest_is_documented(pages: dict[str, str]) -> None:
     sections = [hint for hint in get_type_hints(Manifest).values() if is_dataclass(hint)]
-    names = {declared.name for kind in (FeatureEntry, *sections) for declared in fields(kind)}
+    kinds = (FeatureEntry, Rule, Relation, Freshness, Missingness, Range, Categories, *sections)
+    names = {declared.name for kind in kinds for declared in fields(kind)}
     assert [name for name in sorted(names) if f"`{name}`" not in pages["docs/bundles.md"]] == []
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from gateway.contract import Dtype, Policy
+from gateway.rules import Rule
 
 __all__ = ["Artifact", "FeatureEntry", "GoldenSet", "Interface", "Manifest", "Serving", "TensorEntry"]
 
@@ -126,6 +127,7 @@ class Interface:
 
     features: tuple[FeatureEntry, ...] = ()
     unknown_features: Literal["reject", "ignore"] | None = None
+    rules: tuple[Rule, ...] = ()
     inputs: tuple[TensorEntry, ...] = ()
     outputs: tuple[TensorEntry, ...] = ()
     classes: tuple[str | int, ...] = ()

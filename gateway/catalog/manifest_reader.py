@@ -99,6 +99,7 @@ def _conflicts(manifest: Manifest, model: str) -> Iterator[Fault]:
         yield Fault("/identity/name", "value", f"{model!r}, the name of its folder", repr(manifest.identity.name))
     yield from _doubles("/artifacts", "path", [artifact.path for artifact in manifest.artifacts])
     yield from _doubles("/interface/features", "name", [feature.name for feature in face.features])
+    yield from _doubles("/interface/rules", "name", [rule.name for rule in face.rules])
     yield from _doubles("/interface/inputs", "name", [tensor.name for tensor in face.inputs])
     yield from _doubles("/interface/outputs", "name", [tensor.name for tensor in face.outputs])
     for i, feature in enumerate(face.features):

@@ -19,7 +19,8 @@ _SCALARS: Final = {str: "string", bool: "boolean", int: "integer", float: "numbe
 def manifest_schema() -> dict[str, Any]:
     """Return the schema (draft 2020-12) as plain values.
 
-    Two rules it cannot say are checked at load: names must be unique, and a range must not end before it starts.
+    What it cannot say is checked at load: names must be unique, a range must not end before it starts, and a rule is of
+    exactly one kind and can be broken.
     """
     definitions: dict[str, Any] = {}
     root = _object(Manifest, definitions)

@@ -12,18 +12,19 @@ from gateway.admission.deadline import Urgency
 __all__ = ["Decoded", "FeatureFault", "RowsRefused"]
 
 FeatureFault = tuple[int, str, int]
-"""Index of the feature, kind of the fault, number of rows that have it."""
+"""Index of the feature (of kind ``rule``: of the rule), kind of the fault, number of rows that have it."""
 
 
 class RowsRefused(Exception):
-    """Well-formed rows break a ``reject`` policy; the slow second pass says where.
+    """Well-formed rows break a ``reject`` policy or rule; the slow second pass says where.
 
-    ``feature`` is the first that was found, ``kind`` its fault, ``rows`` how many rows have it.
+    ``feature`` is the first that was found (of kind ``rule``, the rule), ``kind`` its fault, ``rows`` how many rows
+    have it. ``judged_at_s`` is the Unix time that rules were judged by, so that the second pass finds the same.
     """
 
-    def __init__(self, feature: str, kind: str, rows: int) -> None:
+    def __init__(self, feature: str, kind: str, rows: int, *, judged_at_s: float | None = None) -> None:
         super().__init__(f"{feature} is {kind}")
-        self.feature, self.kind, self.rows = feature, kind, rows
+        self.feature, self.kind, self.rows, self.judged_at_s = feature, kind, rows, judged_at_s
 
 
 class Decoded(msgspec.Struct, eq=False, gc=False):
@@ -40,7 +41,7 @@ class Decoded(msgspec.Struct, eq=False, gc=False):
     flags_n : (n,) uint16 or None
         ``*_FLAG`` bits of ``monitors.records``; ``None`` when no row has one.
     faults
-        Flagged and imputed values, counted by feature and kind.
+        Flagged and imputed values, counted by feature and kind; rows that break a flagging rule, by rule.
     requested
         Names of the outputs that the client asked for; empty means all.
     binary

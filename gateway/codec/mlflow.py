@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 
 from gateway.codec.decoded import Decoded
-from gateway.codec.diagnose import pointer
 from gateway.codec.limits import check_depth, check_rows
 from gateway.codec.plain import PlainDecoder
+from gateway.codec.row_faults import pointer
 from gateway.contract import Contract
 from gateway.errors import BodyMalformed, Fault, InputRejected
 from gateway.settings import LimitSettings

@@ -11,6 +11,7 @@ import numpy as np
 from gateway.codec.decoded import Decoded, RowsRefused
 from gateway.codec.diagnose import diagnose_instances
 from gateway.codec.limits import check_depth, check_rows
+from gateway.codec.row_rules import row_rules
 from gateway.codec.rows import RowGatherer, nested_type, row_types
 from gateway.contract import Contract
 from gateway.errors import BodyMalformed, RequestInvalid
@@ -106,13 +107,14 @@ class PlainDecoder:
         ranks: Mapping[str, int],
     ) -> None:
         self._contract, self._limits, self._names = contract, limits, names
+        self._rules = row_rules(contract)
         tensor = next(iter(inputs.values())) if contract.layout == "tensors" and len(inputs) == 1 else None
         self._tensor = tensor if tensor and tensor.shape else None
         self.gatherer: RowGatherer | None = None
         row: Any = nested_type(self._tensor.dtype, len(self._tensor.shape) - 1) if self._tensor else list[Any]
         if contract.layout != "tensors":
             dtype = inputs[contract.input_name].dtype if contract.layout == "matrix" else "float32"
-            self.gatherer = RowGatherer(contract, ranks, dtype)
+            self.gatherer = RowGatherer(contract, ranks, dtype, rules=self._rules)
             row = row_types(contract, dtype if contract.layout == "matrix" else "float64")
         body = msgspec.defstruct(
             "PredictBody",
@@ -147,7 +149,7 @@ class PlainDecoder:
 
     def diagnosis(self, body: bytes, cause: Exception) -> RequestInvalid:
         """Return the error that names every fault of a body which did not decode, or whose rows were refused."""
-        return diagnose_instances(body, self._contract, self._limits, names=self._names, cause=cause)
+        return diagnose_instances(body, self._contract, self._limits, names=self._names, cause=cause, rules=self._rules)
 
     def _rows(self, body: bytes) -> list[Any]:
         try:

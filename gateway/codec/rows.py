@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping, Sequence
 from itertools import chain
+from time import time
 from typing import Annotated, Any
 
 import msgspec
@@ -13,6 +14,7 @@ import numpy.typing as npt
 
 from gateway.codec.decoded import Decoded
 from gateway.codec.policies import ColumnPolicies, MatrixPolicies
+from gateway.codec.row_rules import RowRules
 from gateway.contract import Contract, Feature
 
 __all__ = ["RowGatherer", "column_ranks", "encode_table", "nested_type", "row_types"]
@@ -85,9 +87,17 @@ class RowGatherer:
 
     Where ``may_wait`` says so, rows may be left as cells until a batch is put together: ``stack`` then makes one matrix
     of all of it.
+
+    Parameters
+    ----------
+    rules
+        What live requests are held to besides; ``None`` for rows that come from elsewhere, as golden and training rows
+        do, and where the contract has none.
     """
 
-    def __init__(self, contract: Contract, ranks: Mapping[str, int], dtype: str = "float32") -> None:
+    def __init__(
+        self, contract: Contract, ranks: Mapping[str, int], dtype: str = "float32", *, rules: RowRules | None = None
+    ) -> None:
         self._fields = tuple(f"f{j}" for j in range(len(contract.features)))
         self._sorted = all(f.missing == "reject" for f in contract.features) or all(
             f.missing != "reject" for f in contract.features
@@ -95,9 +105,12 @@ class RowGatherer:
         self._may_miss = any(f.missing != "reject" for f in contract.features)
         # NaN needs a float, also on its way to an integer that replaces it
         self._dtype = "float64" if self._may_miss and not dtype.startswith("float") else dtype
+        self._rules = rules
+        # rules see numbers as the client sent them: float32 holds Unix seconds to within 64 s only
+        self._raw_dtype = "float64" if rules is not None and self._dtype.startswith("float") else self._dtype
         self._matrix = MatrixPolicies(contract, dtype) if contract.layout == "matrix" else None
         self._columns = ColumnPolicies(contract, dict(ranks)) if contract.layout == "columns" else None
-        self._format = _FORMATS.get(self._dtype) if self._matrix else None
+        self._format = _FORMATS.get(self._raw_dtype) if self._matrix and self._dtype in _FORMATS else None
         self.may_wait = self._format is not None
 
     def gather(self, rows: list[Any], *, is_typed: bool = True) -> Decoded:
@@ -127,11 +140,16 @@ class RowGatherer:
             rows += decoded.cells
         assert self._matrix is not None
         size = len(rows) * len(self._fields)
-        x_nd = np.empty((len(rows), len(self._fields)), self._dtype)
+        raw_nd = np.empty((len(rows), len(self._fields)), self._raw_dtype)
         try:
-            struct.pack_into(f"{size}{self._format}", x_nd.data.cast("B"), 0, *chain.from_iterable(rows))
+            struct.pack_into(f"{size}{self._format}", raw_nd.data.cast("B"), 0, *chain.from_iterable(rows))
         except (struct.error, OverflowError):
             return None  # a missing value, which has no number, or one that only a policy's dtype can hold
+        x_nd = raw_nd
+        if self._rules is not None:
+            if self._rules.broken(raw_nd, time()):
+                return None
+            x_nd = raw_nd.astype(self._dtype, copy=False)
         return x_nd if self._matrix.is_clean(x_nd) else None
 
     def feeds_of(self, x_nd: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
@@ -149,24 +167,40 @@ class RowGatherer:
         return [row if type(row) is tuple else tuple(getattr(row, f) for f in self._fields) for row in rows]
 
     def _gathered(self, cells: list[tuple[Any, ...]], *, is_typed: bool) -> Decoded:
+        may_miss = self._may_miss or not is_typed
+        if self._matrix is not None and self._rules is None:
+            return self._matrix.apply(np.array(cells, self._dtype), may_miss=may_miss)
         if self._matrix is not None:
-            return self._matrix.apply(np.array(cells, self._dtype), may_miss=self._may_miss or not is_typed)
+            raw_nd = np.array(cells, self._raw_dtype)
+            x_nd = raw_nd.astype(self._dtype, copy=False)
+            return self._ruled(self._matrix.apply(x_nd, may_miss=may_miss), raw_nd)
         assert self._columns is not None
-        return self._columns.apply(list(zip(*cells, strict=True)))
+        columns = list(zip(*cells, strict=True))
+        return self._ruled(self._columns.apply(columns), columns=columns)
+
+    def _ruled(
+        self, decoded: Decoded, raw_nd: npt.NDArray[Any] | None = None, *, columns: Sequence[Sequence[Any]] = ()
+    ) -> Decoded:
+        """Hold rows that their features' policies have let through to the rules."""
+        if self._rules is None:
+            return decoded
+        values_nd = decoded.values_nd if raw_nd is None else raw_nd
+        assert values_nd is not None
+        return self._rules.settle(decoded, values_nd, time(), columns)
 
     def from_feeds(self, feeds: Mapping[str, Any], features: Sequence[Feature], input_name: str) -> Decoded:
         """Judge tensors that came as graph inputs already (the Open Inference Protocol)."""
         if self._matrix is not None:
-            return self._matrix.apply(feeds[input_name], may_miss=True)
+            return self._ruled(self._matrix.apply(feeds[input_name], may_miss=True))
         assert self._columns is not None
         columns = [feeds[f.name].reshape(-1).tolist() for f in features]
-        return self._columns.apply(columns)
+        return self._ruled(self._columns.apply(columns), columns=columns)
 
 
 def encode_table(
     contract: Contract, rows: Sequence[Mapping[str, Any]], *, ranks: Mapping[str, int], dtype: str = "float32"
 ) -> Decoded:
-    """Return a table (one mapping a row, absent or ``None`` for missing) as graph inputs.
+    """Return a table (one mapping a row, absent or ``None`` for missing) as graph inputs; rules do not judge it.
 
     Raises
     ------

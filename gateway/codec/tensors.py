@@ -12,8 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gateway.codec.decoded import Decoded, RowsRefused
-from gateway.codec.diagnose import diagnose_tensors, pointer
+from gateway.codec.diagnose import diagnose_tensors
 from gateway.codec.limits import check_rows
+from gateway.codec.row_faults import pointer
+from gateway.codec.row_rules import row_rules
 from gateway.codec.rows import RowGatherer
 from gateway.contract import Contract
 from gateway.errors import BodyMalformed, BodyTooLarge
@@ -99,7 +101,9 @@ class TensorDecoder:
         self._contract, self._inputs, self._limits, self._names = contract, inputs, limits, names
         self.outputs = frozenset(output_names)
         dtype = inputs[contract.input_name].dtype if contract.layout == "matrix" else "float32"
-        self._gatherer = None if contract.layout == "tensors" else RowGatherer(contract, ranks, dtype)
+        dtypes = {f.name: dtype if contract.layout == "matrix" else f.dtype for f in contract.features}
+        self._rules = rules = row_rules(contract, dtypes)
+        self._gatherer = None if contract.layout == "tensors" else RowGatherer(contract, ranks, dtype, rules=rules)
 
     def decode(self, request: TensorRequest) -> Decoded:
         """Return a request's tensors as graph inputs; its values may be what no JSON can say.
@@ -165,7 +169,9 @@ class TensorDecoder:
             return self._gatherer.from_feeds(feeds, self._contract.features, self._contract.input_name)
         except RowsRefused as exc:
             columns, pointers = self._columns(feeds)
-            raise diagnose_tensors(columns, pointers, self._contract, names=self._names) from exc
+            raise diagnose_tensors(
+                columns, pointers, self._contract, names=self._names, cause=exc, rules=self._rules
+            ) from exc
 
     def _rows(self, feeds: Mapping[str, npt.NDArray[Any]]) -> int:
         rows = {len(value) if value.ndim else 1 for value in feeds.values()}

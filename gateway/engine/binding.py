@@ -17,6 +17,7 @@ import numpy as np
 
 from gateway.catalog.manifest import FeatureEntry, Interface
 from gateway.contract import Contract, Dtype, Feature, OutputBinding
+from gateway.engine.rule_binding import rule_problems
 from gateway.types import GraphInfo, TensorSpec
 
 __all__ = ["BindingInvalid", "Hint", "bind_inputs", "bind_outputs"]
@@ -44,7 +45,7 @@ def bind_inputs(interface: Interface, graph: GraphInfo, hints: Mapping[str, Hint
     Raises
     ------
     BindingInvalid
-        A feature has no graph input, a width differs, or a policy is impossible for a dtype.
+        A feature has no graph input, a width differs, a policy is impossible for a dtype, or a rule does not fit.
     """
     layout, input_name, features = _layout(interface, graph)
     policy = interface.unknown_features or unknown
@@ -52,7 +53,9 @@ def bind_inputs(interface: Interface, graph: GraphInfo, hints: Mapping[str, Hint
     matrix_dtype = graph.inputs[0].dtype if layout == "matrix" else None
     for feature in bound:
         _check(feature, matrix_dtype or feature.dtype)
-    return Contract(layout, bound, OutputBinding(), input_name, policy)  # type: ignore[arg-type]  # literals
+    if problems := rule_problems(interface.rules, bound):
+        raise BindingInvalid("; ".join(problems))
+    return Contract(layout, bound, OutputBinding(), input_name, policy, interface.rules)  # type: ignore[arg-type]  # literals
 
 
 def _layout(interface: Interface, graph: GraphInfo) -> tuple[Any, str, tuple[Feature, ...]]:

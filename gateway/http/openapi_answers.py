@@ -77,11 +77,22 @@ PROBLEM_SCHEMAS: dict[str, Part] = {
         "properties": {
             "pointer": {"type": "string", "description": "JSON Pointer (RFC 6901) to the place."},
             "kind": {
-                "enum": ["missing", "wrong_type", "unknown", "out_of_range", "unseen", "shape", "syntax", "value"]
+                "enum": [
+                    "missing",
+                    "wrong_type",
+                    "unknown",
+                    "out_of_range",
+                    "unseen",
+                    "rule",
+                    "shape",
+                    "syntax",
+                    "value",
+                ]
             },
             "expected": {"type": "string"},
             "found": {"type": "string"},
             "feature": {"type": "string", "description": "Where the fault is one feature's."},
+            "rule": {"type": "string", "description": "The data-quality rule that the row breaks."},
         },
         "required": ["pointer", "kind", "expected", "found"],
     },

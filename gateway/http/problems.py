@@ -134,7 +134,8 @@ def _fault(fault: Fault) -> dict[str, str]:
         "expected": fault.expected,
         "found": shortened(fault.found),
     }
-    return told if fault.feature is None else {**told, "feature": shortened(fault.feature)}
+    optional = {"feature": fault.feature, "rule": fault.rule}
+    return told | {name: shortened(value) for name, value in optional.items() if value is not None}
 
 
 def shortened(name: str) -> str:

@@ -105,7 +105,11 @@ CATALOGUE: tuple[Metric, ...] = (
     Metric(
         "weir_feature_faults_total", "counter", "faults", ("model", "version", "feature", "kind"),
         "Values that broke the contract, those of rejected requests included",
-        values={"kind": ("missing", "out_of_range", "unseen", "wrong_type", "unknown")},
+        values={"kind": ("missing", "out_of_range", "unseen", "wrong_type", "unknown", "shape")},
+    ),
+    Metric(
+        "weir_rule_broken_rows_total", "counter", "rows", ("model", "version", "rule"),
+        "Rows that broke a data-quality rule, those of requests refused for it included",
     ),
     Metric("weir_contract_rows_total", "counter", "rows", ("model", "version"), "Rows checked against the contract"),
     Metric(

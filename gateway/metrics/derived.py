@@ -67,4 +67,7 @@ def fault_totals(series: Iterable[Series]) -> list[FaultTotals]:
         elif found.name == "weir_feature_faults_total":
             name = (found.labels["model"], found.labels["version"])
             faults[name][found.labels["feature"], found.labels["kind"]] = int(found.value)
+        elif found.name == "weir_rule_broken_rows_total":
+            name = (found.labels["model"], found.labels["version"])
+            faults[name][found.labels["rule"], "rule"] = int(found.value)
     return [FaultTotals(model, name, rows[model, name], faults[model, name]) for model, name in sorted(rows)]

@@ -15,6 +15,7 @@ from monitors.records import (
     FALLBACK_FLAG,
     IMPUTED_FLAG,
     OUT_OF_RANGE_FLAG,
+    RULE_FLAG,
     UNSEEN_CODE,
     UNSEEN_FLAG,
     Failures,
@@ -35,6 +36,7 @@ _FLAGS = {
     OUT_OF_RANGE_FLAG: "out_of_range",
     UNSEEN_FLAG: "unseen",
     BROKEN_FLAG: "broken",
+    RULE_FLAG: "rule",
 }
 _WHOLE = ("int", "uint", "bool")
 

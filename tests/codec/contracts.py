@@ -6,6 +6,7 @@ from typing import Any
 
 from gateway.codec.decoders import Decoders
 from gateway.contract import Contract, Feature, InputLayout, OutputBinding
+from gateway.rules import Rule
 from gateway.settings import LimitSettings
 from gateway.types import TensorSpec
 
@@ -24,9 +25,10 @@ class Codec:
         rank: int = 2,
         unknown: Any = "reject",
         limits: LimitSettings = LIMITS,
+        rules: tuple[Rule, ...] = (),
     ) -> None:
         name = "X" if layout == "matrix" else ""
-        self.contract = Contract(layout, features, OutputBinding(), name, unknown)
+        self.contract = Contract(layout, features, OutputBinding(), name, unknown, rules)
         if layout == "matrix":
             specs = [TensorSpec("X", dtype, (-1, len(features)))]
         else:

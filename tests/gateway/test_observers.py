@@ -27,6 +27,9 @@ GOOD = {"petal_length": 1.4, "petal_width": 0.2, "sepal": "short"}
 PLAIN_BODY = {"instances": [GOOD, {**GOOD, "petal_width": "wide"}, {**GOOD, "petal_width": None}]}
 MANIFEST = """
 interface:
+  rules:
+    - {name: slim, range: {feature: petal_width, max: 2.0}}
+    - {name: longer, action: reject, relation: {left: petal_width, operator: <=, right: petal_length}}
   features:
     - {name: petal_length, dtype: float32, range: {min: 0.0, max: 10.0}, out_of_range: reject}
     - {name: petal_width, dtype: float32}
@@ -70,7 +73,7 @@ def test_rows_of_a_refused_request_count_as_checked(tmp_path: Path) -> None:
     assert counted(tmp_path, "weir_rows_total") == 0
     assert counted(tmp_path, "weir_contract_rows_total", model="m", version="1") == 3
     faults = {("petal_length", "missing"): 0, ("petal_width", "missing"): 1, ("sepal", "missing"): 0}
-    faults |= {("petal_width", "wrong_type"): 1}
+    faults |= {("petal_width", "wrong_type"): 1, ("slim", "rule"): 0, ("longer", "rule"): 0}
     assert fault_totals(read_counters(tmp_path)) == [FaultTotals("m", "1", 3, faults)]
 
 
@@ -90,3 +93,22 @@ def test_a_feature_that_was_never_missing_reads_zero(tmp_path: Path, feature: st
     outcome_of(tmp_path, "plain", {"instances": [GOOD]})
     found = {s.labels["feature"]: s.value for s in read_counters(tmp_path) if s.name == "weir_feature_faults_total"}
     assert found[feature] == 0
+
+
+def test_rows_that_break_a_flagging_rule_are_answered_and_counted(tmp_path: Path) -> None:
+    rows = [GOOD, {**GOOD, "petal_length": 3.0, "petal_width": 3.0}]
+    assert isinstance(outcome_of(tmp_path, "plain", {"instances": rows}), Call)
+    assert counted(tmp_path, "weir_rule_broken_rows_total", model="m", version="1", rule="slim") == 1
+    assert counted(tmp_path, "weir_contract_rows_total") == 2
+
+
+def test_rows_refused_for_a_rule_are_counted_under_its_name(tmp_path: Path) -> None:
+    rows = [GOOD, {**GOOD, "petal_width": 1.5}]
+    assert isinstance(outcome_of(tmp_path, "plain", {"instances": rows}), InputRejected)
+    (totals,) = fault_totals(read_counters(tmp_path))
+    assert (totals.rows, totals.faults["longer", "rule"], totals.faults["slim", "rule"]) == (2, 1, 0)
+
+
+def test_rows_of_the_wrong_shape_are_counted_though_no_feature_is_to_blame(tmp_path: Path) -> None:
+    assert isinstance(outcome_of(tmp_path, "plain", {"instances": [[1.4, 0.2], [1.4, 0.2, "short"]]}), InputRejected)
+    assert counted(tmp_path, "weir_feature_faults_total", feature="other", kind="shape") == 1

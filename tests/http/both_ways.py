@@ -47,8 +47,15 @@ ROUTES = {
     "m": RouteDocument("m", 4, "1", "salt", CanaryRoute("2", 0)),
     "tried": RouteDocument("tried", 2, "1", "salt", CanaryRoute("2", 10_000)),
     "slow": RouteDocument("slow", 1, "1", "salt"),
+    "ruled": RouteDocument("ruled", 1, "1", "salt"),
     "gone": RouteDocument("gone", 1, "1", "salt"),
 }
+RULES = """
+interface:
+  rules:
+    - {name: small, action: reject, range: {feature: x, max: 5}}
+    - {name: tiny, range: {feature: x, max: 3}}
+"""
 
 
 class GatedVersion:
@@ -90,6 +97,7 @@ def load_versions(folder: Path) -> Versions:
         ("tried", "1"): servable_of(folder / "tried" / "1", same),
         ("tried", "2"): servable_of(folder / "tried" / "2", failing),
         ("slow", "1"): servable_of(folder / "slow" / "1", same, serving=THREADED),
+        ("ruled", "1"): servable_of(folder / "ruled" / "1", same, manifest=RULES),
     }
 
 

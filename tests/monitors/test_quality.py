@@ -47,3 +47,9 @@ def test_counters_that_were_reset_start_anew() -> None:
 def test_a_column_the_contract_ignores_is_no_movement() -> None:
     rates = FaultRates(200, {("x", "unknown"): 1.0, ("age", "missing"): 0.5})
     assert [movement.name for movement in rates.movements({("age", "missing"): 0.1})] == ["age"]
+
+
+def test_a_broken_rule_is_named_as_a_rule() -> None:
+    (movement,) = FaultRates(200, {("in-order", "rule"): 0.25}).movements({})
+    assert (movement.name, movement.statistic, movement.effect) == ("rule in-order", "rule", 0.25)
+    assert (movement.before, movement.after) == ("broken 0 %", "broken 25 %")

@@ -27,6 +27,13 @@ FULL: dict[str, Any] = {
         "outputs": [{"name": "p", "dtype": "float32", "shape": [-1, 2], "semantic": "probabilities"}],
         "classes": ["ok", "fraud"],
         "key_feature": "country",
+        "rules": [
+            {"name": "r1", "relation": {"left": ["a", "b"], "operator": "==", "right": "c", "tolerance": 0.1}},
+            {"name": "r2", "action": "reject", "freshness": {"feature": "t", "max_age_s": 60, "unit": "ms"}},
+            {"name": "r3", "missing": {"features": ["a", "b"], "at_most": 1}},
+            {"name": "r4", "range": {"feature": "a", "min": 0}, "description": "d"},
+            {"name": "r5", "categories": {"feature": "country", "one_of": ["no", "se"]}},
+        ],
         "decision_thresholds": {"fraud": 0.8},
         "limits": {"latency_ms": 20},
     },
@@ -82,6 +89,41 @@ REJECTED = [
         id="negative tolerance",
     ),
 ]
+
+
+RULES = [
+    pytest.param("range: {feature: a, max: 1}, actoin: reject", "/actoin", "one of name, action,", id="unknown member"),
+    pytest.param("range: {feature: a, max: 1}, action: drop", "/action", "one of 'reject', 'flag'", id="action"),
+    pytest.param("range: {feature: a, max: 1}, name: a b", "/name", "text that matches", id="name"),
+    pytest.param("description: none", "", "exactly one of relation, freshness, missing, range, categories", id="none"),
+    pytest.param(
+        "range: {feature: a, max: 1}, missing: {features: [a], at_most: 0}", "", "not missing and range", id="two kinds"
+    ),
+    pytest.param("range: {feature: a}", "/range", "min, max or both", id="no limit"),
+    pytest.param("range: {feature: a, min: 2, max: 1}", "/range", "min at most max, not 2 to 1", id="empty range"),
+    pytest.param("range: {max: 1}", "/range/feature", "a string", id="no feature"),
+    pytest.param("missing: {features: [a, b], at_most: 2}", "/missing", "at_most below 2", id="never missing"),
+    pytest.param("missing: {features: [a, a], at_most: 1}", "/missing", "features named once", id="missing twice"),
+    pytest.param("missing: {features: [a], at_most: -1}", "/missing/at_most", "at least 0", id="fewer than none"),
+    pytest.param(
+        "freshness: {feature: a, max_age_s: 0}", "/freshness/max_age_s", "more than 0", id="no age",
+    ),
+    pytest.param(
+        "freshness: {feature: a, max_age_s: 1, unit: h}", "/freshness/unit", "one of 's', 'ms', 'us', 'ns'", id="unit"
+    ),
+    pytest.param("categories: {feature: a, one_of: []}", "/categories", "at least one value", id="no category"),
+    pytest.param(
+        "categories: {feature: a, one_of: [x, 1]}", "/categories/one_of", "a list", id="mixed categories"
+    ),
+    pytest.param(
+        "relation: {left: a, operator: '>', right: b}", "/relation/operator", "one of '<', '<=', '=='", id="operator"
+    ),
+    pytest.param("relation: {left: a, operator: <, right: [a]}", "/relation", "two sides that differ", id="same sides"),
+    pytest.param("relation: {left: [], operator: <, right: a}", "/relation", "a feature or several", id="no side"),
+    pytest.param(
+        "relation: {left: a, operator: ==, right: b, tolerance: -1}", "/relation/tolerance", "at least 0", id="negative"
+    ),
+]  # fmt: skip
 
 
 def read(document: Any) -> Manifest:
@@ -145,6 +187,22 @@ def test_a_norwegian_category_stays_a_string() -> None:
 )
 def test_contradictions_are_faults(text: str, pointer: str) -> None:
     assert list(faults_of(f"schema_version: 1\n{text}\n".encode())) == [pointer]
+
+
+@pytest.mark.parametrize(("rule", "at", "expected"), RULES)
+def test_a_wrong_rule_is_refused_with_its_place_and_what_it_should_be(rule: str, at: str, expected: str) -> None:
+    name = "" if "name:" in rule else "name: r, "
+    text = f"schema_version: 1\ninterface: {{rules: [{{{name}{rule}}}]}}\n"
+    faults = faults_of(text.encode())
+    assert list(faults) == [f"/interface/rules/0{at}"]
+    assert expected in faults[f"/interface/rules/0{at}"][0]
+
+
+def test_rules_of_one_name_are_refused() -> None:
+    rule = "{name: r, range: {feature: a, max: 1}}"
+    assert list(faults_of(f"schema_version: 1\ninterface: {{rules: [{rule}, {rule}]}}".encode())) == [
+        "/interface/rules/1/name"
+    ]
 
 
 def test_the_canonical_form_leaves_out_defaults_however_they_are_spelled() -> None:
