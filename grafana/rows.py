@@ -162,6 +162,8 @@ def _versions() -> Panels:
 def _inputs() -> Panels:
     feature = "by (model, version, variant, feature, statistic)"
     faults = _rate("weir_feature_faults_total", "by (model, version, feature, kind)")
+    broken = _rate("weir_rule_broken_rows_total", "by (model, version, rule)")
+    judged = _rate("weir_contract_rows_total", "by (model, version)")
     return [
         states(
             "Alerts",
@@ -190,12 +192,10 @@ def _inputs() -> Panels:
         ),
         lines(
             "Missing and broken values",
-            "Share of the rows in which a feature broke the contract, by feature and kind of fault.",
+            "Share of the rows that break the contract, by feature and kind of fault, and of those that break a rule.",
             "percentunit",
-            Query(
-                f"{faults} / on (model, version) group_left {_rate('weir_contract_rows_total', 'by (model, version)')}",
-                f"{_VERSION} {{{{feature}}}} {{{{kind}}}}",
-            ),
+            Query(f"{faults} / on (model, version) group_left {judged}", f"{_VERSION} {{{{feature}}}} {{{{kind}}}}"),
+            Query(f"{broken} / on (model, version) group_left {judged}", f"{_VERSION} rule {{{{rule}}}}"),
         ),
     ]
 

@@ -57,8 +57,9 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RuledGateway]:
     environ = {f"WEIR_MONITOR__{name}": value for name, value in tick.items()}
     port = free_port()
     flags = ("--grpc-port", str(port))
-    with RuledGateway(folder / "models", folder / "weir.db", *flags, workers=1, environ=environ) as running:
-        running.grpc_port = port
+    running = RuledGateway(folder / "models", folder / "weir.db", *flags, workers=1, environ=environ)
+    running.grpc_port = port
+    with running:
         yield running
 
 
