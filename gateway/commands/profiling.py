@@ -26,7 +26,7 @@ from monitors.cells import MAXIMUM_VALUES
 from monitors.records import OutputSchema
 from monitors.reference import ReferenceProfile, build_profile
 
-__all__ = ["Profiled", "profile_bundle"]
+__all__ = ["Profiled", "answers_of", "profile_bundle"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def _raw(decoded: Decoded) -> npt.NDArray[np.float64]:
 
 def _profile(version: ServableVersion, table: Table) -> ReferenceProfile:
     decoded = _encoded(version, version.contract, table.rows)
-    answers = list(_answers(version, decoded))
+    answers = list(answers_of(version, decoded))
     labels_n = np.concatenate([labels for labels, _ in answers])
     scores_nk = np.concatenate([scores for _, scores in answers])
     info = version.info
@@ -124,8 +124,14 @@ def _class_name(label: str, codes: Mapping[str, int]) -> str:
     return whole if label not in codes and whole in codes else label
 
 
-def _answers(version: ServableVersion, decoded: Decoded) -> Any:
-    """Give label codes and scores, a batch at a time."""
+def answers_of(version: ServableVersion, decoded: Decoded) -> Any:
+    """Give label codes and scores, a batch at a time.
+
+    Raises
+    ------
+    TableInvalid
+        The model fails on a batch.
+    """
     size = version.max_batch_rows or 1
     for start in range(0, decoded.n, size):
         stop = min(start + size, decoded.n)

@@ -13,7 +13,7 @@ import numpy as np
 
 from gateway.contract import Contract, Feature
 
-__all__ = ["Row", "Table", "TableInvalid", "read_table"]
+__all__ = ["Row", "Table", "TableInvalid", "cell_value", "read_header", "read_lines", "read_table"]
 
 Row = dict[str, Any]
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
@@ -59,15 +59,9 @@ def read_table(path: Path, contract: Contract, *, label: str | None = None) -> T
 
 
 def _read(reader: Any, contract: Contract, name: str, label: str | None) -> Table:
-    lines = _lines(reader, name)
-    header = next(lines, (0, []))[1]
-    doubled = sorted({column for column in header if header.count(column) > 1})
-    absent = [feature.name for feature in contract.features if feature.name not in header]
-    if doubled or absent:
-        what = f"names {doubled} twice" if doubled else f"has no column for {absent}; it has {header}"
-        raise TableInvalid(f"{name}: the first line {what}")
+    lines = read_lines(reader, name)
+    header, places = read_header(lines, contract, name)
     place = _label_place(header, contract, name, label)
-    places = [(feature, header.index(feature.name)) for feature in contract.features]
     rows, labels = [], []
     for line, cells in lines:
         rows.append(_row(cells, places, f"{name}, line {line}"))
@@ -89,7 +83,26 @@ def _label_place(header: list[str], contract: Contract, name: str, label: str | 
     return header.index(label)
 
 
-def _lines(reader: Any, name: str) -> Iterator[tuple[int, list[str]]]:
+def read_header(
+    lines: Iterator[tuple[int, list[str]]], contract: Contract, name: str
+) -> tuple[list[str], list[tuple[Feature, int]]]:
+    """Return the columns that the first line names, and where each feature stands among them.
+
+    Raises
+    ------
+    TableInvalid
+        A column is there twice, or a feature has none.
+    """
+    header = next(lines, (0, []))[1]
+    doubled = sorted({column for column in header if header.count(column) > 1})
+    absent = [feature.name for feature in contract.features if feature.name not in header]
+    if doubled or absent:
+        what = f"names {doubled} twice" if doubled else f"has no column for {absent}; it has {header}"
+        raise TableInvalid(f"{name}: the first line {what}")
+    return header, [(feature, header.index(feature.name)) for feature in contract.features]
+
+
+def read_lines(reader: Any, name: str) -> Iterator[tuple[int, list[str]]]:
     """Give each line that is not blank with its number, all as long as the first."""
     width = 0
     try:
@@ -105,10 +118,17 @@ def _lines(reader: Any, name: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _row(cells: list[str], places: Iterable[tuple[Feature, int]], where: str) -> Row:
-    return {feature.name: _value(cells[i], feature, f"{where}, column {feature.name!r}") for feature, i in places}
+    return {feature.name: cell_value(cells[i], feature, f"{where}, column {feature.name!r}") for feature, i in places}
 
 
-def _value(cell: str, feature: Feature, where: str) -> Any:
+def cell_value(cell: str, feature: Feature, where: str) -> Any:
+    """Return what a cell holds, ``None`` for a missing value.
+
+    Raises
+    ------
+    TableInvalid
+        The cell breaks the contract; ``where`` says of which file, line and column it is.
+    """
     if cell == "":
         if feature.missing == "reject":
             raise TableInvalid(f"{where}: expected {_expected(feature)}, found nothing; missing values are rejected")

@@ -67,7 +67,8 @@ class Budget:
     weights: Mapping[Cause, float] = field(default_factory=lambda: _WEIGHTS)
 
     def __post_init__(self) -> None:
-        positive = (self.pages_per_week, self.summary_s, self.summary_rows, self.rows_between_false_pages or 1.0)
+        rows = self.rows_between_false_pages
+        positive = (self.pages_per_week, self.summary_s, self.summary_rows, 1.0 if rows is None else rows)
         if not all(math.isfinite(number) and number > 0 for number in positive):
             raise ValueError("a budget's rates and lengths are positive")
         if not 0 < self.share <= 1:

@@ -1,0 +1,30 @@
+"""A block of rows on its way through a replay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from monitors.evidence.channels import Rows
+
+__all__ = ["BLOCK_ROWS", "Block", "joined"]
+
+BLOCK_ROWS = 4096
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """Rows with their answers and, where the source has any, the time of each in Unix seconds."""
+
+    rows: Rows
+    times_n: npt.NDArray[np.float64] | None = None
+
+
+def joined(blocks: list[Block]) -> Rows:
+    """Return the rows of several blocks as one."""
+    values = np.concatenate([block.rows.values_nd for block in blocks])
+    answers = [block.rows.answers() for block in blocks]
+    scores, labels = (np.concatenate(parts) for parts in zip(*answers, strict=True))
+    return Rows(values, scores, labels)

@@ -1,0 +1,159 @@
+"""A prediction log as blocks of rows: the folder that a gateway writes to, or lines that were exported from it."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gateway.codec.log_lines import decode_line
+from gateway.commands.replay.block import BLOCK_ROWS, Block
+from gateway.commands.table import TableInvalid
+from gateway.prediction_log.reading import Selection, read_records
+from monitors.evidence.channels import Rows
+from monitors.records import UNSEEN_CODE, FeatureSchema, StreamInfo, Variant
+
+__all__ = ["LogSource"]
+
+Record = Mapping[str, Any]
+Placed = tuple[str, Record]
+
+
+class LogSource:
+    """The answers of one version in one role, but not those that it gave in place of a failed canary.
+
+    Parameters
+    ----------
+    path
+        Folder of a log, or a file of its lines, packed by gzip or not.
+    info
+        The version; answers of others are passed over and counted.
+    variant
+        Its role.
+
+    Attributes
+    ----------
+    others
+        Records that were passed over: failures and answers in place of a canary; other models, versions, contents
+        of the same version, and roles.
+    """
+
+    def __init__(self, path: Path, info: StreamInfo, variant: Variant = "stable") -> None:
+        self.path, self.info, self.variant = path, info, variant
+        self.others = 0
+
+    def blocks(self) -> Iterator[Block]:
+        """Give the rows in the order of their times; workers log theirs a few at a time.
+
+        Raises
+        ------
+        TableInvalid
+            A line is no record, a value is not of its feature's kind, or no record is of the version.
+        """
+        records = _in_order(self._answers(self._placed()))
+        found = False
+        while part := list(islice(records, BLOCK_ROWS)):
+            found = True
+            yield self._block(part)
+        if not found:
+            what = f"{self.info.model} version {self.info.version} as {self.variant}"
+            raise TableInvalid(f"{self.path.name} has no answer of {what}; {self.others} records are of others")
+
+    def _placed(self) -> Iterator[Placed]:
+        """Give each record with its place."""
+        if self.path.is_dir():
+            selection = Selection(self.info.model)
+            for _, known in read_records(self.path, selection):
+                yield f"{self.path.name}, request {known.get('request_id')}", known
+            return
+        with _open(self.path) as lines:
+            for number, line in enumerate(_whole(lines, self.path), 1):
+                record = decode_line(line)
+                if record is None or "kind" not in record:
+                    raise TableInvalid(f"{self.path.name}, line {number}: no record of a prediction log")
+                yield f"{self.path.name}, line {number}", record
+
+    def _answers(self, placed: Iterable[Placed]) -> Iterator[Placed]:
+        meant = ("answer", self.info.model, self.info.version, self.info.digest, self.variant)
+        names = ("kind", "model", "version", "digest", "variant")
+        for where, record in placed:
+            if tuple(map(record.get, names)) == meant and "fallback" not in record.get("flags", ()):
+                yield where, record
+            else:
+                self.others += 1
+
+    def _block(self, part: list[Placed]) -> Block:
+        values = [self._column(part, feature) for feature in self.info.features]
+        values_nd = np.column_stack(values) if values else np.empty((len(part), 0))
+        labels = {name: code for code, name in enumerate(self.info.output.classes)}
+        labels_n = np.array([labels.get(str(record.get("label")), -1) for _, record in part], dtype=np.int64)
+        scores_nk = np.array([self._read(place, self._scores) for place in part], dtype=np.float64)
+        times_n = np.array([self._read(place, _time) for place in part])
+        return Block(Rows(values_nd, scores_nk.reshape(len(part), -1), labels_n), times_n)
+
+    def _column(self, part: list[Placed], feature: FeatureSchema) -> list[float]:
+        name = feature.name
+        codes = {category: float(code) for code, category in enumerate(feature.categories)}
+
+        def value(record: Record) -> float:
+            found = record["features"][name]
+            if found is None:
+                return UNSEEN_CODE if name in record["unseen"] else np.nan
+            return codes[found] if codes else float(found)
+
+        return [self._read(place, value, name) for place in part]
+
+    def _scores(self, record: Record) -> list[float]:
+        scores = record["scores"]
+        listed = [scores[name] for name in self.info.output.classes] if isinstance(scores, dict) else scores
+        return [np.nan if score is None else score for score in listed]
+
+    def _read(self, place: Placed, read: Callable[[Record], Any], name: str = "") -> Any:
+        where, record = place
+        try:
+            return read(record)
+        except (KeyError, TypeError, ValueError) as exc:
+            raise TableInvalid(f"{where}: {_complaint(record, name)}") from exc
+
+
+def _in_order(placed: Iterator[Placed]) -> Iterator[Placed]:
+    """Give records in the order of their times, as far as those that belong together are within some thousand."""
+    held: list[Placed] = []
+    while fresh := list(islice(placed, BLOCK_ROWS)):
+        held = sorted(held + fresh, key=lambda place: str(place[1].get("time")))
+        yield from held[:-BLOCK_ROWS]
+        held = held[-BLOCK_ROWS:]
+    yield from held
+
+
+def _complaint(record: Record, name: str) -> str:
+    if not name:
+        return f"scores or time are not those of an answer: {record.get('scores')!r}, {record.get('time')!r}"
+    features = record.get("features") or {}
+    if name not in features:
+        return f"the log has no feature {name!r}: it was redacted, or the version has another contract"
+    if str(features[name]).startswith("hash:"):
+        return f"the log has only hashes of feature {name!r}, which cannot be replayed"
+    return f"feature {name!r} is {features[name]!r}, which the version's contract does not know"
+
+
+def _time(record: Record) -> float:
+    return datetime.fromisoformat(record["time"]).timestamp()
+
+
+def _open(path: Path) -> Any:
+    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
+
+
+def _whole(lines: Iterable[bytes], path: Path) -> Iterator[bytes]:
+    """Give the lines that are not empty; a packed file may be torn."""
+    try:
+        yield from (line for line in lines if line.strip())
+    except (EOFError, gzip.BadGzipFile, zlib.error) as exc:
+        raise TableInvalid(f"{path.name} is not whole: {exc}") from exc

@@ -1,0 +1,58 @@
+"""What is replayed through what: the kind of a file, and the version in a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gateway.catalog.bundle import BundleLimits
+from gateway.catalog.repository import Repository
+from gateway.commands.problem import ProblemReported
+from gateway.commands.reference_hints import hints_of
+from gateway.engine.loading import load_version
+from gateway.engine.version import ServableVersion
+from monitors.reference import ProfileInvalid
+
+__all__ = ["is_log", "load_folder"]
+
+LINES = (".jsonl", ".jsonl.gz", ".ndjson")
+UNREADABLE = (".parquet", ".feather", ".arrow", ".xlsx", ".json", ".csv.gz", ".zip")
+
+
+def is_log(path: Path) -> bool:
+    """Return whether a file is read as a prediction log; else it is a table.
+
+    Raises
+    ------
+    ProblemReported
+        There is no such file, or it is of a kind that is not read.
+    """
+    if path.is_dir():
+        return True
+    if not path.is_file():
+        raise ProblemReported(f"there is no file {path}")
+    if path.name.endswith(UNREADABLE):
+        raise ProblemReported(f"{path.name}: a table is read as plain CSV, a prediction log as .jsonl or .jsonl.gz")
+    return path.name.endswith(LINES)
+
+
+def load_folder(folder: Path) -> ServableVersion:
+    """Load the version that lies in a folder.
+
+    Raises
+    ------
+    ProblemReported
+        It is no folder of a version, or its model takes tensors and no named features.
+    gateway.errors.VersionRefused, gateway.errors.DocumentInvalid
+        What is in it cannot be served.
+    """
+    place = folder.resolve()
+    if not (place / "model.onnx").is_file():
+        raise ProblemReported(f"{folder} holds no model.onnx: give the folder of a version, such as models/fraud/3")
+    bundle = Repository(place.parent.parent, limits=BundleLimits()).read(place.parent.name, place.name)
+    try:
+        version = load_version(bundle, hints_of=hints_of)
+    except ProfileInvalid as exc:
+        raise ProblemReported(f"{folder / 'reference.json'}: {exc}") from exc
+    if version.contract.layout == "tensors":
+        raise ProblemReported(f"{bundle.model} version {bundle.version} takes tensors; a replay needs named features")
+    return version

@@ -1,0 +1,128 @@
+"""A CSV table as blocks of rows with the version's own answers, read as a stream."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gateway.codec.rows import RowGatherer
+from gateway.commands.profiling import answers_of
+from gateway.commands.replay.block import BLOCK_ROWS, Block
+from gateway.commands.table import TableInvalid, cell_value, read_header, read_lines
+from gateway.contract import Feature
+from gateway.engine.version import ServableVersion
+from monitors.evidence.channels import Rows
+
+__all__ = ["read_table_blocks"]
+
+Lines = list[tuple[int, list[str]]]
+
+
+def read_table_blocks(path: Path, version: ServableVersion, time_column: str = "") -> Iterator[Block]:
+    """Give the rows of a CSV file, converted by the version's contract and answered by the version.
+
+    Parameters
+    ----------
+    path
+        Comma-separated UTF-8; the first line names the columns, an empty cell is a missing value.
+    version
+        Whose features the columns are.
+    time_column
+        Column of ISO 8601 times or Unix seconds, if any.
+
+    Raises
+    ------
+    TableInvalid
+        The file cannot be read, lacks a column, or a cell breaks the contract; names file, line and column.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            yield from _Table(path.name, version, time_column).blocks(csv.reader(file, strict=True))
+    except UnicodeDecodeError as exc:
+        raise TableInvalid(f"{path.name} is not UTF-8 text") from exc
+
+
+class _Table:
+    """One pass over a table."""
+
+    def __init__(self, name: str, version: ServableVersion, time_column: str) -> None:
+        self._name, self._version, self._time_column = name, version, time_column
+        contract = version.contract
+        matrix = version.inputs.get(contract.input_name)
+        self._gatherer = RowGatherer(contract, version.ranks, matrix.dtype if matrix else "float32")
+
+    def blocks(self, reader: Any) -> Iterator[Block]:
+        lines = read_lines(reader, self._name)
+        header, places = read_header(lines, self._version.contract, self._name)
+        if self._time_column and self._time_column not in header:
+            raise TableInvalid(f"{self._name}: the first line has no column {self._time_column!r}; it has {header}")
+        at = header.index(self._time_column) if self._time_column else None
+        found = False
+        while block := list(islice(lines, BLOCK_ROWS)):
+            found = True
+            yield Block(self._answered(block, places), None if at is None else self._times(block, at))
+        if not found:
+            raise TableInvalid(f"{self._name} has no rows")
+
+    def _answered(self, block: Lines, places: list[tuple[Feature, int]]) -> Rows:
+        cells = list(zip(*(self._column(block, feature, i) for feature, i in places), strict=True))
+        with np.errstate(over="raise"):
+            decoded = self._gatherer.gather(cells, is_typed=False)
+        assert decoded.values_nd is not None
+        labels, scores = zip(*answers_of(self._version, decoded), strict=True)
+        return Rows(decoded.values_nd.astype(np.float64), np.concatenate(scores), np.concatenate(labels))
+
+    def _column(self, block: Lines, feature: Feature, at: int) -> list[Any]:
+        """Return a column's values; whatever is not plainly right is looked at cell by cell."""
+        texts = [cells[at] for _, cells in block]
+        if (values := _plain(texts, feature)) is not None:
+            return values
+        where = f"column {feature.name!r}"
+        return [
+            cell_value(text, feature, f"{self._name}, line {line}, {where}")
+            for (line, _), text in zip(block, texts, strict=True)
+        ]
+
+    def _times(self, block: Lines, at: int) -> npt.NDArray[np.float64]:
+        try:
+            return np.array([float(cells[at]) for _, cells in block])
+        except ValueError:
+            return np.array([self._time(line, cells[at]) for line, cells in block])
+
+    def _time(self, line: int, text: str) -> float:
+        try:
+            moment = datetime.fromisoformat(text)
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, OverflowError) as exc:
+            where = f"{self._name}, line {line}, column {self._time_column!r}"
+            raise TableInvalid(f"{where}: expected a time such as 2026-01-31T12:00:00Z, found {text!r}") from exc
+
+
+def _plain(texts: list[str], feature: Feature) -> list[Any] | None:
+    """Return the values of a column without anything special; ``None`` leaves it to the careful way.
+
+    A tenth of the careful way's time.
+    """
+    if feature.dtype == "string":
+        known = set(texts)
+        return texts if "" not in known and known <= set(map(str, feature.categories)) else None
+    if not feature.dtype.startswith("float") or feature.categories:
+        return None
+    try:
+        values = list(map(float, texts))
+    except ValueError:
+        return None
+    least, most = min(values), max(values)
+    largest = float(np.finfo(feature.dtype).max)
+    low = -largest if feature.minimum is None else feature.minimum
+    high = largest if feature.maximum is None else feature.maximum
+    is_plain = low <= least and most <= high and math.isfinite(sum(values))
+    return values if is_plain else None

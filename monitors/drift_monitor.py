@@ -1,0 +1,269 @@
+"""The monitors as a library: fit on a table, feed rows in batches of any size, read what they say."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from monitors.columns import Columns, features_of, rows_of
+from monitors.evidence.budget import Budget
+from monitors.evidence.changes import describe_change
+from monitors.evidence.channels import TENSOR, Cause, Rows
+from monitors.evidence.model import EvidenceModel
+from monitors.evidence.monitor import Config, Event, EvidenceMonitor, NamedDriver
+from monitors.evidence.recent import RecentCounts
+from monitors.evidence.repeats import RowMemory
+from monitors.evidence.ticks import TickCutter, Ticks, counts_between
+from monitors.records import FeatureSchema, OutputSchema
+
+__all__ = ["Calibration", "DriftMonitor", "Finding", "Moved"]
+
+BLOCK_ROWS = 4096
+
+Calibration = Literal["profile", "baseline", "uncalibrated"]
+Times = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A feature, joint channel or output that moved, with its e-value in nats and how it was and is."""
+
+    name: str
+    evidence_nats: float
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One page or warning.
+
+    Parameters
+    ----------
+    level
+        ``page``: within the budget of false pages. ``warning``: seven times as often, and whatever an uncalibrated
+        monitor says.
+    cause
+        What it is about.
+    row
+        Rows fed until then.
+    time_s
+        Time of the last of them, where times are given.
+    rows
+        Rows since the monitor began or last paged.
+    evidence_nats, threshold_nats
+        How sure it is, and what was needed.
+    drivers
+        Who moved, at a false discovery rate of 10 %: features and outputs, then joint channels, each by evidence.
+    calibration
+        What the promise rests on.
+    """
+
+    level: Literal["warning", "page"]
+    cause: Cause
+    row: int
+    time_s: float | None
+    rows: int
+    evidence_nats: float
+    threshold_nats: float
+    drivers: tuple[Moved, ...]
+    calibration: Calibration
+
+
+class DriftMonitor:
+    """Watches one stream of rows and, where there are any, a model's answers to them.
+
+    Parameters
+    ----------
+    model
+        The fitted part: see ``fit``, ``monitors.evidence.document.read_model``.
+    budget
+        False pages that are allowed.
+    ticks
+        Where summaries end: after ten rows if nothing is said.
+    calibration
+        What the model was fitted on; a reference that is too short makes it ``uncalibrated``.
+    trace
+        Told after each summary how many rows there were until then, and the evidence of each cause as a share of the
+        level at which it pages.
+
+    Notes
+    -----
+    What it says depends on the rows and their order, never on how they were split into batches. Memory does not grow.
+    Not safe for several threads.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> table = {"age": rng.normal(40, 10, 20_000), "plan": rng.choice(["basic", "pro"], 20_000)}
+    >>> monitor = DriftMonitor.fit(table, budget=Budget(rows_between_false_pages=1_000_000))
+    >>> monitor.update({"age": rng.normal(40, 10, 500), "plan": rng.choice(["basic", "pro"], 500)})
+    []
+    >>> found = monitor.update({"age": rng.normal(55, 10, 500), "plan": rng.choice(["basic", "pro"], 500)})
+    >>> page = next(finding for finding in found if finding.level == "page")
+    >>> page.row, page.cause, page.drivers[0].name
+    (530, 'inputs', 'age')
+    """
+
+    def __init__(
+        self,
+        model: EvidenceModel,
+        *,
+        budget: Budget | None = None,
+        ticks: Ticks | None = None,
+        calibration: Calibration = "profile",
+        trace: Callable[[int, Mapping[Cause, float]], None] | None = None,
+    ) -> None:
+        self.model = model
+        self.ticks = ticks or Ticks()
+        self.calibration: Calibration = calibration if model.is_calibrated else "uncalibrated"
+        self.rows_seen = self.summaries = 0
+        self._monitor = EvidenceMonitor(model, Config(budget or Budget()))
+        self._cutter = TickCutter(self.ticks)
+        self._memory = RowMemory()
+        self._recent = RecentCounts()
+        self._pending_cb = np.zeros_like(model.counts_cb)
+        self._newest_s: float | None = None
+        self._trace = trace
+
+    @classmethod
+    def fit(
+        cls,
+        table: Columns | Rows,
+        features: Sequence[FeatureSchema] | None = None,
+        *,
+        scores: npt.ArrayLike | None = None,
+        labels: npt.ArrayLike | None = None,
+        output: OutputSchema = TENSOR,
+        budget: Budget | None = None,
+        ticks: Ticks | None = None,
+        calibration: Calibration = "profile",
+    ) -> DriftMonitor:
+        """Fit a monitor on reference rows, in the order in which they came.
+
+        Parameters
+        ----------
+        table
+            Columns by name, or rows. Tens of thousands of rows let small changes be seen.
+        features
+            What the columns hold; needed for ``Rows``, else taken from the table.
+        scores, labels
+            The model's answers: probabilities (n, k) or values (n,), and indices of classes (n,).
+        output
+            What the model answers; needed for scores and labels.
+
+        Raises
+        ------
+        ValueError
+            There are no rows, or columns, features and answers do not fit each other.
+        """
+        if features is None:
+            if isinstance(table, Rows):
+                raise ValueError("rows without names need features")
+            features = features_of(table)
+        rows = table if isinstance(table, Rows) else rows_of(table, features, scores, labels)
+        model = EvidenceModel.fit(rows, features, output)
+        return cls(model, budget=budget, ticks=ticks, calibration=calibration)
+
+    def update(
+        self,
+        table: Columns | Rows,
+        *,
+        scores: npt.ArrayLike | None = None,
+        labels: npt.ArrayLike | None = None,
+        times_s: npt.ArrayLike | None = None,
+    ) -> list[Finding]:
+        """Take a batch of rows; return what they say, oldest first.
+
+        Parameters
+        ----------
+        table
+            Columns by name, or rows, as at the fit.
+        scores, labels
+            The model's answers, as at the fit.
+        times_s : (n,)
+            Seconds since any moment; needed where ticks have a length.
+
+        Raises
+        ------
+        ValueError
+            Columns, answers or times do not fit.
+        """
+        rows = table if isinstance(table, Rows) else rows_of(table, self.model.channels.features, scores, labels)
+        times_n = None if times_s is None else np.asarray(times_s, dtype=np.float64)
+        found: list[Finding] = []
+        for start in range(0, len(rows), BLOCK_ROWS):
+            stop = start + BLOCK_ROWS
+            found += self._take(rows.part(start, stop), None if times_n is None else times_n[start:stop])
+        return found
+
+    def finish(self) -> list[Finding]:
+        """End the last summary, if it holds enough rows; what is left else is not judged."""
+        return self._end(self.rows_seen, self._newest_s) if self._cutter.finish() else []
+
+    def levels(self) -> dict[Cause, float]:
+        """Return the evidence of each cause as a share of the level at which it pages."""
+        thresholds = self._monitor.thresholds
+        return {cause: level / thresholds[cause] for cause, level in self._monitor.evidence().items()}
+
+    def _take(self, rows: Rows, times_n: Times | None) -> list[Finding]:
+        ends = self._cutter.ends(len(rows), times_n)
+        counts = counts_between(self.model.channels, rows, ends, self._memory)
+        found: list[Finding] = []
+        begin = 0
+        for end, counts_cb in zip(ends, counts, strict=False):
+            self._add(counts_cb, end - begin)
+            self._newest_s = self._newest(times_n, end)
+            found += self._end(self.rows_seen, self._newest_s)
+            begin = end
+        self._add(counts[-1], len(rows) - begin)
+        self._newest_s = self._newest(times_n, len(rows))
+        return found
+
+    def _add(self, counts_cb: npt.NDArray[np.int64], rows: int) -> None:
+        self._pending_cb = self._pending_cb + counts_cb
+        self._monitor.add_counts(counts_cb, rows)
+        self.rows_seen += rows
+
+    def _newest(self, times_n: Times | None, end: int) -> float | None:
+        return self._newest_s if times_n is None or not end else float(times_n[end - 1])
+
+    def _end(self, row: int, time_s: float | None) -> list[Finding]:
+        self._recent.add(self._pending_cb)
+        self._pending_cb = np.zeros_like(self._pending_cb)
+        self.summaries += 1
+        events = self._monitor.end_summary()
+        if self._trace is not None:
+            said = {event.cause: event.evidence_nats for event in events}
+            shares = {cause: math.exp(nats) / self._monitor.thresholds[cause] for cause, nats in said.items()}
+            self._trace(row, {**self.levels(), **shares})
+        return [self._finding(event, row, time_s) for event in events]
+
+    def _finding(self, event: Event, row: int, time_s: float | None) -> Finding:
+        return Finding(
+            level="warning" if self.calibration == "uncalibrated" else event.level,
+            cause=event.cause,
+            row=row,
+            time_s=time_s,
+            rows=event.rows,
+            evidence_nats=event.evidence_nats,
+            threshold_nats=event.threshold_nats,
+            drivers=tuple(self._moved(driver) for driver in sorted(event.drivers, key=_is_joint)),
+            calibration=self.calibration,
+        )
+
+    def _moved(self, driver: NamedDriver) -> Moved:
+        channels = self.model.channels
+        c = channels.listed.index(driver.channel)
+        before_b = self.model.counts_cb[c]
+        before, after = describe_change(channels, c, before_b, self._recent.since_change(c, before_b))
+        return Moved(driver.channel.name, driver.evidence_nats, before, after)
+
+
+def _is_joint(driver: NamedDriver) -> bool:
+    return driver.channel.is_joint

@@ -1,0 +1,110 @@
+"""``weir monitor replay`` through the command line."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gateway.cli import main
+from tests.gateway.commands.replay.material import COLUMNS, flowers, write_table, write_version
+
+TEN_THOUSAND = ("--rows-between-false-pages", "10000")
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("ground")
+    write_version(root / "models")
+    write_table(root / "normal.csv", flowers(6000, 1))
+    write_table(root / "live.csv", flowers(2000, 2) + flowers(1000, 3, 1.0))
+    return root
+
+
+def replay(ground: Path, *arguments: str) -> int:
+    model = str(ground / "models" / "iris" / "1")
+    with pytest.raises(SystemExit) as end:
+        main(("monitor", "replay", *arguments, "--model", model, "--reference", str(ground / "normal.csv")))
+    return int(end.value.code or 0)
+
+
+def test_a_change_is_told_with_its_row_and_what_moved(
+    ground: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    picture = tmp_path / "replay.svg"
+    assert replay(ground, str(ground / "live.csv"), *TEN_THOUSAND, "--picture", str(picture)) == 0
+    shown = capsys.readouterr().out
+    for words in ("iris version 1", "page", "inputs", "petal_length: median", "3,000 rows", "10,000 rows between"):
+        assert words in shown
+    assert picture.read_text().startswith("<svg")
+
+
+def test_json_says_what_the_table_says(ground: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert replay(ground, str(ground / "live.csv"), *TEN_THOUSAND, "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    pages = [incident for incident in document["incidents"] if incident["level"] == "page"]
+    assert 2010 <= pages[0]["row"] <= 2100
+    assert (document["rows"], document["summaries"], document["calibration"]) == (3000, 300, "profile")
+    assert document["budget"]["false_pages_allowed"] == pytest.approx(0.3)
+
+
+def test_a_budget_of_weeks_counts_seconds_of_the_given_traffic(
+    ground: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert replay(ground, str(ground / "live.csv"), "--rows-per-second", "50", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["summaries"], document["budget"]["tick_rows"]) == (60, 50)
+    assert document["budget"]["false_pages_allowed"] == pytest.approx(60 / 604_800)
+
+
+def test_times_of_a_table_make_its_ticks(ground: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = flowers(2000, 2) + flowers(1000, 3, 1.0)
+    timed = [(*row, str(1_769_860_800 + i / 20)) for i, row in enumerate(rows)]
+    table = write_table(tmp_path / "timed.csv", timed, (*COLUMNS, "at"))
+    assert replay(ground, str(table), "--time-column", "at", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["begin"] == "2026-01-31T12:00:00.000000Z"
+    assert document["summaries"] == 150
+    assert document["incidents"][0]["time"].startswith("2026-01-31T12:01:4")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        pytest.param((), "pages per week need time", id="no-time"),
+        pytest.param(("--tick-seconds", "5"), "--tick-seconds needs time", id="seconds-without-time"),
+        pytest.param((*TEN_THOUSAND, "--pages-per-week", "2"), "not both", id="two-budgets"),
+        pytest.param(("--rows-per-second", "-1"), "positive rate", id="negative-rate"),
+        pytest.param(("--rows-between-false-pages", "0"), "positive", id="no-budget"),
+        pytest.param((*TEN_THOUSAND, "--picture", "/nowhere/a.svg"), "/nowhere does not exist", id="no-folder"),
+    ],
+)
+def test_flags_that_make_no_sense_are_told(
+    arguments: tuple[str, ...], complaint: str, ground: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert replay(ground, str(ground / "live.csv"), *arguments) == 1
+    assert complaint in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"), [("none.csv", "there is no file"), ("rows.parquet", "a table is read as plain CSV")]
+)
+def test_files_that_cannot_be_read_are_told(
+    name: str, complaint: str, ground: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "rows.parquet").write_bytes(b"PAR1")
+    assert replay(ground, str(tmp_path / name), *TEN_THOUSAND) == 1
+    assert complaint in capsys.readouterr().err
+
+
+def test_a_folder_that_is_no_version_is_told(ground: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(("monitor", "replay", str(ground / "live.csv"), *TEN_THOUSAND, "--model", str(ground / "models")))
+    assert "holds no model.onnx: give the folder of a version" in capsys.readouterr().err
+
+
+def test_without_a_reference_it_says_what_is_needed(ground: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = str(ground / "models" / "iris" / "1")
+    with pytest.raises(SystemExit):
+        main(("monitor", "replay", str(ground / "live.csv"), *TEN_THOUSAND, "--model", model))
+    assert "give a table or log of normal rows as --reference" in capsys.readouterr().err

@@ -1,0 +1,112 @@
+import gzip
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gateway.commands.replay.block import joined
+from gateway.commands.replay.log_blocks import LogSource
+from gateway.commands.table import TableInvalid
+from gateway.prediction_log.export import write_lines
+from gateway.prediction_log.reading import Selection, read_records
+from monitors.records import Observation
+from tests.gateway.prediction_log.material import INFO, NOON, Ground, answers, masked
+
+
+def observed(at: float, n: int = 3, values: tuple[float, float, float] = (1.5, 3.0, 1.0)) -> Observation:
+    ids = [f"r-{at}-{i}" for i in range(n)]
+    return replace(answers(*ids, at=at, values=values), flags_n=np.zeros(n, np.uint16))
+
+
+def logged(path: Path, **settings: Any) -> Path:
+    ground = Ground(path, **settings)
+    ground.writer.take(masked("r-0"))
+    ground.writer.take(observed(NOON + 2.0, values=(np.nan, 4.0, -1.0)))
+    ground.writer.take(observed(NOON + 1.5))
+    ground.writer.take(answers("fallback", at=NOON))
+    ground.writer.close()
+    return path
+
+
+def test_rows_are_those_that_were_observed_in_the_order_of_their_times(tmp_path: Path) -> None:
+    source = LogSource(logged(tmp_path / "log"), INFO)
+    (block,) = source.blocks()
+    assert np.array_equal(block.rows.values_nd[:3], np.tile([1.5, 3.0, 1.0], (3, 1)))
+    assert np.array_equal(block.rows.values_nd[3:], np.tile([np.nan, 4.0, -1.0], (3, 1)), equal_nan=True)
+    assert block.rows.scores_nk is not None
+    assert block.rows.scores_nk.tolist() == [[0.25, 0.75]] * 6
+    assert block.rows.labels_n is not None
+    assert block.rows.labels_n.tolist() == [1] * 6
+    assert block.times_n is not None
+    assert block.times_n.tolist() == [NOON + 1.5] * 3 + [NOON + 2.0] * 3
+
+
+def test_failures_and_answers_in_place_of_a_canary_are_passed_over(tmp_path: Path) -> None:
+    source = LogSource(logged(tmp_path / "log"), INFO)
+    assert len(joined(list(source.blocks()))) == 6
+    assert source.others == 2
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.jsonl.gz"])
+def test_exported_lines_are_the_same_log(name: str, tmp_path: Path) -> None:
+    folder = logged(tmp_path / "log")
+    target = tmp_path / name
+    with target.open("wb") as file:
+        write_lines(folder, Selection(), file)
+    if name.endswith("gz"):
+        target.write_bytes(gzip.compress(target.read_bytes()))
+    assert np.array_equal(
+        joined(list(LogSource(target, INFO).blocks())).values_nd,
+        joined(list(LogSource(folder, INFO).blocks())).values_nd,
+        equal_nan=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        pytest.param({"redact": ("width",)}, "has no feature 'width': it was redacted", id="redacted"),
+        pytest.param({"hash": ("colour",)}, "only hashes of feature 'colour'", id="hashed"),
+    ],
+)
+def test_features_that_the_log_does_not_keep_are_named(
+    settings: dict[str, Any], complaint: str, tmp_path: Path
+) -> None:
+    with pytest.raises(TableInvalid, match=complaint):
+        list(LogSource(logged(tmp_path / "log", **settings), INFO).blocks())
+
+
+def test_a_line_that_is_no_record_is_named(tmp_path: Path) -> None:
+    (tmp_path / "out.jsonl").write_text('{"kind": "failure"}\n{"torn\n')
+    with pytest.raises(TableInvalid, match=r"out\.jsonl, line 2: no record"):
+        list(LogSource(tmp_path / "out.jsonl", INFO).blocks())
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        pytest.param(
+            {"features": {"width": 1.0, "count": 1, "colour": "blue"}}, "feature 'colour' is 'blue'", id="cat"
+        ),
+        pytest.param({"features": {"width": "x", "count": 1, "colour": None}}, "feature 'width' is 'x'", id="text"),
+        pytest.param({"scores": {"good": 1.0}}, "scores or time", id="scores"),
+        pytest.param({"time": "noon"}, "scores or time", id="time"),
+    ],
+)
+def test_a_record_that_does_not_fit_the_version_is_named(
+    change: dict[str, Any], complaint: str, tmp_path: Path
+) -> None:
+    folder = logged(tmp_path / "log")
+    record = next(record for _, record in read_records(folder, Selection()) if record["kind"] == "answer")
+    (tmp_path / "out.jsonl").write_text(json.dumps({**record, "flags": [], **change}) + "\n")
+    with pytest.raises(TableInvalid, match=f"line 1: {complaint}"):
+        list(LogSource(tmp_path / "out.jsonl", INFO).blocks())
+
+
+def test_a_log_without_the_version_says_so(tmp_path: Path) -> None:
+    other = replace(INFO, digest="sha256:cd")
+    with pytest.raises(TableInvalid, match="no answer of m version 1 as stable; 8 records are of others"):
+        list(LogSource(logged(tmp_path / "log"), other).blocks())

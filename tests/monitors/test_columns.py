@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+
+from monitors.columns import features_of, rows_of
+from monitors.records import FeatureSchema
+
+
+def test_columns_tell_what_they_hold() -> None:
+    table = {
+        "flag": [True, False],
+        "share": np.array([0.5, np.nan], dtype=np.float32),
+        "mixed": [1, None],
+        "city": ["Rome", None],
+        "empty": [None, None],
+    }
+    kinds = {feature.name: (feature.kind, feature.dtype, feature.categories) for feature in features_of(table)}
+    assert kinds == {
+        "flag": ("number", "bool", ()),
+        "share": ("number", "float32", ()),
+        "mixed": ("number", "float64", ()),
+        "city": ("category", "string", ("Rome",)),
+        "empty": ("category", "string", ()),
+    }
+
+
+def test_rows_have_the_order_of_the_features_and_codes_for_categories() -> None:
+    features = [
+        FeatureSchema("city", "category", "string", ("Oslo", "Rome")),
+        FeatureSchema("age", "number", "float64"),
+    ]
+    rows = rows_of({"age": [1, None], "city": ["Rome", "Bonn"], "id": [7, 8]}, features, [0.1, 0.2], [1, 0])
+    assert np.array_equal(rows.values_nd, [[1.0, 1.0], [-1.0, np.nan]], equal_nan=True)
+    assert rows.scores_nk is not None
+    assert rows.scores_nk.shape == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("table", "complaint"),
+    [
+        pytest.param({"pay": [1]}, r"no column for \['age'\]; it has \['pay'\]", id="absent"),
+        pytest.param({"age": ["old"]}, "column 'age' is not made of numbers", id="text"),
+    ],
+)
+def test_a_table_that_does_not_fit_says_why(table: dict[str, list[object]], complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        rows_of(table, [FeatureSchema("age", "number", "float64")])
+
+
+def test_scores_of_another_length_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"one length, not \[1, 2\]"):
+        rows_of({"age": [1]}, [FeatureSchema("age", "number", "float64")], [0.1, 0.2])

@@ -1,0 +1,114 @@
+import tracemalloc
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from monitors.drift_monitor import DriftMonitor, Finding
+from monitors.evidence.budget import Budget
+from monitors.evidence.channels import Rows
+from monitors.evidence.model import EvidenceModel
+from monitors.evidence.monitor import Config, EvidenceMonitor
+from monitors.evidence.ticks import Ticks
+from monitors.records import OutputSchema
+from tests.monitors.evidence.material import model, rows
+
+BUDGET = Budget(rows_between_false_pages=100_000)
+
+
+@pytest.fixture(scope="module")
+def fitted() -> EvidenceModel:
+    return model()
+
+
+def said(monitor: DriftMonitor, block: Rows, batches: Sequence[int], times: np.ndarray | None = None) -> list[Finding]:
+    found, start = list[Finding](), 0
+    for size in batches:
+        part = None if times is None else times[start : start + size]
+        found += monitor.update(block.part(start, start + size), times_s=part)
+        start += size
+    return found + monitor.finish()
+
+
+@pytest.mark.parametrize("ticks", [pytest.param(Ticks(), id="rows"), pytest.param(Ticks(10, 1.0), id="seconds")])
+def test_batches_of_any_size_give_the_same_findings(fitted: EvidenceModel, ticks: Ticks) -> None:
+    block = rows(np.random.default_rng(20), 6000, shift=0.4)
+    times = np.cumsum(np.random.default_rng(1).exponential(0.05, size=6000))
+    whole = said(DriftMonitor(fitted, budget=BUDGET, ticks=ticks), block, [6000], times)
+    assert any(finding.level == "page" for finding in whole)
+    for batches in ([1] * 700 + [5300], [4999, 1001], [32] * 187 + [16]):
+        assert said(DriftMonitor(fitted, budget=BUDGET, ticks=ticks), block, batches, times) == whole
+
+
+def test_ticks_of_rows_give_the_events_of_the_evidence_monitor(fitted: EvidenceModel) -> None:
+    block = rows(np.random.default_rng(20), 4000, shift=0.4)
+    events = EvidenceMonitor(fitted, Config(BUDGET)).replay(block)
+    found = DriftMonitor(fitted, budget=BUDGET).update(block)
+    assert [(f.level, f.cause, f.evidence_nats, f.row) for f in found] == [
+        (e.level, e.cause, e.evidence_nats, e.rows_seen) for e in events
+    ]
+
+
+def test_a_page_says_when_and_what_moved(fitted: EvidenceModel) -> None:
+    monitor = DriftMonitor(fitted, budget=BUDGET, ticks=Ticks(10, 1.0), calibration="baseline")
+    rng = np.random.default_rng(21)
+    monitor.update(rows(rng, 3000), times_s=np.arange(3000) / 10)
+    found = monitor.update(rows(rng, 1000, missing=0.4), times_s=300 + np.arange(1000) / 10)
+    page = next(finding for finding in found if finding.level == "page")
+    assert page.cause == "inputs"
+    assert 300.0 < (page.time_s or 0.0) < 310.0
+    assert page.calibration == "baseline"
+    assert page.drivers[0].name == "age"
+    assert page.drivers[0].before == "missing 0 %"
+    assert float(page.drivers[0].after.removesuffix(" %")) > 20
+
+
+def test_a_reference_that_is_too_short_only_warns() -> None:
+    monitor = DriftMonitor(model(1000), budget=BUDGET)
+    found = monitor.update(rows(np.random.default_rng(22), 2000, shift=3.0))
+    assert {(finding.level, finding.calibration) for finding in found} == {("warning", "uncalibrated")}
+
+
+def test_columns_and_answers_are_watched_together() -> None:
+    rng = np.random.default_rng(23)
+
+    def table(n: int, bad: float) -> tuple[dict[str, object], np.ndarray]:
+        p = rng.beta(2, 5, size=n) * bad
+        return {"age": rng.normal(size=n), "city": rng.choice(["Oslo", "Rome"], n).tolist()}, np.column_stack(
+            [1 - p, p]
+        )
+
+    reference, scores = table(8000, 1.0)
+    output = OutputSchema("classification", ("good", "bad"))
+    monitor = DriftMonitor.fit(reference, scores=scores, output=output, budget=BUDGET)
+    columns, answers = table(500, 1.0)
+    assert monitor.update(columns, scores=answers) == []
+    columns, answers = table(500, 0.2)
+    assert {f.cause for f in monitor.update(columns, scores=answers)} >= {"answers"}
+
+
+def test_the_trace_is_told_every_summary(fitted: EvidenceModel) -> None:
+    told: list[tuple[int, float]] = []
+    monitor = DriftMonitor(fitted, budget=BUDGET, trace=lambda row, levels: told.append((row, levels["inputs"])))
+    found = monitor.update(rows(np.random.default_rng(20), 1000, shift=1.0))
+    assert [row for row, _ in told] == list(range(10, 1001, 10))
+    pages = {finding.row for finding in found if finding.level == "page" and finding.cause == "inputs"}
+    assert {row for row, level in told if level >= 1.0} == pages
+
+
+def test_rows_without_names_need_features() -> None:
+    with pytest.raises(ValueError, match="need features"):
+        DriftMonitor.fit(Rows(np.zeros((10, 1))))
+
+
+def test_memory_does_not_grow_with_rows(fitted: EvidenceModel) -> None:
+    monitor = DriftMonitor(fitted, budget=BUDGET)
+    block = rows(np.random.default_rng(19), 4000)
+    for _ in range(3):
+        monitor.update(block)
+    tracemalloc.start()
+    for _ in range(10):
+        monitor.update(block)
+    grown, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert grown < 300_000
