@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from weakref import WeakSet
 
 from gateway.arm import Arm, ArmMetrics
@@ -53,10 +54,11 @@ class ArmKeeper:
     ) -> RouteTable:
         """Return the table of all models; a model whose new stable is not loaded yet keeps its present route.
 
-        One whose stable version rests on disk has a route that wakes it.
+        Versions that rest on disk are woken by requests: a stable one by any of its model's, others by those that name
+        them.
         """
         self._rest = rest
-        self._routes = {model: self._route(document, loaded) for model, document in documents.items()}
+        self._routes = {model: self._woken(self._route(document, loaded)) for model, document in documents.items()}
         self._forget(set(loaded.values()))
         default = self._settings.routing.default_model
         if default is None and len(self._routes) == 1:
@@ -111,6 +113,18 @@ class ArmKeeper:
             pinned,
             key_feature=stable.manifest.interface.key_feature or self._settings.routing.key_feature,
         )
+
+    def _woken(self, route: ModelRoute) -> ModelRoute:
+        """Return a route that knows which versions of its model a request can wake."""
+        rest = self._rest
+        if rest is None:
+            return route
+        back = "it comes back from disk; GET /admin/v1/models says how far"
+        asleep = {version: back for model, version in rest.returning if model == route.model}
+        for (model, version), reason in rest.resting.items():
+            if model == route.model:
+                asleep[version] = f"it rests on disk ({reason}); this request asks for it"
+        return replace(route, asleep=asleep, ask=rest.ask)
 
     def _asleep(
         self, document: RouteDocument, present: ModelRoute | None, pinned: Mapping[str, Arm]

@@ -24,13 +24,13 @@ from gateway.errors import (
 )
 from gateway.fleet import Fleet, LoadProgress
 from gateway.routing.change import first_route, parse_route_request, propose, roll_back
-from gateway.routing.codec import decode_route, encode_route, route_key, route_view
+from gateway.routing.codec import encode_route, route_key, route_view
 from gateway.routing.document import RouteDocument
 from gateway.routing.overview import models_view
-from gateway.snapshot import Snapshot, read_snapshot
+from gateway.snapshot import Snapshot, read_snapshot, route_in
 from gateway.state.ledger import Ledger, rfc3339
 from gateway.state.residency import decode_residency, encode_residency, residency_key, with_loaded, with_unloaded
-from gateway.state.store import AuditRecord, StateStore, Write
+from gateway.state.store import AuditRecord, Document, StateStore, Write
 from gateway.types import Actor
 from monitors.ports import Clock
 
@@ -84,6 +84,8 @@ class Control:
         ------
         ModelUnknown, ResourceUnknown
             No such model; a model that nobody has given a route.
+        DocumentInvalid
+            The stored route cannot be read; says at which revision to replace it.
         """
         doc = self._route(model)
         if doc is None:
@@ -94,7 +96,7 @@ class Control:
     def put_route(
         self, model: str, body: bytes, if_match: int | None, actor: Actor, request_id: str = ""
     ) -> RouteDocument:
-        """Replace a model's route by what ``body`` asks for.
+        """Replace a model's route by what ``body`` asks for, one that cannot be read included.
 
         Parameters
         ----------
@@ -110,19 +112,20 @@ class Control:
         VersionNotWarm
             A named version is not ready where its role needs it.
         """
-        current = self._route(model)
-        if current is None:
+        stored = self._store.read(route_key(model))
+        if stored is None:
             self._require_model(model)
         if if_match is None:
             raise PreconditionMissing(route_key(model))
         request = parse_route_request(body)
-        found = current.revision if current else 0
+        found = stored.revision if stored else 0
         if if_match != found:
             raise RevisionStale(route_key(model), if_match, found)
-        base = current or RouteDocument(model, 0, stable=request.stable, salt="")
+        current = _readable(stored, model)
+        base = current or RouteDocument(model, found, stable=request.stable, salt="")
         after = propose(base, request, now=self._now(), actor=actor.subject, salt_source=self._salt_source)
         self._require_warm(after)
-        return self._save(current, after, actor, "route.set", request_id)
+        return self._save(current, after, actor, "route.set", request_id, revision=found)
 
     def roll_back(self, model: str, actor: Actor, reason: str = "", request_id: str = "") -> RouteDocument:
         """Remove the canary or, without one, return to the previous stable version, whatever the present revision.
@@ -140,7 +143,7 @@ class Control:
             after = roll_back(current, now=self._now(), actor=actor.subject, reason=reason)
             if after.stable != current.stable:
                 self._fleet().require_warm(model, after.stable)
-            return self._save(current, after, actor, "route.rollback", request_id)
+            return self._save(current, after, actor, "route.rollback", request_id, revision=current.revision)
 
         return _until_current(once)
 
@@ -199,16 +202,23 @@ class Control:
     def _seed(self, first: RouteDocument) -> RouteDocument:
         after = replace(first, revision=1, salt=self._salt_source(), updated_at=self._now(), updated_by=SYSTEM.subject)
         try:
-            return self._save(None, after, SYSTEM, "route.seed", "")
+            return self._save(None, after, SYSTEM, "route.seed", "", revision=0)
         except RevisionStale:
             return self.route(first.model)
 
     def _save(
-        self, current: RouteDocument | None, after: RouteDocument, actor: Actor, action: str, request_id: str
+        self,
+        current: RouteDocument | None,
+        after: RouteDocument,
+        actor: Actor,
+        action: str,
+        request_id: str,
+        *,
+        revision: int,
     ) -> RouteDocument:
         key = route_key(after.model)
         self._ledger.change(
-            [Write(key, current.revision if current else 0, encode_route(after))],
+            [Write(key, revision, encode_route(after))],
             actor=actor,
             action=action,
             resource=key,
@@ -266,8 +276,13 @@ class Control:
             raise VersionUnknown(model, version)
 
     def _route(self, model: str) -> RouteDocument | None:
-        document = self._store.read(route_key(model))
-        return decode_route(document.body, document.revision) if document else None
+        stored = self._store.read(route_key(model))
+        try:
+            return route_in(stored, model) if stored else None
+        except DocumentInvalid as error:
+            at = stored.revision if stored else 0
+            wanted = f'a route that can be read; replace it whole with If-Match "{at}" (weir route set --if-match {at})'
+            raise DocumentInvalid(route_key(model), [Fault("", "value", wanted, str(error))]) from error
 
     def _routes(self) -> list[RouteDocument]:
         """Return the routes that can be read."""
@@ -278,6 +293,13 @@ class Control:
 
     def _now(self) -> str:
         return rfc3339(self._clock.unix_s())
+
+
+def _readable(stored: Document | None, model: str) -> RouteDocument | None:
+    try:
+        return route_in(stored, model) if stored else None
+    except DocumentInvalid:
+        return None
 
 
 def _until_current(once: Callable[[], T]) -> T:

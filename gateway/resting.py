@@ -18,7 +18,7 @@ class RestKeeper:
     """Watches use and asks the policy, once a tick. Lives on the event loop.
 
     Requests write nothing here: that a version is used shows in counters that are kept anyway. Only a request for a
-    model that rests calls ``wake``.
+    model that rests calls ``wake``, and one that names a version that rests ``ask``.
 
     Parameters
     ----------
@@ -26,6 +26,13 @@ class RestKeeper:
         As ``resting_versions`` takes them.
     uses
         Returns a number for each version that rises when it is used.
+
+    Attributes
+    ----------
+    resting
+        Wanted versions that rest, each with the reason.
+    returning
+        Versions that rested and have been asked for, but are not back in memory yet.
     """
 
     def __init__(
@@ -38,13 +45,14 @@ class RestKeeper:
         self._took: dict[Name, int] = {}
         self._woken: set[str] = set()
         self.resting: Mapping[Name, str] = {}
+        self.returning: frozenset[Name] = frozenset()
 
     def wake(self, model: str) -> None:
         """Note that a request came for a model whose stable version rests."""
         self._woken.add(model)
 
     def ask(self, name: Name) -> None:
-        """Note that an operator asks for a version."""
+        """Note that an operator, or a request, asks for a version."""
         self._used_at[name] = self._clock.monotonic_s()
 
     def look(
@@ -60,7 +68,9 @@ class RestKeeper:
             Candidate(name, role, self._size(name, on_disk), now_s - self._used_at[name], name in loaded)
             for name, role in roles.items()
         ]
+        rested = self.returning | self.resting.keys()
         self.resting = resting_versions(candidates, budget_bytes=self._budget_bytes, idle_ttl_s=self._idle_ttl_s)
+        self.returning = frozenset((rested & roles.keys()) - self.resting.keys() - loaded.keys())
         return self.resting
 
     def _note_use(self, roles: Mapping[Name, Role], loaded: Mapping[Name, ServableVersion], now_s: float) -> None:

@@ -13,7 +13,7 @@ from gateway.routing.codec import decode_route
 from gateway.routing.document import RouteDocument
 from gateway.state.store import Document, StateStore
 
-__all__ = ["Snapshot", "read_snapshot"]
+__all__ = ["Snapshot", "read_snapshot", "route_in"]
 
 _T = TypeVar("_T")
 
@@ -48,12 +48,13 @@ def read_snapshot(store: StateStore, revision: int, before: Snapshot) -> Snapsho
                 found |= {model: known[model]} if model in known else {}
         return found
 
-    routes = readable("route/", before.routes, _route)
+    routes = readable("route/", before.routes, route_in)
     residency = readable("residency/", before.residency, _residency)
     return Snapshot(revision, routes, residency, unreadable)
 
 
-def _route(document: Document, model: str) -> RouteDocument:
+def route_in(document: Document, model: str) -> RouteDocument:
+    """Return the route that a model's document holds; raise ``DocumentInvalid`` where it cannot be read."""
     route = decode_route(document.body, document.revision)
     if route.model != model:
         raise DocumentInvalid(document.key, [Fault("/model", "value", repr(model), repr(route.model))])

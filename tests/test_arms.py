@@ -1,4 +1,4 @@
-"""Routes of models whose stable version is not in memory."""
+"""Routes of models some of whose versions are not in memory."""
 
 import asyncio
 from pathlib import Path
@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from gateway.arms import ArmKeeper
-from gateway.errors import ModelNotReady
+from gateway.errors import ModelNotReady, VersionUnknown
 from gateway.metrics.shared import SharedCounters
 from gateway.resting import RestKeeper
 from gateway.routing.document import RouteDocument
 from gateway.settings import Settings
-from tests.serving import HandClock
+from tests.models import echo_model
+from tests.serving import HandClock, servable_of
 
 DOCUMENTS = {"m": RouteDocument("m", 1, "1", "salt")}
 
@@ -22,9 +23,13 @@ class Wakes(RestKeeper):
     def __init__(self) -> None:
         super().__init__(HandClock(), budget_bytes=0, idle_ttl_s=1.0, uses=dict)
         self.woken: list[str] = []
+        self.asked: list[tuple[str, str]] = []
 
     def wake(self, model: str) -> None:
         self.woken.append(model)
+
+    def ask(self, name: tuple[str, str]) -> None:
+        self.asked.append(name)
 
 
 def test_a_request_for_a_model_that_rests_is_told_so_and_wakes_it_until_it_is_back(tmp_path: Path) -> None:
@@ -53,6 +58,35 @@ def test_a_stable_version_that_never_loaded_is_missed(tmp_path: Path) -> None:
             route = keeper.build(DOCUMENTS, {}, rest).find("m")
             assert (route.stable, route.wake) == (None, None)
             assert "its stable version 1 is not loaded" in route.why
+        keeper.close()
+
+    asyncio.run(check())
+
+
+def test_a_request_that_names_a_version_that_rests_wakes_it_until_it_is_back(tmp_path: Path) -> None:
+    async def check() -> None:
+        counters = SharedCounters.create(tmp_path, "w", role="worker")
+        keeper, rest = ArmKeeper(asyncio.get_running_loop(), counters, Settings()), Wakes()
+        stable, old = servable_of(tmp_path / "1", echo_model()), servable_of(tmp_path / "2", echo_model())
+
+        rest.resting = {("m", "2"): "not used for 1 s", ("other", "3"): "not used for 1 s"}
+        route = keeper.build(DOCUMENTS, {("m", "1"): stable}, rest).find("m")
+        with pytest.raises(
+            ModelNotReady, match=r"m version 2 cannot answer now: it rests on disk \(not used for 1 s\)"
+        ):
+            route.pin("2")
+        with pytest.raises(VersionUnknown):
+            route.pin("3")
+        assert (rest.asked, rest.woken) == ([("m", "2")], [])
+        assert route.choose("key").version == "1"
+
+        rest.resting, rest.returning = {}, frozenset({("m", "2")})
+        with pytest.raises(ModelNotReady, match="it comes back from disk"):
+            keeper.build(DOCUMENTS, {("m", "1"): stable}, rest).find("m").pin("2")
+
+        rest.returning = frozenset()
+        loaded = {("m", "1"): stable, ("m", "2"): old}
+        assert keeper.build(DOCUMENTS, loaded, rest).find("m").pin("2").servable is old
         keeper.close()
 
     asyncio.run(check())

@@ -22,6 +22,7 @@ from gateway.errors import (
     VersionNotWarm,
     VersionUnknown,
 )
+from gateway.routing.codec import encode_route
 from gateway.routing.document import CanaryRoute, RouteDocument
 from gateway.state.facts import encode_facts
 from gateway.state.ledger import Ledger, verify
@@ -110,6 +111,31 @@ def test_a_route_that_cannot_be_read_hides_no_other_model_and_stops_no_start(
     Ledger(store, HandClock()).change([write], actor=ANN, action="x", resource=write.key, before=before, after={})
     assert [(model["model"], model["route"] is None) for model in control.models()] == [("colours", True), ("m", False)]
     assert control.seed_routes({"m": ["1"], "colours": ["blue"]}, {}) == []
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        pytest.param(b"{", id="not-json"),
+        pytest.param(encode_route(RouteDocument("other", 0, "1", "salt")), id="of-another-model"),
+    ],
+)
+def test_a_route_that_cannot_be_read_is_told_and_replaced_whole(
+    store: SqliteStore, control: Control, stored: bytes
+) -> None:
+    seed(control)
+    all_ready(store)
+    damage = Write("route/m", 1, stored)
+    Ledger(store, HandClock()).change([damage], actor=ANN, action="x", resource="route/m", before=None, after={})
+    with pytest.raises(DocumentInvalid, match='replace it whole with If-Match "2"'):
+        control.route("m")
+    with pytest.raises(RevisionStale):
+        control.put_route("m", body("2"), 1, ANN)
+    control.put_route("m", body("2"), 2, ANN)
+    assert (control.route("m").stable, control.route("m").revision) == ("2", 3)
+    record = control.audit()[-1]
+    assert (record.action, record.before, record.after["stable"]) == ("route.set", None, "2")
+    assert control.put_route("m", body("1"), 3, ANN).previous_stable == "2"
 
 
 def test_processes_that_start_together_seed_once(store: SqliteStore, control: Control) -> None:

@@ -520,6 +520,27 @@ def test_a_model_that_nobody_uses_rests_and_comes_back_when_it_is_asked_for(proc
     run(process, check, idle_ttl_s=100.0)
 
 
+def test_a_version_that_rests_comes_back_when_a_request_names_it(process: Process) -> None:
+    process.on_disk("1", "2")
+    process.route("2")
+
+    async def check() -> None:
+        await process.settle()
+        process.clock.now_s += 101
+        process.uses["m", "2"] = 1
+        await process.settle()
+        assert process.states() == {"1": "resting", "2": "ready"}
+        process.rest.ask(("m", "1"))
+        await process.roster.tick()
+        assert (process.states()["1"], process.rest.returning) == ("loading", {("m", "1")})
+        await process.settle()
+        assert (process.states()["1"], process.published[-1][1]) == ("ready", [("m", "1"), ("m", "2")])
+        await process.roster.tick()
+        assert process.rest.returning == frozenset()
+
+    run(process, check, idle_ttl_s=100.0)
+
+
 def test_within_the_memory_budget_the_model_idle_longest_makes_room(process: Process) -> None:
     process.servable = replace(process.servable, memory_bytes=60)
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 NO_ROUTE = "urn:weir:problem:resource-unknown"
+NOT_READABLE = "urn:weir:problem:document-invalid"
 
 Model = Annotated[str, typer.Argument(help="Name of the model.")]
 Version = Annotated[str, typer.Argument(help="Version of the model.")]
@@ -76,12 +77,11 @@ def set_route(
     shadows = [_share(text, 100.0) for text in shadow] if shadow else [] if no_shadow else None
     edit = RouteEdit(reason, stable, _share(canary) if canary else None, no_canary, shadows)
     client = _client(url, token_file, ca_file)
-    current, revision = _present(client, model)
+    current, revision = _present(client, model, if_match)
     if not (stable or current):
         raise typer.BadParameter(f"{model} has no route yet: name its stable version", param_hint="--stable")
     if not any((stable, canary, no_canary, shadow, no_shadow)):
         raise typer.BadParameter("nothing to change: name a version for stable, canary or shadow, or remove one")
-    revision = revision if if_match is None else if_match
     answer = client.put("models", model, "route", body=edited_route(current, edit), revision=revision)
     _show(answer, as_json, tables.show_route)
 
@@ -191,15 +191,15 @@ def _refuse_both(given: object, removed: bool, name: str) -> None:
         raise typer.BadParameter(f"not together with --no-{name}, which removes it", param_hint=f"--{name}")
 
 
-def _present(client: AdminClient, model: str) -> tuple[dict[str, Any], int]:
-    """Return the present route and its revision; nothing and 0 for a model that has none yet."""
+def _present(client: AdminClient, model: str, if_match: int | None) -> tuple[dict[str, Any], int]:
+    """Return the present route and the revision to change; no route for a model that has none that can be read."""
     try:
         route = client.get("models", model, "route")
     except ProblemReported as problem:
-        if problem.kind != NO_ROUTE:
+        if problem.kind != NO_ROUTE and not (problem.kind == NOT_READABLE and if_match is not None):
             raise
-        return {}, 0
-    return route, route["revision"]
+        return {}, if_match or 0
+    return route, route["revision"] if if_match is None else if_match
 
 
 def _share(text: str, default: float | None = None) -> tuple[str, float]:

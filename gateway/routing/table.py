@@ -30,7 +30,8 @@ class ModelRoute:
     """One model's arms at one revision.
 
     ``why`` says why there is no stable arm; ``wake``, there if its version rests on disk, is told of requests that miss
-    it. ``key_feature`` names the feature that is the routing key where the client sends none.
+    it. ``asleep`` has the versions that rest, each with the reason, and ``ask`` is told of requests that name one.
+    ``key_feature`` names the feature that is the routing key where the client sends none.
     """
 
     model: str
@@ -44,6 +45,8 @@ class ModelRoute:
     why: str = ""
     key_feature: str | None = None
     wake: Callable[[str], None] | None = None
+    asleep: Mapping[str, str] = field(default_factory=dict)
+    ask: Callable[[tuple[str, str]], None] | None = None
 
     def choose(self, key: str) -> Arm:
         """Return the arm of a routing key.
@@ -71,12 +74,17 @@ class ModelRoute:
 
         Raises
         ------
-        gateway.errors.VersionUnknown
+        gateway.errors.VersionUnknown, gateway.errors.ModelNotReady
+            It is not kept here; it rests on disk, and is asked for now.
         """
         arm = self.pinned.get(version)
-        if arm is None:
+        if arm is not None:
+            return arm
+        why = self.asleep.get(version)
+        if why is None or self.ask is None:
             raise VersionUnknown(self.model, version)
-        return arm
+        self.ask((self.model, version))
+        raise ModelNotReady(self.model, version, why)
 
 
 @dataclass(frozen=True, slots=True)

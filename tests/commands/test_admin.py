@@ -22,7 +22,8 @@ from gateway.http.problems import problem_response
 from gateway.state.facts import encode_facts
 from gateway.state.ledger import Ledger
 from gateway.state.sqlite import SqliteStore
-from gateway.types import VersionStatus, WorkerFacts
+from gateway.state.store import Write
+from gateway.types import Actor, VersionStatus, WorkerFacts
 
 T = TypeVar("T")
 FEATURE = {"psi_band": 0.05, "jensen_shannon": 0.04, "jensen_shannon_band": 0.06, "ks": None, "ks_band": None}
@@ -95,7 +96,8 @@ class Gateway:
     """A store, and the admin routes over it on a port of this host."""
 
     def __init__(self, store: SqliteStore) -> None:
-        self.control = Control(Ledger(store, SystemClock()), store, SystemClock(), repository=ThreeVersions())
+        self._store, self._ledger = store, Ledger(store, SystemClock())
+        self.control = Control(self._ledger, store, SystemClock(), repository=ThreeVersions())
         pause: Callable[[float], Awaitable[None]] = without_pause
         routes = admin_routes(ControlAccess(self.control, at_once, pause), Watch(), BearerToken("s3cret"))
         app = Starlette(routes=routes, exception_handlers={WeirError: tell})
@@ -108,6 +110,12 @@ class Gateway:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.socket.getsockname()[1]}"
+
+    def damage(self, key: str) -> None:
+        """Store what no process can read."""
+        document = self._store.read(key)
+        write = Write(key, document.revision if document else 0, b"{")
+        self._ledger.change([write], actor=Actor("x"), action="x", resource=key, before=None, after={})
 
     def stop(self) -> None:
         self.server.should_exit = True
@@ -181,6 +189,14 @@ def test_a_model_without_a_route_gets_its_first_one(weir: Weir) -> None:
     assert "name its stable version" in err
     code, out, _ = weir("route", "set", "fresh", "--stable", "1", "--reason", "first", "--json")
     assert (code, json.loads(out)["revision"]) == (0, 1)
+
+
+def test_a_route_that_cannot_be_read_is_replaced_at_the_revision_that_is_told(weir: Weir, gateway: Gateway) -> None:
+    gateway.damage("route/m")
+    code, _, err = weir("route", "set", "m", "--stable", "2", "--reason", "mend")
+    assert (code, "weir route set --if-match 2" in err) == (1, True)
+    code, out, _ = weir("route", "set", "m", "--stable", "2", "--if-match", "2", "--reason", "mend", "--json")
+    assert (code, json.loads(out)["stable"], json.loads(out)["revision"]) == (0, "2", 3)
 
 
 @pytest.mark.usefixtures("gateway")
