@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from gateway.codec.column_types import ColumnTypes
 from gateway.codec.decoded import Decoded, RowsRefused
 from gateway.codec.diagnose import diagnose_tensors
 from gateway.codec.limits import check_rows
@@ -101,6 +102,7 @@ class TensorDecoder:
         self._contract, self._inputs, self._limits, self._names = contract, inputs, limits, names
         self.outputs = frozenset(output_names)
         dtype = inputs[contract.input_name].dtype if contract.layout == "matrix" else "float32"
+        self._types = ColumnTypes(contract, dtype)
         dtypes = {f.name: dtype if contract.layout == "matrix" else f.dtype for f in contract.features}
         self._rules = rules = row_rules(contract, dtypes)
         self._gatherer = None if contract.layout == "tensors" else RowGatherer(contract, ranks, dtype, rules=rules)
@@ -166,6 +168,8 @@ class TensorDecoder:
         try:
             if is_raw:
                 _check_no_infinity(feeds)
+            if self._contract.layout == "matrix":
+                self._types.check(feeds[self._contract.input_name])
             return self._gatherer.from_feeds(feeds, self._contract.features, self._contract.input_name)
         except RowsRefused as exc:
             columns, pointers = self._columns(feeds)
@@ -197,7 +201,7 @@ class TensorDecoder:
             raise BodyMalformed(f"input {given.name!r}: data does not fit {expected}{list(shape)}: {exc}") from exc
         return array.reshape(shape)
 
-    def _columns(self, feeds: Mapping[str, npt.NDArray[Any]]) -> tuple[list[list[Any]], Callable[[int, int], str]]:
+    def _columns(self, feeds: Mapping[str, npt.NDArray[Any]]) -> tuple[list[Sequence[Any]], Callable[[int, int], str]]:
         """Return the values feature by feature, and where each stands in the request."""
         features = self._contract.features
         if self._contract.layout == "matrix":
@@ -206,7 +210,7 @@ class TensorDecoder:
             order = list(feeds)
             columns = [feeds[f.name].reshape(-1) for f in features]
             pointers = _column_pointers([order.index(f.name) for f in features])
-        return [_nan_as_missing(column) for column in columns], pointers
+        return self._types.typed([_nan_as_missing(column) for column in columns]), pointers
 
 
 def _check_no_infinity(feeds: Mapping[str, npt.NDArray[Any]]) -> None:
