@@ -532,7 +532,7 @@ def test_a_version_that_rests_comes_back_when_a_request_names_it(process: Proces
         assert process.states() == {"1": "resting", "2": "ready"}
         process.rest.ask(("m", "1"))
         await process.roster.tick()
-        assert (process.states()["1"], process.rest.returning) == ("loading", {("m", "1")})
+        assert (process.states()["1"], process.rest.returning) == ("loading", frozenset({("m", "1")}))
         await process.settle()
         assert (process.states()["1"], process.published[-1][1]) == ("ready", [("m", "1"), ("m", "2")])
         await process.roster.tick()
