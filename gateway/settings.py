@@ -11,6 +11,7 @@ from typing import Literal
 
 __all__ = [
     "AdmissionSettings",
+    "BudgetSettings",
     "LimitSettings",
     "MonitorSettings",
     "PredictionLogSettings",
@@ -83,6 +84,16 @@ class RoutingSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetSettings:
+    """How many false pages a model may cause."""
+
+    pages_per_week: float = 1.0
+    promise: Literal["mean", "p95", "none95"] = "mean"
+    rows_between_false_pages: float | None = None
+    overrides: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MonitorSettings:
     """What the watch sees and when it speaks."""
 
@@ -98,7 +109,13 @@ class MonitorSettings:
     collapse_page: float = 0.60
     prediction_warn: float = 0.10
     prediction_page: float = 0.25
+    tolerance: float = 0.02
+    missing_tolerance: float = 0.01
     clear_ticks: int = 3
+    minimum_firing_s: float = 600.0
+    burn_in_s: float = 60.0
+    page_on: Literal["profile", "baseline"] = "baseline"
+    budget: BudgetSettings = BudgetSettings()
     silence_s: float = 600.0
     feature_series: int = 64
     detectors: tuple[str, ...] = ()

@@ -38,12 +38,15 @@ from gateway.state.ledger import Ledger
 from gateway.state.opening import open_store
 from gateway.state.store import StateStore
 from monitors.detectors.plug_ins import load_choice
+from monitors.evidence.budget import Budget
+from monitors.live.book import fitted_of
+from monitors.paging import Paging
 from monitors.records import Alert, Failures
 from monitors.service import MonitorService
 from monitors.thresholds import Thresholds
 from monitors.transport.channel import ChannelServer
 
-__all__ = ["LoggedAlerts", "MetricsPage", "main", "run_watch", "thresholds_of"]
+__all__ = ["LoggedAlerts", "MetricsPage", "main", "paging_of", "run_watch", "thresholds_of"]
 
 FOLD_EVERY_S = 5.0
 LONGEST_PAUSE_S = 0.5
@@ -53,6 +56,13 @@ logger = logging.getLogger(__name__)
 def thresholds_of(settings: MonitorSettings) -> Thresholds:
     """Return the settings as the monitors know them."""
     return Thresholds(**{field.name: getattr(settings, field.name) for field in fields(Thresholds)})
+
+
+def paging_of(settings: MonitorSettings) -> Paging:
+    """Return who may page, and how often in vain, as the monitors know it."""
+    own = settings.budget
+    budget = Budget(own.pages_per_week, own.promise, own.rows_between_false_pages)
+    return Paging(budget, own.overrides, settings.page_on, settings.burn_in_s)
 
 
 class MetricsPage:
@@ -143,9 +153,15 @@ async def run_watch(settings: Settings, run_dir: RunDirectory, stop: asyncio.Eve
     clock = SystemClock()
     store = open_store(settings, os.environ)
     alerts = LedgerAlertStore(store, Ledger(store, clock))
-    choice = load_choice(settings.monitor.detectors, settings.monitor.model_detectors)
-    thresholds = thresholds_of(settings.monitor)
-    service = MonitorService(thresholds, clock, store=alerts, sinks=[LoggedAlerts()], choice=choice)
+    monitor = settings.monitor
+    service = MonitorService(
+        thresholds_of(monitor),
+        clock,
+        paging=paging_of(monitor),
+        store=alerts,
+        sinks=[LoggedAlerts()],
+        choice=load_choice(monitor.detectors, monitor.model_detectors),
+    )
     log = _prediction_log(settings, run_dir, clock)
     channel = ChannelServer(run_dir.watch_socket, _receiver(service, log))
     name = f"watch-{os.getpid()}-{secrets.token_hex(2)}"
@@ -215,6 +231,8 @@ async def _keep_ticking(service: MonitorService, counters: Path, tick_s: float, 
     """Tick until told to stop, or until the supervisor is gone."""
     parent = os.getppid()
     while os.getppid() == parent and not await _is_set(stop, min(tick_s / 4.0, LONGEST_PAUSE_S)):
+        for info in service.unread():
+            service.learn(info, await asyncio.to_thread(fitted_of, info))
         service.take_faults(fault_totals(await asyncio.to_thread(read_counters, counters)))
         service.tick()
 

@@ -161,6 +161,7 @@ def _versions() -> Panels:
 
 def _inputs() -> Panels:
     feature = "by (model, version, variant, feature, statistic)"
+    cause = "by (model, version, variant, cause)"
     faults = _rate("weir_feature_faults_total", "by (model, version, feature, kind)")
     broken = _rate("weir_rule_broken_rows_total", "by (model, version, rule)")
     judged = _rate("weir_contract_rows_total", "by (model, version)")
@@ -183,6 +184,15 @@ def _inputs() -> Panels:
             Query(_latest("weir_drift_effect", feature), f"{_STREAM} {{{{feature}}}} {{{{statistic}}}}"),
             warn=0.1,
             page=0.2,
+        ),
+        lines(
+            "Evidence against the page level",
+            "Nats that a stream has changed, by cause, as a share of what pages within the budget of false pages.",
+            "percentunit",
+            Query(
+                f"{_latest('weir_evidence_nats', cause)} / {_latest('weir_evidence_page_nats', cause)}",
+                f"{_STREAM} {{{{cause}}}}",
+            ),
         ),
         lines(
             "Strongest drift",

@@ -2,11 +2,17 @@
 
 ::
 
-    ok ──warn level──> warn ──page level──> firing ──below half──> recovering ──calm ticks──> resolved
-     └────────────────────page level──────────^ └<──level again───────┘
+    ok ──warn level──> warn ──page level──> firing ──calm──> recovering ──calm ticks──> resolved
+     └────────────────────page level──────────^ └<──level again──┘
 
-An alert opens at the level of ``warn`` or ``page``, begins to recover below half of the level it reached, and is
-resolved after ``clear_ticks`` consecutive ticks below half of the ``warn`` level. Too small a sample changes nothing.
+An alert opens at the level of ``warn`` or ``page`` that its reading reaches. It begins to recover once the effect is
+below half of that level, and is resolved after ``clear_ticks`` consecutive ticks below half of the ``warn`` level; a
+page no sooner than ``minimum_firing_s`` after it fired. Too small a sample changes nothing. With evidence, a tick is
+calm when no evidence speaks for change and the effect is known to be below half of what it was
+(``monitors.live.presence``).
+
+A page wakes a person only by a rule, or by evidence that the operator lets page. Everything else that reaches the page
+level fires as a warning.
 """
 
 from __future__ import annotations
@@ -18,6 +24,7 @@ from datetime import UTC, datetime
 
 from monitors.causes import ACTIONS, Cause, Reading
 from monitors.effects import Movement
+from monitors.paging import ASSUMPTIONS, Calibration, Paging
 from monitors.records import Alert, AlertState, Driver, Severity, StreamKey
 from monitors.thresholds import Thresholds
 
@@ -27,6 +34,11 @@ TOP_DRIVERS = 5
 CALM_TICKS = "calm_ticks"
 """Label under which an alert carries how many calm ticks it has seen in a row."""
 
+REACHED = "reached"
+ON_LEVEL = "on_level"
+FIRED_AT = "fired_at"
+"""Labels: the highest level reached, the effect at that level, and when it fired."""
+
 
 class AlertPolicy:
     """Decide what a reading means for a stream's alert.
@@ -34,24 +46,29 @@ class AlertPolicy:
     Parameters
     ----------
     thresholds
-        Gives the number of calm ticks; the levels come with the reading.
+        Gives the number of calm ticks and the least time of a page; the levels come with the reading.
+    paging
+        Says the budget in words.
 
     Examples
     --------
-    >>> policy = AlertPolicy(Thresholds(clear_ticks=1))
+    >>> policy = AlertPolicy(Thresholds(clear_ticks=1, minimum_firing_s=0.0))
     >>> key = StreamKey("m", "1", "", "stable")
-    >>> gone = Movement("https", "missing", 1.0, 0.0, "median 0.5", "missing 100 %")
-    >>> alert = policy.decide(key, Reading("data-quality", 0.02, 0.1, (gone,)), None, 60.0)
-    >>> alert.state, alert.severity, alert.summary
-    ('firing', 'page', 'm version 1 (stable), data-quality: https median 0.5 -> missing 100 %')
+    >>> wrong = Movement("https", "wrong_type", 1.0, 0.0, "wrong type 0 %", "wrong type 100 %")
+    >>> alert = policy.decide(key, Reading("data-quality", 0.02, 0.1, (wrong,), rules=(wrong,)), None, 60.0)
+    >>> alert.state, alert.severity, alert.calibration, alert.summary
+    ('firing', 'page', 'rule', 'm version 1 (stable), data-quality: https wrong type 0 % -> wrong type 100 %')
     >>> policy.decide(key, Reading("data-quality", 0.02, 0.1, ()), alert, 70.0).state
     'resolved'
     """
 
-    def __init__(self, thresholds: Thresholds) -> None:
+    def __init__(self, thresholds: Thresholds, paging: Paging | None = None) -> None:
         self.thresholds = thresholds
+        self.paging = paging or Paging()
 
-    def decide(self, stream: StreamKey, reading: Reading, previous: Alert | None, now_s: float) -> Alert | None:
+    def decide(
+        self, stream: StreamKey, reading: Reading, previous: Alert | None, now_s: float, *, ends_tick: bool = True
+    ) -> Alert | None:
         """Return the alert after this reading, ``None`` when there is nothing to tell.
 
         Parameters
@@ -61,40 +78,34 @@ class AlertPolicy:
         reading
             The cause over one window.
         previous
-            The alert before, if one is open.
+            The alert before, if one is open, or resolved so recently that what comes now is still the same incident.
         now_s
             End of the window, Unix seconds.
+        ends_tick
+            Whether the window ends a tick; between ticks nothing is counted as calm.
         """
-        if previous is None or previous.state == "resolved":
+        if previous is None:
             return self._open(stream, reading, now_s)
-        severity = _worst(previous.severity, _severity(stream, reading))
-        state, calm_ticks = self._next(reading, previous)
-        moved = replace(
-            previous,
-            state=state,
-            severity=severity,
-            updated_at=now_s,
-            threshold=reading.page if _reaches(reading, reading.page) else previous.threshold,
-            labels={**previous.labels, CALM_TICKS: str(calm_ticks)},
-        )
+        state, calm_ticks = self._next(reading, previous, now_s, ends_tick)
+        moved = self._raised(stream, reading, replace(previous, state=state, updated_at=now_s), now_s)
+        moved = replace(moved, labels={**moved.labels, CALM_TICKS: str(calm_ticks)})
         if state == "resolved":
-            return resolve(replace(moved, effect=_effect(reading)), now_s)
-        return _describe(moved, reading)
+            return resolve(replace(moved, effect=reading.effect), now_s)
+        return _describe(replace(moved, resolved_at=None), reading)
 
     def _open(self, stream: StreamKey, reading: Reading, now_s: float) -> Alert | None:
-        if not _reaches(reading, reading.warn):
+        if reading.level is None:
             return None
-        paged = _reaches(reading, reading.page)
         alert = Alert(
             id=_identity(stream, reading.cause, now_s),
             model=stream.model,
             version=stream.version,
             variant=stream.variant,
             cause=reading.cause,
-            state="firing" if paged else "warn",
-            severity=_severity(stream, reading),
+            state="firing" if reading.level == "page" else "warn",
+            severity="warning",
             effect=0.0,
-            threshold=reading.page if paged else reading.warn,
+            threshold=0.0,
             since=now_s,
             updated_at=now_s,
             summary="",
@@ -102,20 +113,53 @@ class AlertPolicy:
             runbook=f"docs/runbooks/{reading.cause}.md",
             labels={CALM_TICKS: "0"},
         )
-        return _describe(alert, reading)
+        return _describe(self._raised(stream, reading, alert, now_s), reading)
 
-    def _next(self, reading: Reading, previous: Alert) -> tuple[AlertState, int]:
+    def _raised(self, stream: StreamKey, reading: Reading, alert: Alert, now_s: float) -> Alert:
+        """Return the alert with the worst that it has been: level, severity, evidence, and what stands behind them."""
+        labels, level = dict(alert.labels), reading.level
+        if level is not None:
+            turned_on = reading.page if level == "page" else reading.warn
+            labels[ON_LEVEL] = repr(max(turned_on, float(labels.get(ON_LEVEL, "0"))))
+        if level == "page":
+            labels.setdefault(FIRED_AT, repr(now_s))
+        severity = _severity(stream, reading, _calibration(reading))
+        is_worse = severity == "page" and alert.severity != "page"
+        if level is not None and (is_worse or REACHED not in labels or (level == "page" and labels[REACHED] == "warn")):
+            labels[REACHED] = level
+            calibration = _calibration(reading)
+            alert = replace(
+                alert,
+                threshold=_threshold(reading),
+                calibration=calibration,
+                assumes=ASSUMPTIONS[calibration],
+                budget="" if calibration == "uncalibrated" else self.paging.in_words(stream.model),
+            )
+        alert = replace(alert, labels=labels, severity=_worst(alert.severity, severity))
+        if reading.standing is None:
+            return alert
+        standing = reading.standing
+        to_cross = standing.page_nats if labels.get(REACHED) == "page" else standing.warn_nats
+        nats = standing.nats if alert.evidence is None else max(alert.evidence, standing.nats)
+        return replace(alert, evidence=nats, evidence_threshold=to_cross)
+
+    def _next(self, reading: Reading, previous: Alert, now_s: float, ends_tick: bool) -> tuple[AlertState, int]:
         """Return the state after this reading, and how many calm ticks in a row that makes."""
-        if _reaches(reading, reading.page):
+        level, calm_ticks = reading.level, int(previous.labels.get(CALM_TICKS, "0"))
+        fired = previous.labels.get(REACHED) == "page"
+        if level == "page":
             return "firing", 0
-        paged = previous.threshold >= reading.page
-        if _reaches(reading, reading.warn) and not paged:
+        if level == "warn" and not fired:
             return "warn", 0
-        calm_ticks = int(previous.labels.get(CALM_TICKS, "0")) + 1 if _is_calm(reading, reading.warn) else 0
-        if calm_ticks >= self.thresholds.clear_ticks:
+        on_level = float(previous.labels.get(ON_LEVEL, "0"))
+        if not ends_tick:
+            return previous.state if previous.state != "resolved" else "recovering", calm_ticks
+        calm_ticks = calm_ticks + 1 if reading.is_calm(reading.warn) else 0
+        fired_s = now_s - float(previous.labels.get(FIRED_AT, "0"))
+        may_end = previous.severity != "page" or fired_s >= self.thresholds.minimum_firing_s
+        if calm_ticks >= self.thresholds.clear_ticks and may_end:
             return "resolved", calm_ticks
-        recovers = _is_calm(reading, reading.page if paged else reading.warn)
-        return ("recovering" if recovers else previous.state), calm_ticks
+        return ("recovering" if reading.is_calm(on_level) else previous.state), calm_ticks
 
 
 def is_transition(before: Alert | None, after: Alert) -> bool:
@@ -140,26 +184,27 @@ def clock_time(unix_s: float) -> str:
     return datetime.fromtimestamp(unix_s, UTC).strftime("%H:%M:%SZ")
 
 
-def _reaches(reading: Reading, level: float) -> bool:
-    return reading.excess >= level and reading.excess > 0.0
+def _calibration(reading: Reading) -> Calibration:
+    if reading.breaks_a_rule:
+        return "rule"
+    return reading.standing.calibration if reading.standing else "uncalibrated"
 
 
-def _is_calm(reading: Reading, level: float) -> bool:
-    return reading.excess < level / 2.0 or reading.excess == 0.0
+def _threshold(reading: Reading) -> float:
+    """Return the level of the effect that counted."""
+    if reading.standing and not reading.breaks_a_rule:
+        return reading.tolerance
+    return reading.page if reading.level == "page" else reading.warn
 
 
-def _severity(stream: StreamKey, reading: Reading) -> Severity:
-    pages = _reaches(reading, reading.page) and stream.variant != "shadow"
-    return "page" if pages else "warning"
+def _severity(stream: StreamKey, reading: Reading, calibration: Calibration) -> Severity:
+    may_page = calibration == "rule" or (calibration != "uncalibrated" and reading.may_page)
+    return "page" if reading.level == "page" and may_page and stream.variant != "shadow" else "warning"
 
 
 def _worst(a: Severity, b: Severity) -> Severity:
     order: tuple[Severity, ...] = ("info", "warning", "page")
     return max(a, b, key=order.index)
-
-
-def _effect(reading: Reading) -> float:
-    return reading.largest.effect if reading.largest else 0.0
 
 
 def _identity(stream: StreamKey, cause: Cause, since: float) -> str:
@@ -168,7 +213,7 @@ def _identity(stream: StreamKey, cause: Cause, since: float) -> str:
 
 
 def _describe(alert: Alert, reading: Reading) -> Alert:
-    told = replace(alert, effect=_effect(reading), drivers=_drivers(alert.drivers, reading))
+    told = replace(alert, effect=reading.effect, drivers=_drivers(alert.drivers, reading))
     return replace(told, summary=_summary(told))
 
 
@@ -179,11 +224,37 @@ def _summary(alert: Alert, until: str = "") -> str:
 
 def _drivers(known: Sequence[Driver], reading: Reading) -> tuple[Driver, ...]:
     """Return who moved: those already named, brought up to date, then newcomers, at most five."""
-    ordered = sorted(reading.movements, key=lambda movement: movement.excess, reverse=True)
-    loud = [m for m in ordered if m.excess >= reading.warn and m.excess > 0.0]
-    now = {(m.name, m.statistic): _driver(m, reading.warn) for m in (*loud, *reading.companions)}
+    level = reading.tolerance if reading.standing else reading.warn
+    named = sorted([*_loud(reading), *reading.companions], key=_is_rank)  # features before what no client sends
+    still = [m for m in reading.movements if reading.standing and m.effect >= level]
+    now = {(m.name, m.statistic): _driver(m, level) for m in (*still, *named)}
     kept = {(driver.name, driver.statistic): driver for driver in known}
-    return tuple({**kept, **{key: now[key] for key in kept if key in now}, **now}.values())[:TOP_DRIVERS]
+    keys = dict.fromkeys([*kept, *((m.name, m.statistic) for m in named)])
+    return tuple(now.get(key) or kept[key] for key in keys)[:TOP_DRIVERS]
+
+
+def _loud(reading: Reading) -> list[Movement]:
+    """Return the movements to name, the furthest first.
+
+    With evidence: those that it names at a false discovery rate of 10 %, if they are beyond the tolerance, and whatever
+    moved so far that everybody sees it; at least the furthest.
+    """
+    ordered = sorted(reading.movements, key=lambda movement: -movement.excess)
+    if reading.standing is None:
+        return [m for m in ordered if m.excess >= reading.warn and m.excess > 0.0]
+    names = reading.standing.names
+    loud = [m for m in ordered if m.effect >= reading.tolerance and (_is_named(m, names) or m.excess >= reading.warn)]
+    return [m for m in loud if m.excess > 0.0] or [m for m in ordered[:1] if reading.level]
+
+
+def _is_rank(movement: Movement) -> bool:
+    return movement.statistic == "rank"
+
+
+def _is_named(movement: Movement, names: frozenset[str]) -> bool:
+    if movement.name.startswith("class "):
+        return "class" in names or any(name.startswith("probability of ") for name in names)
+    return movement.name in names or (movement.statistic == "collapse_index" and bool(names))
 
 
 def _driver(movement: Movement, threshold: float) -> Driver:

@@ -12,11 +12,12 @@ from monitors.assessment import Assessment
 from monitors.causes import CAUSES
 from monitors.detectors.bank import Finding
 from monitors.effects import FeatureEffects
+from monitors.live.stream import EvidenceStream
 from monitors.performance import Performance
 from monitors.records import Alert, AlertState, Severity
 from monitors.streams import Stream
 
-__all__ = ["GAUGES", "STATE_VALUES", "Gauge", "alert_gauges", "stream_gauges"]
+__all__ = ["GAUGES", "STATE_VALUES", "Gauge", "alert_gauges", "evidence_gauges", "stream_gauges"]
 
 Gauge = tuple[str, dict[str, str], float]
 
@@ -28,6 +29,8 @@ GAUGES = (
     "weir_estimated_accuracy_ratio",
     "weir_estimated_accuracy_spread",
     "weir_estimated_label_share",
+    "weir_evidence_nats",
+    "weir_evidence_page_nats",
     "weir_monitor_rows_total",
     "weir_monitor_tick_timestamp_seconds",
     "weir_prediction_entropy_nats",
@@ -58,6 +61,14 @@ def stream_gauges(stream: Stream, assessment: Assessment | None, feature_series:
         yield from _answer_gauges(assessment, labels)
     for finding in stream.bank.findings():
         yield from _detector_gauges(finding, labels)
+
+
+def evidence_gauges(evidence: EvidenceStream) -> Iterator[Gauge]:
+    """Yield evidence and page level of each cause, in nats; evidence below none, when it has hardly begun, as 0."""
+    labels = {"model": evidence.key.model, "version": evidence.key.version, "variant": evidence.key.variant}
+    for cause, (nats, page_nats) in evidence.levels().items():
+        yield "weir_evidence_nats", {**labels, "cause": cause}, max(0.0, nats)
+        yield "weir_evidence_page_nats", {**labels, "cause": cause}, page_nats
 
 
 def alert_gauges(watched: Iterable[tuple[str, str]], alerts: Sequence[Alert]) -> Iterator[Gauge]:

@@ -45,6 +45,10 @@ class IncidentBook:
         """Return the open alert of the key."""
         return self._open.get(key)
 
+    def last_resolved(self, key: AlertKey) -> Alert | None:
+        """Return the key's alert that was resolved last, as long as it is remembered."""
+        return next((alert for alert in reversed(self._resolved) if key_of(alert) == key), None)
+
     def open(self) -> list[Alert]:
         """Return the open alerts, oldest first."""
         return sorted(self._open.values(), key=lambda alert: (alert.since, alert.cause, alert.id))
@@ -62,6 +66,7 @@ class IncidentBook:
             self._resolved.append(alert)
         else:
             self._open[key] = alert
+            self._resolved = deque((old for old in self._resolved if old.id != alert.id), self._resolved.maxlen)
         moved = is_transition(before, alert)
         if moved or before is None or len(before.drivers) != len(alert.drivers):
             self._unsaved[alert.id] = alert

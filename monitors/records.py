@@ -111,7 +111,8 @@ class StreamKey:
 class StreamInfo:
     """What a watcher must know of a version before it can read that version's observations.
 
-    ``reference`` is the text of the version's ``reference.json``; empty where the version has none.
+    ``reference`` is the text of the version's ``reference.json``, ``evidence`` that of its ``evidence.json``; empty
+    where the version has none.
     """
 
     model: str
@@ -120,6 +121,7 @@ class StreamInfo:
     features: tuple[FeatureSchema, ...]
     output: OutputSchema
     reference: bytes = b""
+    evidence: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -282,8 +284,11 @@ class Driver:
 class Alert:
     """One incident of one cause on one version; features that join it later do not open another.
 
-    ``evidence`` and ``evidence_threshold`` are in nats and ``None`` where the cause is judged by effect alone, which
-    ``calibration`` says (``uncalibrated``). Times are Unix seconds.
+    ``evidence`` and ``evidence_threshold`` are in nats, the largest since the alert opened and the level to cross, and
+    ``None`` without evidence. ``calibration`` says what stands behind the alert: ``profile`` (the table that the
+    version was profiled with), ``baseline`` (accepted live traffic), ``rule`` (a fact that needs no statistics), or
+    ``uncalibrated`` (an effect threshold, which only warns). ``assumes`` says what a promise rests on and ``budget``
+    what was promised. Times are Unix seconds.
     """
 
     id: str
@@ -302,6 +307,8 @@ class Alert:
     evidence: float | None = None
     evidence_threshold: float | None = None
     calibration: str = "uncalibrated"
+    assumes: str = ""
+    budget: str = ""
     resolved_at: float | None = None
     suggested_action: str = ""
     runbook: str = ""

@@ -3,7 +3,8 @@
 ::
 
     {"model", "as_of",
-     "versions": [{"version", "digest", "has_reference", "reference_error", "reference_rows", "faults"}],
+     "versions": [{"version", "digest", "has_reference", "reference_error", "reference_rows", "calibration",
+                   "evidence_error", "faults"}],
      "streams": [{"version", "digest", "variant", "since", "last_row_at", "rows", "rows_total", "late_rows",
                   "window_from", "window_to", "rows_since",
                   "features": [{"name", "psi", "psi_band", "jensen_shannon", "jensen_shannon_band", "ks", "ks_band",
@@ -18,6 +19,8 @@
                                   "labels": [{"class", "share", "reference_share"}]} | null,
                   "detectors": [{"name", "calibration", "is_warm", "n_seen", "failed",
                                  "signals": [{"signal", "value", "statistic", "detections", "detected_at"}]}],
+                  "evidence": {"calibration", "rows", "summaries", "late_rows", "left_out_rows", "burn_in_rows",
+                               "causes": [{"cause", "nats", "page_nats"}]} | null,
                   "shadow": {"rows", "agreement", "score_difference"} | null}],
      "alerts": [...]}
 
@@ -36,6 +39,8 @@ from monitors.confidence import Confidence
 from monitors.detectors.bank import Finding
 from monitors.distances import Distance
 from monitors.effects import FeatureEffects
+from monitors.live.book import Fitted
+from monitors.live.stream import EvidenceStream
 from monitors.performance import Performance
 from monitors.quality import FaultRates
 from monitors.records import Alert
@@ -46,8 +51,8 @@ __all__ = ["report_model"]
 
 def report_model(
     model: str,
-    versions: Sequence[Version],
-    streams: Sequence[tuple[Stream, Judged | None]],
+    versions: Sequence[tuple[Version, Fitted | None]],
+    streams: Sequence[tuple[Stream, Judged | None, EvidenceStream | None]],
     faults: Mapping[str, FaultRates],
     alerts: Sequence[Alert],
     closed_ms: int,
@@ -59,9 +64,9 @@ def report_model(
     model
         Its name.
     versions
-        Versions announced.
+        Versions announced, with what their rows are held against; ``None`` while that is being read.
     streams
-        Streams with the effects of their last window.
+        Streams with the effects of their last window, and their evidence.
     faults
         Fault rates by version.
     alerts
@@ -72,13 +77,13 @@ def report_model(
     return {
         "model": model,
         "as_of": closed_ms / 1000.0,
-        "versions": [_version(version, faults.get(version.info.version)) for version in versions],
-        "streams": [_stream(stream, judged) for stream, judged in streams],
+        "versions": [_version(version, fitted, faults.get(version.info.version)) for version, fitted in versions],
+        "streams": [_stream(*parts) for parts in streams],
         "alerts": [asdict(alert) for alert in alerts],
     }
 
 
-def _version(version: Version, faults: FaultRates | None) -> dict[str, Any]:
+def _version(version: Version, fitted: Fitted | None, faults: FaultRates | None) -> dict[str, Any]:
     profile = version.layout.profile
     shares = faults.shares if faults else {}
     return {
@@ -87,11 +92,13 @@ def _version(version: Version, faults: FaultRates | None) -> dict[str, Any]:
         "has_reference": profile is not None,
         "reference_error": version.reference_error,
         "reference_rows": profile.rows if profile else 0,
+        "calibration": fitted.calibration if fitted else "uncalibrated",
+        "evidence_error": fitted.why if fitted else "no rows as stable or canary yet",
         "faults": [{"feature": name, "kind": kind, "share": share} for (name, kind), share in sorted(shares.items())],
     }
 
 
-def _stream(stream: Stream, judged: Judged | None) -> dict[str, Any]:
+def _stream(stream: Stream, judged: Judged | None, evidence: EvidenceStream | None) -> dict[str, Any]:
     found = judged.assessment if judged else None
     window = judged.pool if judged else None
     return {
@@ -112,7 +119,24 @@ def _stream(stream: Stream, judged: Judged | None) -> dict[str, Any]:
         "confidence": _confidence(found.confidence) if found and found.confidence else None,
         "performance": _performance(found.performance) if found else None,
         "detectors": [_detector(finding) for finding in stream.bank.findings()],
+        "evidence": _evidence(evidence) if evidence else None,
         "shadow": _agreement(stream.agreement()),
+    }
+
+
+def _evidence(evidence: EvidenceStream) -> dict[str, Any]:
+    causes = [
+        {"cause": cause, "nats": max(0.0, nats), "page_nats": page_nats}
+        for cause, (nats, page_nats) in evidence.levels().items()
+    ]
+    return {
+        "calibration": evidence.calibration,
+        "rows": evidence.monitor.rows_since_restart,
+        "summaries": evidence.summaries,
+        "late_rows": evidence.seconds.late_rows,
+        "left_out_rows": evidence.left_out_rows,
+        "burn_in_rows": evidence.burn_in_rows,
+        "causes": causes,
     }
 
 

@@ -5,25 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from monitors.alerts import AlertPolicy, clock_time, resolve
-from monitors.assessment import Judged, assess
-from monitors.causes import Reading, readings
 from monitors.detectors.bank import DetectorChoice
-from monitors.effects import Movement
-from monitors.gauges import Gauge, alert_gauges, stream_gauges
-from monitors.incidents import AlertKey, IncidentBook
+from monitors.gauges import Gauge, alert_gauges, evidence_gauges, stream_gauges
+from monitors.incidents import IncidentBook
+from monitors.judge import Judge
+from monitors.live.book import EvidenceBook, Fitted, fitted_of
+from monitors.paging import Paging
 from monitors.ports import AlertSink, AlertStore, Clock
-from monitors.quality import FaultBook, FaultRates
-from monitors.records import Alert, FaultTotals, Observation, ShadowComparison, StreamInfo, StreamKey, Variant
+from monitors.quality import FaultBook
+from monitors.records import Alert, FaultTotals, Observation, ShadowComparison, StreamInfo
 from monitors.report import report_model
-from monitors.streams import Stream, StreamBook
-from monitors.summary import ObservationInvalid
+from monitors.streams import StreamBook
 from monitors.thresholds import Thresholds
 
 __all__ = ["MonitorService"]
 
 GRACE_S = 1.0
-ROLES: tuple[Variant, ...] = ("stable", "canary", "shadow")
 
 
 class MonitorService:
@@ -35,6 +32,8 @@ class MonitorService:
         Ticks, samples and levels.
     clock
         Wall time; decides which ticks may still grow.
+    paging
+        How many false pages a model may cause, and who may page.
     store
         Durable home of open alerts; they are loaded here.
     sinks
@@ -46,7 +45,10 @@ class MonitorService:
 
     Notes
     -----
-    Not safe for several threads. Memory: ``max_streams`` times ``window_ticks + 3`` summaries.
+    Evidence models take their time to be read. An owner on an event loop reads those of ``unread`` in a thread
+    (``monitors.live.book.fitted_of``) and gives them to ``learn``; what is left unread, ``tick`` reads itself.
+    Not safe for several threads. Memory: ``max_streams`` times ``window_ticks + 3`` summaries, and about 2 MB a stream
+    with evidence at 30 features.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class MonitorService:
         thresholds: Thresholds,
         clock: Clock,
         *,
+        paging: Paging | None = None,
         store: AlertStore | None = None,
         sinks: Sequence[AlertSink] = (),
         choice: DetectorChoice | None = None,
@@ -63,13 +66,13 @@ class MonitorService:
         self.max_streams = max_streams
         self.refused_records = 0
         self._clock = clock
-        self._started_s = clock.unix_s()
-        self._policy = AlertPolicy(thresholds)
         self._streams = StreamBook(thresholds, max_streams=max_streams, choice=choice or DetectorChoice())
+        self._evidence = EvidenceBook(paging or Paging(), recent_rows=thresholds.minimum_rows)
         self._incidents = IncidentBook(store, sinks)
         self._faults: dict[tuple[str, str], FaultBook] = {}
-        self._judged: dict[StreamKey, Judged] = {}
-        self._closed_ms = self._newest_closed_ms(self._started_s)
+        known = self._streams, self._evidence, self._incidents, self._faults
+        self._judge = Judge(thresholds, self._evidence.paging, *known, clock.unix_s())
+        self._closed_ms = self._newest_closed_ms(clock.unix_s())
 
     def take_info(self, info: StreamInfo) -> None:
         """Learn of a version; needed before its observations can be read.
@@ -77,8 +80,19 @@ class MonitorService:
         A reference profile that cannot be used is counted as refused, once; the version is watched without it.
         """
         version = self._streams.announce(info)
-        if version is not None and version.reference_error:
+        if version is None:
+            return
+        self._evidence.announce(info)
+        if version.reference_error:
             self.refused_records += 1
+
+    def unread(self) -> list[StreamInfo]:
+        """Return the versions whose evidence model is to be read, since rows of them have come."""
+        return self._evidence.unread()
+
+    def learn(self, info: StreamInfo, fitted: Fitted) -> None:
+        """Take what was read for a version."""
+        self._evidence.learn(info, fitted)
 
     def take(self, observation: Observation) -> None:
         """Count a block of rows. One that does not fit its version, or of an unknown version, is counted as refused."""
@@ -89,7 +103,8 @@ class MonitorService:
             return
         try:
             stream.take(observation, now_s)
-        except ObservationInvalid:
+            self._evidence.take(observation, now_s)
+        except ValueError:  # ObservationInvalid is one
             self.refused_records += 1
 
     def take_comparison(self, comparison: ShadowComparison) -> None:
@@ -124,17 +139,21 @@ class MonitorService:
             del self._faults[next(iter(self._faults))]
 
     def tick(self, now_s: float | None = None) -> None:
-        """Close the ticks that ended a grace ago, judge each once, and move the alerts.
+        """Close the seconds and ticks that ended a grace ago, judge each tick once, and move the alerts.
 
-        After a pause the newest ``window_ticks`` of the ticks missed are judged.
+        A stream whose evidence crosses a level is judged at once. After a pause the newest ``window_ticks`` of the
+        ticks missed are judged.
         """
         now_s = self._clock.unix_s() if now_s is None else now_s
+        for info in self.unread():
+            self.learn(info, fitted_of(info))
         self._incidents.retry()
+        self._end_seconds(now_s)
         newest_ms = self._newest_closed_ms(now_s)
         step_ms = self.thresholds.tick_ms
         oldest_ms = max(self._closed_ms + step_ms, newest_ms - (self.thresholds.window_ticks - 1) * step_ms)
         for start_ms in range(oldest_ms, newest_ms + 1, step_ms):
-            self._judge(start_ms)
+            self._judge.judge_tick(start_ms)
         self._closed_ms = max(self._closed_ms, newest_ms)
 
     def alerts(self) -> list[Alert]:
@@ -147,20 +166,28 @@ class MonitorService:
 
     def report(self, model: str) -> dict[str, Any]:
         """Return the drift report of a model, ready for JSON; see ``monitors.report``."""
-        versions = self._streams.versions(model)
+        versions = [(version, self._fitted(version.info)) for version in self._streams.versions(model)]
         alerts = [alert for alert in self._incidents.all() if alert.model == model]
         faults = {version: book.rates() for (name, version), book in self._faults.items() if name == model}
-        streams = [(stream, self._judged.get(stream.key)) for stream in self._streams.of_model(model)]
+        streams = [
+            (stream, self._judge.judged(stream.key), self._evidence.find(stream.key))
+            for stream in self._streams.of_model(model)
+        ]
         return report_model(model, versions, streams, faults, alerts, self._closed_ms + self.thresholds.tick_ms)
 
     def gauges(self) -> Iterable[Gauge]:
         """Yield (name, labels, value) of everything that is exported; see ``monitors.gauges``."""
         yield "weir_monitor_tick_timestamp_seconds", {}, (self._closed_ms + self.thresholds.tick_ms) / 1000.0
         for stream in self._streams:
-            judged = self._judged.get(stream.key)
+            judged = self._judge.judged(stream.key)
             yield from stream_gauges(stream, judged.assessment if judged else None, self.thresholds.feature_series)
+        for evidence in self._evidence:
+            yield from evidence_gauges(evidence)
         watched = {(stream.key.model, stream.key.version) for stream in self._streams}
         yield from alert_gauges(watched, self._incidents.open())
+
+    def _fitted(self, info: StreamInfo) -> Fitted | None:
+        return self._evidence.fitted(info.model, info.version, info.digest)
 
     def _newest_closed_ms(self, now_s: float) -> int:
         """Return the start of the newest tick that ended a grace ago."""
@@ -168,80 +195,12 @@ class MonitorService:
         grace_s = min(GRACE_S, self.thresholds.tick_s / 4.0)
         return int((now_s - grace_s) * 1000) // step_ms * step_ms - step_ms
 
-    def _judge(self, start_ms: int) -> None:
-        """Judge the tick that starts there, for all streams."""
-        end_s = (start_ms + self.thresholds.tick_ms) / 1000.0
+    def _end_seconds(self, now_s: float) -> None:
+        """End the seconds that are over; judge at once what was said, on the rows of the tick that is still open."""
+        known = [(version.info.model, version.info.version, version.info.digest) for version in self._streams.known()]
+        self._evidence.keep((stream.key for stream in self._streams), known)
+        spoken = {stream.key for stream in self._evidence.end_seconds(now_s)}
+        open_ms = int(now_s * 1000) // self.thresholds.tick_ms * self.thresholds.tick_ms
         for stream in self._streams:
-            if stream.key.variant != "pinned":
-                self._judge_stream(stream, start_ms, end_s)
-        known = {stream.key for stream in self._streams}
-        self._judged = {key: found for key, found in self._judged.items() if key in known}
-        self._judge_refusals(end_s)
-        self._judge_silence(end_s)
-        self._end_departed(end_s)
-
-    def _judge_stream(self, stream: Stream, start_ms: int, end_s: float) -> None:
-        stream.show_detectors(start_ms)
-        pool = stream.pool(start_ms)
-        assessment = assess(stream.version.layout, pool.cells, pool.rows) if pool.rows else None
-        if assessment is not None and (pool.rows >= self.thresholds.minimum_rows or stream.key not in self._judged):
-            self._judged[stream.key] = Judged(assessment, pool)
-        faults = self._rates(stream.key) if stream is self._speaker(stream.key) else FaultRates(0)
-        for reading in readings(assessment, faults, self.thresholds).values():
-            self._decide(stream.key, reading, end_s)
-
-    def _judge_refusals(self, end_s: float) -> None:
-        """Judge the faults of versions that no stream speaks for: every one of their requests was refused."""
-        for model, version in self._faults:
-            key = StreamKey(model, version, "", "stable")
-            if self._speaker(key) is None:
-                for reading in readings(None, self._rates(key), self.thresholds).values():
-                    self._decide(key, reading, end_s)
-
-    def _judge_silence(self, end_s: float) -> None:
-        for stream in self._streams:
-            if stream.key.variant == "stable" and self._newest_stable(stream.key.model) is stream:
-                last_s = stream.last_row_s or stream.first_seen_s
-                silent_s = max(0.0, end_s - last_s)
-                words = f"last row {clock_time(last_s)}", f"no row for {silent_s:.0f} s"
-                movement = Movement("traffic", "silence_s", silent_s, 0.0, *words)
-                self._decide(
-                    stream.key, Reading("no-data", self.thresholds.silence_s, float("inf"), (movement,)), end_s
-                )
-
-    def _end_departed(self, end_s: float) -> None:
-        """Resolve the alerts of streams that get no traffic any more while their model does, or whose model is gone."""
-        patience_s = (self.thresholds.window_ticks + self.thresholds.clear_ticks) * self.thresholds.tick_s
-        for alert in self._incidents.open():
-            streams = self._streams.of_model(alert.model)
-            mine = [s for s in streams if (s.key.version, s.key.variant) == (alert.version, alert.variant)]
-            quiet_s = end_s - max((s.last_row_s or 0.0 for s in mine), default=self._started_s)
-            model_lives = any(end_s - (s.last_row_s or 0.0) <= patience_s for s in streams)
-            model_left = not streams and quiet_s > self.thresholds.silence_s
-            if quiet_s > patience_s and (model_lives or model_left) and not self._is_refused(alert):
-                self._incidents.put(resolve(alert, end_s, "the version no longer answers in this role"))
-
-    def _is_refused(self, alert: Alert) -> bool:
-        """Whether the version still gets requests, all of which its contract refuses."""
-        book = self._faults.get((alert.model, alert.version))
-        return alert.cause == "data-quality" and book is not None and book.rates().rows > 0
-
-    def _decide(self, key: StreamKey, reading: Reading, end_s: float) -> None:
-        name: AlertKey = (key.model, key.version, key.variant, reading.cause)
-        alert = self._policy.decide(key, reading, self._incidents.get(name), end_s)
-        if alert is not None:
-            self._incidents.put(alert)
-
-    def _rates(self, key: StreamKey) -> FaultRates:
-        book = self._faults.get((key.model, key.version))
-        return book.rates() if book else FaultRates(0)
-
-    def _speaker(self, key: StreamKey) -> Stream | None:
-        """Return the stream that answers for the version's faults: its most prominent role."""
-        streams = [s for s in self._streams.of_model(key.model) if s.key.version == key.version]
-        roles = {stream.key.variant: stream for stream in streams}
-        return next((roles[role] for role in ROLES if role in roles), None)
-
-    def _newest_stable(self, model: str) -> Stream | None:
-        stable = [stream for stream in self._streams.of_model(model) if stream.key.variant == "stable"]
-        return max(stable, key=lambda stream: stream.last_row_s or stream.first_seen_s, default=None)
+            if stream.key in spoken:
+                self._judge.judge_stream(stream, open_ms, now_s, ends_tick=False)

@@ -198,6 +198,10 @@ class StreamBook:
             self._versions.popitem(last=False)
         return self._versions[name] if is_news else None
 
+    def known(self) -> list[Version]:
+        """Return all announced versions."""
+        return list(self._versions.values())
+
     def versions(self, model: str) -> list[Version]:
         """Return the announced versions of a model, the least recently announced first."""
         return [version for version in self._versions.values() if version.info.model == model]

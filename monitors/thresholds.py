@@ -27,8 +27,15 @@ class Thresholds:
         Collapse index.
     prediction_warn, prediction_page
         Largest difference of a class share, or the rank-space distance of a regression's values.
+    tolerance
+        Least effect, as rank-space distance, difference of a class share or collapse index, about which calibrated
+        evidence speaks.
+    missing_tolerance
+        The same for a share of missing or unseen values.
     clear_ticks
         Consecutive calm ticks that end an alert.
+    minimum_firing_s
+        Shortest time from a page to its end.
     silence_s
         Absence of rows that is an alert.
     feature_series
@@ -46,7 +53,10 @@ class Thresholds:
     collapse_page: float = 0.60
     prediction_warn: float = 0.10
     prediction_page: float = 0.25
+    tolerance: float = 0.02
+    missing_tolerance: float = 0.01
     clear_ticks: int = 3
+    minimum_firing_s: float = 600.0
     silence_s: float = 600.0
     feature_series: int = 64
 

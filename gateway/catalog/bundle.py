@@ -24,11 +24,13 @@ class BundleLimits:
     """How many bytes the files of one version may have.
 
     ``graph_bytes`` is for each ONNX file (2 GiB is all that protobuf can hold), ``external_data_bytes`` for a version's
-    external data together, ``document_bytes`` for each other file.
+    external data together, ``profile_bytes`` for ``reference.json`` and ``evidence.json`` each, which travel to the
+    watch together in one frame of 16 MiB, ``document_bytes`` for each other file.
     """
 
     graph_bytes: int = 2 * 1024**3
     external_data_bytes: int = 8 * 1024**3
+    profile_bytes: int = 7 * 1024**2
     document_bytes: int = 64 * 1024**2
     manifest_bytes: int = 1024**2
 
@@ -53,15 +55,17 @@ class Bundle:
     ----------
     digest
         ``sha256:`` and the SHA-256 of the canonical JSON of the manifest's canonical form and the artifacts' hashes.
-        Artifacts are ``model.onnx``, ``features.onnx``, ``reference.json``, the model card, the golden rows, all
-        external data, and every file that the manifest declares. So whatever changes an answer or a judgement about
-        the version changes the digest; approvals, attestations and signatures do not.
+        Artifacts are ``model.onnx``, ``features.onnx``, ``reference.json``, ``evidence.json``, the model card, the
+        golden rows, all external data, and every file that the manifest declares. So whatever changes an answer or a
+        judgement about the version changes the digest; approvals, attestations and signatures do not.
     manifest
         All defaults where there is no ``model.yaml``.
     features_graph
         ``features.onnx``, run before ``graph``.
     reference
         Text of ``reference.json``; empty where there is none.
+    evidence
+        Text of ``evidence.json``, the table that the watch counts evidence with; empty where there is none.
     golden
         The file that ``evaluation.golden_set.path`` names.
     is_bare
@@ -77,6 +81,7 @@ class Bundle:
     graph: GraphFile
     features_graph: GraphFile | None
     reference: bytes = field(repr=False)
+    evidence: bytes = field(repr=False)
     card: str = field(repr=False)
     golden: bytes | None = field(repr=False)
     is_bare: bool
@@ -124,7 +129,8 @@ class _Reading:
         graph = self._graph("model.onnx")
         has_features = self._optional("features.onnx", self._limits.graph_bytes) is not None
         features_graph = self._graph("features.onnx") if has_features else None
-        reference = bytes(self._optional("reference.json", self._limits.document_bytes) or b"")
+        reference = bytes(self._optional("reference.json", self._limits.profile_bytes) or b"")
+        evidence = bytes(self._optional("evidence.json", self._limits.profile_bytes) or b"")
         card = self._card(manifest.governance.model_card)
         golden_set = manifest.evaluation.golden_set
         golden = None if golden_set is None else bytes(self._required(golden_set.path, self._limits.document_bytes))
@@ -137,6 +143,7 @@ class _Reading:
             graph=graph,
             features_graph=features_graph,
             reference=reference,
+            evidence=evidence,
             card=card,
             golden=golden,
             is_bare=text is None,

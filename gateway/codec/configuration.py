@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from ipaddress import ip_network
 from pathlib import Path
@@ -67,7 +67,13 @@ RANGES: dict[str, tuple[float, float]] = {
     "monitor/collapse_page": (0, 100),
     "monitor/prediction_warn": (0, 1),
     "monitor/prediction_page": (0, 1),
+    "monitor/tolerance": (0, 1),
+    "monitor/missing_tolerance": (0, 1),
     "monitor/clear_ticks": (1, 10_000),
+    "monitor/minimum_firing_s": (0, 604_800),
+    "monitor/burn_in_s": (0, 604_800),
+    "monitor/budget/pages_per_week": (0.001, 10_000),
+    "monitor/budget/rows_between_false_pages": (1_000, 1e15),
     "monitor/silence_s": (0, 604_800),
     "monitor/feature_series": (0, 100_000),
     "prediction_log/file_mb": (1, 4_096),
@@ -107,7 +113,7 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
 
 def check_settings(settings: Settings, source: str = "the settings") -> None:
     """Raise ``DocumentInvalid`` for values outside :data:`RANGES`, and for settings that do not fit together."""
-    rules = (_outside, _crossed, _oversized, _halved, _unaddressed, _unreadable)
+    rules = (_outside, _crossed, _overspent, _oversized, _halved, _unaddressed, _unreadable)
     faults = [fault for rule in rules for fault in rule(settings)]
     if faults:
         raise DocumentInvalid(source, faults)
@@ -137,13 +143,22 @@ def _overrides(environ: Mapping[str, str]) -> Iterator[tuple[tuple[str, ...], st
     """Give path, text and type of each setting that the environment names."""
     hints = get_type_hints(Settings)
     for name in sorted(environ):
-        head, _, rest = name.removeprefix(PREFIX).lower().partition("__")
-        if not name.startswith(PREFIX) or head not in hints or is_dataclass(hints[head]) != bool(rest):
+        head, *steps = name.removeprefix(PREFIX).lower().split("__")
+        if not name.startswith(PREFIX) or head not in hints or is_dataclass(hints[head]) != bool(steps):
             continue
-        inner = get_type_hints(hints[head]) if rest else {}
-        if rest and rest not in inner:
-            raise DocumentInvalid(name, [Fault("", "unknown", "one of " + ", ".join(inner), f"unknown field {rest!r}")])
-        yield ((head, rest), environ[name], inner[rest]) if rest else ((head,), environ[name], hints[head])
+        yield (head, *steps), environ[name], _type_at(name, hints[head], steps)
+
+
+def _type_at(name: str, kind: Any, steps: Sequence[str]) -> Any:
+    """Return the type of the setting that a variable's steps lead to, section by section."""
+    for i, step in enumerate(steps):
+        inner = get_type_hints(kind) if is_dataclass(kind) else {}
+        ends = i == len(steps) - 1
+        if step not in inner or is_dataclass(inner[step]) == ends:
+            found = f"unknown field {'__'.join(steps[i:])!r}"
+            raise DocumentInvalid(name, [Fault("", "unknown", "one of " + ", ".join(inner), found)])
+        kind = inner[step]
+    return kind
 
 
 def _from_text(text: str, type_: Any) -> Any:
@@ -181,6 +196,14 @@ def _crossed(settings: Settings) -> Iterator[Fault]:
             page = getattr(settings.monitor, field.name.removesuffix("_warn") + "_page")
             if warn > page:
                 yield Fault(f"/monitor/{field.name}", "out_of_range", f"at most the page threshold {page:g}", str(warn))
+
+
+def _overspent(settings: Settings) -> Iterator[Fault]:
+    low, high = RANGES["monitor/budget/pages_per_week"]
+    for model, pages in settings.monitor.budget.overrides.items():
+        if not low <= pages <= high:
+            expected = f"false pages a week from {low:g} to {high:g}"
+            yield Fault(f"/monitor/budget/overrides/{model}", "out_of_range", expected, f"{pages:g}")
 
 
 def _oversized(settings: Settings) -> Iterator[Fault]:

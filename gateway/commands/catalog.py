@@ -21,6 +21,7 @@ from gateway.commands.printable import printable
 from gateway.errors import WeirError
 
 if TYPE_CHECKING:
+    from gateway.commands.profiling import Profiled
     from gateway.commands.verification import Verdict
 
 __all__ = ["register"]
@@ -61,11 +62,15 @@ def profile(
     label: Annotated[
         str | None, typer.Option(help="Column with the true class, for estimates of accuracy", show_default=False)
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Where to write; in the version's folder by default")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write the profile; in the version's folder by default")
+    ] = None,
 ) -> None:
-    """Compute the reference profile of a version (reference.json) from a table of raw rows.
+    """Compute the reference profile of a version (reference.json) from a table of raw rows, in the order of traffic.
 
-    The profile is part of the version's digest: make it before the version is first served.
+    From 5,000 rows on, evidence.json is written too: what the watch needs to keep a budget of false pages. With --out
+    it lies beside the profile, under its name with .evidence.json at the end. Both are part of the version's digest:
+    make them before the version is first served.
     """
     from gateway.commands.profiling import profile_bundle  # ONNX Runtime: not at the start of every command
     from gateway.commands.table import TableInvalid
@@ -79,6 +84,7 @@ def profile(
         bundle = Repository(folder, limits=BundleLimits()).read(model, version)
         profiled = profile_bundle(bundle, table, label=label)
         _write(target, profiled.profile.to_json())
+        _write_evidence(out.with_suffix(".evidence.json") if out else target.with_name("evidence.json"), profiled)
     except (WeirError, TableInvalid, ProfileInvalid, OSError) as exc:
         typer.echo(f"weir: {printable(str(exc))}", err=True)
         raise typer.Exit(1) from exc
@@ -87,11 +93,23 @@ def profile(
     typer.echo(f"{target}: {profiled.profile.rows} rows, {len(profiled.profile.features)} features")
     if performance := profiled.profile.output.performance:
         typer.echo(f"{performance.rows} rows have a label; accuracy on them {performance.accuracy:.4f}")
+    if profiled.evidence is None:
+        typer.echo("fewer than 5000 rows: no evidence.json, so drift only warns, by effect thresholds")
 
 
 def schema() -> None:
     """Print the JSON Schema of model.yaml."""
     typer.echo(schema_text(), nl=False)
+
+
+def _write_evidence(target: Path, profiled: Profiled) -> None:
+    """Write the evidence model; without one, none of an earlier table may stay."""
+    from monitors.evidence.document import write_model
+
+    if profiled.evidence is None:
+        target.unlink(missing_ok=True)
+    else:
+        _write(target, write_model(profiled.evidence))
 
 
 def _write(target: Path, content: bytes) -> None:

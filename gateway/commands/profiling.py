@@ -1,4 +1,4 @@
-"""The reference profile of a version, from a table of raw rows and the version's own answers to them."""
+"""The reference profile and the evidence model of a version, from a table of raw rows and the version's answers."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ from gateway.engine.session import RunFailed
 from gateway.engine.version import ServableVersion
 from gateway.errors import VersionRefused
 from monitors.cells import MAXIMUM_VALUES
+from monitors.evidence.channels import Rows
+from monitors.evidence.model import LEAST_REFERENCE_ROWS, EvidenceModel
 from monitors.records import OutputSchema
 from monitors.reference import ReferenceProfile, build_profile
 
@@ -31,14 +33,18 @@ __all__ = ["Profiled", "answers_of", "profile_bundle"]
 
 @dataclass(frozen=True, slots=True)
 class Profiled:
-    """A profile, and the columns of the table that did not enter it."""
+    """A profile, the evidence model beside it, and the columns of the table that did not enter them.
+
+    There is no evidence model where the table is too short to promise anything.
+    """
 
     profile: ReferenceProfile
+    evidence: EvidenceModel | None
     ignored: tuple[str, ...]
 
 
 def profile_bundle(bundle: Bundle, table: Path, *, label: str | None = None) -> Profiled:
-    """Compute the reference profile of a version.
+    """Compute the reference profile of a version, and its evidence model from the rows in their order.
 
     A string feature without declared categories gets those of the table when there are at most 32. A fill that the
     manifest leaves to the profile is the table's median or mode. So the model is loaded twice: once to learn its
@@ -59,7 +65,7 @@ def profile_bundle(bundle: Bundle, table: Path, *, label: str | None = None) -> 
     read = read_table(table, draft.contract, label=label)
     hints = _hints(draft, read.rows)
     version = load_version(bundle, hints_of=lambda _: hints)
-    return Profiled(_profile(version, read), read.ignored)
+    return Profiled(*_profile(version, read), read.ignored)
 
 
 def _placeholders(interface: Interface) -> dict[str, Hint]:
@@ -97,14 +103,17 @@ def _raw(decoded: Decoded) -> npt.NDArray[np.float64]:
     return decoded.values_nd.astype(np.float64)
 
 
-def _profile(version: ServableVersion, table: Table) -> ReferenceProfile:
+def _profile(version: ServableVersion, table: Table) -> tuple[ReferenceProfile, EvidenceModel | None]:
     decoded = _encoded(version, version.contract, table.rows)
     answers = list(answers_of(version, decoded))
     labels_n = np.concatenate([labels for labels, _ in answers])
     scores_nk = np.concatenate([scores for _, scores in answers])
-    info = version.info
+    info, values_nd = version.info, _raw(decoded)
     truths_n = _truths(info.output, table) if table.labels else None
-    return build_profile(info.features, info.output, _raw(decoded), labels_n, scores_nk, truths_n=truths_n)
+    profile = build_profile(info.features, info.output, values_nd, labels_n, scores_nk, truths_n=truths_n)
+    if len(values_nd) < LEAST_REFERENCE_ROWS:
+        return profile, None
+    return profile, EvidenceModel.fit(Rows(values_nd, scores_nk, labels_n), info.features, info.output)
 
 
 def _truths(output: OutputSchema, table: Table) -> npt.NDArray[np.int64]:

@@ -20,8 +20,8 @@ __all__ = ["Verdict", "verify_models"]
 class Verdict:
     """What was found of one version.
 
-    ``beside`` names what lies beside the graph: ``golden rows``, ``reference``, ``card``. ``refused`` says why the
-    version may not serve, and is ``None`` where it may.
+    ``beside`` names what lies beside the graph: ``golden rows``, ``reference``, ``evidence``, ``card``. ``refused``
+    says why the version may not serve, and is ``None`` where it may.
     """
 
     model: str
@@ -67,7 +67,8 @@ def _verdict(repository: Repository, model: str, version: str) -> Verdict:
 
 
 def _beside(bundle: Bundle) -> tuple[str, ...]:
-    held = {"golden rows": bundle.golden is not None, "reference": bundle.reference, "card": bundle.card}
+    profiles = {"reference": bundle.reference, "evidence": bundle.evidence}
+    held = {"golden rows": bundle.golden is not None, **profiles, "card": bundle.card}
     return tuple(name for name, there in held.items() if there)
 
 

@@ -18,6 +18,9 @@ from gateway.demo.cards import model_card
 from gateway.demo.data import CLASSES, Table
 from gateway.demo.graphs import COVERED_PAIR, INPUT_NAME
 from gateway.demo.training import SEED, Trained
+from monitors.evidence.channels import Rows
+from monitors.evidence.document import write_model
+from monitors.evidence.model import EvidenceModel
 from monitors.records import FeatureSchema, OutputSchema
 from monitors.reference import build_profile
 
@@ -28,14 +31,17 @@ GOLDEN_ROWS = 16
 ROLES = {
     "model.onnx": "model",
     "reference.json": "reference_stats",
+    "evidence.json": "reference_stats",
     "golden.json": "golden_set",
     "card.md": "model_card",
 }
 MEDIA_TYPES = {".onnx": "application/onnx", ".json": "application/json", ".md": "text/markdown"}
 
 
-def write_bundle(folder: Path, trained: Trained, graph: ModelProto, learning: Table, holdout: Table) -> None:
-    """Write graph, profile, golden rows, card and manifest of one version into ``folder``, which must not exist.
+def write_bundle(
+    folder: Path, trained: Trained, graph: ModelProto, learning: Table, holdout: Table, traffic: Table
+) -> None:
+    """Write graph, profile, evidence, golden rows, card and manifest of one version into ``folder``, made here.
 
     Parameters
     ----------
@@ -47,10 +53,13 @@ def write_bundle(folder: Path, trained: Trained, graph: ModelProto, learning: Ta
         What is served.
     learning, holdout
         The rows that it was trained and measured on; the reference profile is that of ``learning``.
+    traffic
+        Rows as clients send them when nothing is wrong, in their order: what evidence is held against.
     """
     files = {
         "model.onnx": graph.SerializeToString(),
         "reference.json": _reference(trained, learning),
+        "evidence.json": _evidence(trained, traffic),
         "golden.json": _golden(trained, holdout),
         "card.md": model_card(trained, len(learning), len(holdout)).encode(),
     }
@@ -66,6 +75,13 @@ def _reference(trained: Trained, learning: Table) -> bytes:
     scores_nk = trained.scores(learning.values_nd)
     output = OutputSchema("classification", CLASSES)
     return build_profile(features, output, learning.values_nd, scores_nk.argmax(axis=1), scores_nk).to_json()
+
+
+def _evidence(trained: Trained, traffic: Table) -> bytes:
+    features = [FeatureSchema(name, "number", "float32") for name in traffic.features]
+    scores_nk = trained.scores(traffic.values_nd)
+    rows = Rows(traffic.values_nd, scores_nk, scores_nk.argmax(axis=1))
+    return write_model(EvidenceModel.fit(rows, features, OutputSchema("classification", CLASSES)))
 
 
 def _golden(trained: Trained, holdout: Table) -> bytes:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from river import datasets
 
-__all__ = ["CLASSES", "Row", "Table", "load_phishing", "sample_instances", "split"]
+__all__ = ["CLASSES", "Row", "Table", "load_phishing", "resample", "sample_instances", "split"]
 
 Row = dict[str, float]
 
@@ -66,6 +66,11 @@ def split(table: Table, *, holdout: float = 0.28, seed: int = 7) -> tuple[Table,
     shuffled_n = np.random.default_rng(seed).permutation(len(table))
     n_holdout = round(len(table) * holdout)
     return table.take(shuffled_n[n_holdout:]), table.take(shuffled_n[:n_holdout])
+
+
+def resample(table: Table, rows: int, *, seed: int = 13) -> Table:
+    """Return rows drawn with replacement: what a log of the demonstration's own traffic would hold."""
+    return table.take(np.random.default_rng(seed).integers(len(table), size=rows))
 
 
 def sample_instances(instances: Sequence[Row], *, most: int = 4, seed: int = 11) -> Iterator[list[Row]]:

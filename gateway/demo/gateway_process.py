@@ -65,7 +65,13 @@ class GatewayPlan:
     def environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
         """Return the child's environment: the inherited one, but with no other ``WEIR_`` settings than the plan's."""
         kept = {name: value for name, value in inherited.items() if not name.startswith("WEIR_")}
-        return kept | {"WEIR_MONITOR__TICK_S": f"{self.tick_s:g}", "WEIR_ADMIN_TOKEN_FILE": str(self.token_file)}
+        monitor = {
+            "WEIR_MONITOR__TICK_S": f"{self.tick_s:g}",
+            "WEIR_MONITOR__PAGE_ON": "profile",
+            "WEIR_MONITOR__BURN_IN_S": f"{2 * self.tick_s:g}",
+            "WEIR_MONITOR__MINIMUM_FIRING_S": f"{3 * self.tick_s:g}",
+        }
+        return kept | monitor | {"WEIR_ADMIN_TOKEN_FILE": str(self.token_file)}
 
 
 class GatewayProcess:

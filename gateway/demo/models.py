@@ -8,16 +8,22 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
+import monitors.evidence.document
+import monitors.evidence.model
 import monitors.reference
 from gateway.demo import block_yaml, bundles, cards, data, graphs, training
 from gateway.demo.bundles import MODEL, write_bundle
-from gateway.demo.data import load_phishing, split
+from gateway.demo.data import load_phishing, resample, split
 from gateway.demo.graphs import export
 from gateway.demo.training import RECIPES, train
 
 __all__ = ["prepare_models"]
 
-SOURCES = (block_yaml, bundles, cards, data, graphs, training, monitors.reference)
+REFERENCE_ROWS = 20_000
+SOURCES = (
+    *(block_yaml, bundles, cards, data, graphs, training),
+    *(monitors.reference, monitors.evidence.model, monitors.evidence.document),
+)
 LIBRARIES = ("numpy", "onnx", "river", "scikit-learn", "skl2onnx")
 
 
@@ -47,9 +53,10 @@ def prepare_models(folder: Path, say: Callable[[str], None]) -> Path:
 def _build(folder: Path, say: Callable[[str], None]) -> None:
     table = load_phishing()
     learning, holdout = split(table)
+    traffic = resample(table, REFERENCE_ROWS)
     for recipe in RECIPES:
         trained = train(recipe, learning, holdout)
-        write_bundle(folder / recipe.version, trained, export(trained, table.features), learning, holdout)
+        write_bundle(folder / recipe.version, trained, export(trained, table.features), learning, holdout, traffic)
         measured = ", ".join(f"{name} {value:.3f}" for name, value in trained.metrics.items())
         say(f"version {recipe.version}, {recipe.title}: {measured}")
 

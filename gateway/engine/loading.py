@@ -134,6 +134,7 @@ class _Loading:
             on_loop_s=self.serving.on_loop_ms / 1e3,
             curve=curve,
             reference=bundle.reference,
+            evidence=bundle.evidence,
         )
         reader.predictions(version.run(feeds_of(rows), rows, self.handle))
         if golden:

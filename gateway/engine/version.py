@@ -116,6 +116,7 @@ class ServableVersion:
     on_loop_s: float
     curve: RateCurve
     reference: bytes
+    evidence: bytes = b""
     memory_bytes: int = 0
 
     @property
@@ -133,7 +134,7 @@ class ServableVersion:
         """What a watcher must know of this version."""
         features = tuple(feature.schema for feature in self.contract.features)
         output = self.contract.output_schema
-        return StreamInfo(self.model, self.version, self.digest, features, output, self.reference)
+        return StreamInfo(self.model, self.version, self.digest, features, output, self.reference, self.evidence)
 
     def run(self, feeds: Mapping[str, npt.NDArray[Any]], n: int, handle: RunHandle | None = None) -> Outputs:
         """Return the outputs of ``n`` rows.

@@ -197,6 +197,7 @@ ADMIN: dict[str, Part] = {
     ),
 }
 SHARE_OR_NULL = _or_null(NUMBER)
+CALIBRATION: Part = {"enum": ["profile", "baseline", "rule", "uncalibrated"]}
 WATCH: dict[str, Part] = {
     "Alert": object_of(
         id=STRING,
@@ -220,7 +221,9 @@ WATCH: dict[str, Part] = {
         ),
         evidence=SHARE_OR_NULL,
         evidence_threshold=SHARE_OR_NULL,
-        calibration=STRING,
+        calibration=CALIBRATION,
+        assumes=STRING,
+        budget=STRING,
         resolved_at=SHARE_OR_NULL,
         suggested_action=STRING,
         runbook=STRING,
@@ -301,6 +304,17 @@ WATCH: dict[str, Part] = {
         confidence=_or_null(ref("Confidence")),
         performance=_or_null(ref("Performance")),
         detectors=_list(ref("Detector")),
+        evidence=_or_null(
+            object_of(
+                calibration=CALIBRATION,
+                rows=INTEGER,
+                summaries=INTEGER,
+                late_rows=INTEGER,
+                left_out_rows=INTEGER,
+                burn_in_rows=INTEGER,
+                causes=_list(object_of(cause=STRING, nats=NUMBER, page_nats=NUMBER)),
+            )
+        ),
         shadow=_or_null(object_of(rows=INTEGER, agreement=NUMBER, score_difference=NUMBER)),
     ),
     "DriftReport": object_of(
@@ -314,6 +328,8 @@ WATCH: dict[str, Part] = {
                 has_reference={"type": "boolean"},
                 reference_error=STRING,
                 reference_rows=INTEGER,
+                calibration=CALIBRATION,
+                evidence_error=STRING,
                 faults=_list(object_of(feature=STRING, kind=STRING, share=NUMBER)),
             )
         ),

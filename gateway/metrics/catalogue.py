@@ -18,6 +18,8 @@ _DELAY_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 _VARIANTS = {"variant": ("stable", "canary", "shadow", "pinned")}
 
+_EVIDENCE = {"cause": ("inputs", "answers", "confidence", "broken")}
+
 
 @dataclass(frozen=True, slots=True)
 class Metric:
@@ -198,6 +200,14 @@ CATALOGUE: tuple[Metric, ...] = (
         "weir_uncalibrated_detections", "gauge", "detections", (*_STREAM, "detector", "signal"),
         "Times that the detector has spoken since the watch began; nothing bounds how often without cause",
         internal=True, values=_VARIANTS,
+    ),
+    Metric(
+        "weir_evidence_nats", "gauge", "nats", (*_STREAM, "cause"),
+        "Evidence that a stream has changed, since the last page", values=_VARIANTS | _EVIDENCE,
+    ),
+    Metric(
+        "weir_evidence_page_nats", "gauge", "nats", (*_STREAM, "cause"),
+        "Evidence at which a cause pages within the budget of false pages", values=_VARIANTS | _EVIDENCE,
     ),
     Metric(
         "weir_prediction_share", "gauge", "ratio", (*_STREAM, "class"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from monitors.evidence.ranks import ClassRanks
+from monitors.evidence.ranks import ANSWER_SLACK, ClassRanks
 from monitors.outputs import confidences, is_distribution
 from monitors.records import OutputSchema
 
@@ -48,6 +48,12 @@ class AnswerChannels:
         redundant = 1 if scores_rk.shape[1] == 2 else 0
         ranks = ClassRanks.fit(_confidence(scores_rk), labels_r, scores_rk.shape[1])
         return cls(output, tuple(int(k) for k in largest[redundant:]), ranks)
+
+    def slack(self, scores_rk: Floats) -> float:
+        """Return how far two answers to the same row may be apart: in proportion to the largest of the reference."""
+        if self.output.kind != "regression":
+            return ANSWER_SLACK
+        return ANSWER_SLACK * float(np.abs(scores_rk[np.isfinite(scores_rk)]).max(initial=0.0))
 
     @property
     def number_names(self) -> tuple[str, ...]:

@@ -162,7 +162,11 @@ class Channels:
         sizes += [len(output.classes) if name == "class" else 2 for name in answers.category_names]
         first_category = values_rc.shape[1] - len(sizes)
         is_rank = [channel.cause == "confidence" for channel in unfitted.listed]
-        axes = [rank_axis(RANK_STEPS) if is_rank[c] else number_axis(values_rc[:, c]) for c in range(first_category)]
+        slack_c = [answers.slack(scores_rk) * (channel.cause == "answers") for channel in unfitted.listed]
+        axes = [
+            rank_axis(RANK_STEPS) if is_rank[c] else number_axis(values_rc[:, c], slack_c[c])
+            for c in range(first_category)
+        ]
         axes += [category_axis(values_rc[:, first_category + i], size) for i, size in enumerate(sizes)]
         return cls(features, answers, components, axes)
 

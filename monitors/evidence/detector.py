@@ -3,7 +3,8 @@
 With L the fair ratio of a summary, every component follows M <- L (M + w), w its weight. Unchanged data adds at most w
 to its mean a summary, so the weighted sum of components that starts at 0 has a mean of at most t after t summaries,
 whatever the dependence between channels: threshold A is crossed no more than once in A summaries on average, and when
-all components restart at a page, T summaries hold at most T / A pages in the mean.
+all components of that sum restart at a page, T summaries hold at most T / A pages in the mean. Sums with a budget each
+restart each at their own pages: one that pages again and again does not keep another from speaking.
 
 A change that grows (a slow ramp) needs no bet of its own: larger sizes start anew at every summary. Handing evidence on
 from smaller to larger bets ("fixed share") was measured and gained nothing.
@@ -58,7 +59,7 @@ class EDetector:
         self._weights_ck = weights_ck
         self.replicas = replicas
         self._state: Floats = np.zeros((*replicas, 2, *weights_ck.shape))
-        self._summaries: npt.NDArray[np.int64] = np.zeros(replicas, dtype=np.int64)
+        self._summaries: npt.NDArray[np.int64] = np.zeros((*replicas, len(weights_ck)), dtype=np.int64)
 
     def reset(self, which: npt.NDArray[np.bool_] | None = None) -> None:
         """Restart all components, or those of some replicas."""
@@ -69,10 +70,10 @@ class EDetector:
         self._state[...] = 0.0
         self._summaries[...] = 0
 
-    @property
-    def summaries(self) -> npt.NDArray[np.int64]:
-        """Summaries since the restart of each replica."""
-        return self._summaries
+    def reset_channels(self, which_c: npt.NDArray[np.bool_]) -> None:
+        """Restart the components of some channels, of all replicas."""
+        self._state[..., which_c, :] = 0.0
+        self._summaries[..., which_c] = 0
 
     def update(self, log_ratios_ck: Floats) -> None:
         """Take one summary.
@@ -82,8 +83,8 @@ class EDetector:
         log_ratios_ck : (..., c, k) float64
             Log-ratio of the summary under each alternative.
         """
-        t = self._summaries + 1.0
-        started = np.stack([np.ones_like(t), 1.0 / (t * (t + 1.0))], axis=-1)[..., None, None]
+        t_c = self._summaries + 1.0
+        started = np.stack([np.ones_like(t_c), 1.0 / (t_c * (t_c + 1.0))], axis=-2)[..., None]
         ratios_ck = np.exp(np.minimum(log_ratios_ck, LARGEST_STEP_NATS))[..., None, :, :]
         self._state += started * self._weights_ck
         self._state *= ratios_ck
@@ -100,8 +101,7 @@ class EDetector:
         It is the mixture over starting points j of products of ratios from j on, with weights 1 / (j (j + 1)); starting
         points to come count with the rest of the weight, 1 / (t + 1).
         """
-        to_come = 1.0 / (self._summaries + 1.0)
-        return np.asarray(self._state[..., 1, :, :].sum(axis=-1) + np.asarray(to_come)[..., None])
+        return np.asarray(self._state[..., 1, :, :].sum(axis=-1) + 1.0 / (self._summaries + 1.0))
 
     def state(self) -> dict[str, Any]:
         """Return all that changes, as arrays."""

@@ -54,8 +54,15 @@ class Axis:
         return self.inner + FRAME_CELLS
 
 
-def number_axis(values_r: Floats) -> Axis:
+def number_axis(values_r: Floats, slack: float = 0.0) -> Axis:
     """Return the cells of a number from the values of its reference; those that are not finite are ignored.
+
+    Parameters
+    ----------
+    values_r : (r,) float64
+        Reference.
+    slack
+        Values so close are the same: a model's answer to one row differs in the last bits from batch to batch.
 
     Examples
     --------
@@ -66,11 +73,11 @@ def number_axis(values_r: Floats) -> Axis:
     finite_r = values_r[np.isfinite(values_r)]
     distinct_v, counts_v = np.unique(finite_r, return_counts=True)
     if len(distinct_v) <= FEW_VALUES:
-        return _value_axis(distinct_v)
+        return _value_axis(distinct_v, slack)
     common_v = distinct_v[counts_v >= COMMON_SHARE * len(finite_r)]
     inner_e = np.quantile(finite_r, LEVELS, method="inverted_cdf")
-    ends_e = np.array([distinct_v[0], _after(distinct_v[-1])])
-    edges_e = np.unique(np.concatenate([ends_e, inner_e, common_v, _after(common_v)]))
+    starts_e = np.concatenate([distinct_v[:1], inner_e, common_v]) - slack
+    edges_e = np.unique(np.concatenate([starts_e, _after(distinct_v[-1:], slack), _after(common_v, slack)]))
     return Axis(edges_e, np.arange(len(edges_e) + 1), len(edges_e) - 1, is_ordered=True)
 
 
@@ -92,10 +99,11 @@ def category_axis(codes_r: Floats, categories: int) -> Axis:
     return Axis(np.arange(categories + 1.0), steps, inner, is_ordered=False, is_category=True)
 
 
-def _value_axis(distinct_v: Floats) -> Axis:
+def _value_axis(distinct_v: Floats, slack: float) -> Axis:
     """Give each value a cell; what lies between two values is unseen."""
     inner = len(distinct_v)
-    edges_e = np.stack([distinct_v, _after(distinct_v)], axis=1).ravel()
+    slack = min(slack, float(np.diff(distinct_v).min(initial=np.inf)) / 4.0)
+    edges_e = np.stack([distinct_v - slack, _after(distinct_v, slack)], axis=1).ravel()
     cells = np.full(2 * inner + 1, inner + 3, dtype=np.int64)
     cells[1::2] = np.arange(1, inner + 1)
     if inner:
@@ -103,8 +111,8 @@ def _value_axis(distinct_v: Floats) -> Axis:
     return Axis(edges_e, cells, inner, is_ordered=True)
 
 
-def _after(values: Floats) -> Floats:
-    return np.nextafter(values, np.inf)
+def _after(values: Floats, slack: float) -> Floats:
+    return np.nextafter(values + slack, np.inf)
 
 
 class Grid:

@@ -16,7 +16,7 @@ from monitors.evidence.repeats import RowMemory, find_repeats
 from monitors.evidence.table import Allowance, Table, build_table
 from monitors.records import FeatureSchema, OutputSchema
 
-__all__ = ["EvidenceModel"]
+__all__ = ["LEAST_REFERENCE_ROWS", "EvidenceModel"]
 
 JOINT_WEIGHT = 0.4
 LEAST_REFERENCE_ROWS = 5_000

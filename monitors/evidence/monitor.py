@@ -150,6 +150,11 @@ class EvidenceMonitor:
         """Rows of the summary that has not ended."""
         return self._pending_rows
 
+    @property
+    def rows_since_restart(self) -> int:
+        """Rows of the summaries since the monitor began or last restarted."""
+        return self._rows
+
     def is_due(self, elapsed_s: float) -> bool:
         """Whether the summary that began so long ago may end: after a second, and with ten rows (both configured)."""
         budget = self.config.budget
@@ -191,7 +196,7 @@ class EvidenceMonitor:
         self._pending_rows += rows
 
     def end_summary(self) -> list[Event]:
-        """End the summary; return what it said. All components restart at a page. Without rows, nothing happens."""
+        """End the summary; return what it said. A cause restarts at its page. Without rows, nothing happens."""
         if not self._pending_rows:
             return []
         self._detector.update(self.model.table.log_ratios(self._pending_cb))
@@ -201,8 +206,9 @@ class EvidenceMonitor:
         levels = self.evidence()
         events = [self._event(cause, level) for cause, level in levels.items() if self._speaks(cause, level)]
         self._warned |= {event.cause for event in events}
-        if any(event.level == "page" for event in events):
-            self.restart()
+        for event in events:
+            if event.level == "page":
+                self._restart_cause(event.cause)
         return events
 
     def evidence(self) -> dict[Cause, float]:
@@ -214,6 +220,11 @@ class EvidenceMonitor:
         """Forget all evidence: at a page, after a change of version, when a baseline is accepted."""
         self._detector.reset()
         self._warned.clear()
+        self._rows = 0
+
+    def _restart_cause(self, cause: Cause) -> None:
+        self._detector.reset_channels(self._members[cause] > 0.0)
+        self._warned.discard(cause)
         self._rows = 0
 
     def state(self) -> dict[str, Any]:

@@ -13,7 +13,10 @@ import numpy.typing as npt
 
 from monitors.evidence.grid import LEVELS
 
-__all__ = ["RANK_STEPS", "ClassRanks"]
+__all__ = ["ANSWER_SLACK", "RANK_STEPS", "ClassRanks"]
+
+ANSWER_SLACK = 4e-6
+"""How far the float32 answers to one row may be apart: the order of their sums follows the size of the batch."""
 
 LEAST_ROWS = 200
 RANK_STEPS = len(LEVELS) + 2
@@ -60,5 +63,5 @@ def _edges(figures_rm: Floats) -> Floats:
     if not len(figures_rm):
         return np.zeros((RANK_STEPS, figures_rm.shape[1]))
     inner_em = np.quantile(figures_rm, LEVELS, axis=0, method="inverted_cdf")
-    above_m = np.nextafter(figures_rm.max(axis=0), np.inf)
-    return np.concatenate([figures_rm.min(axis=0)[None], inner_em, above_m[None]])
+    below_em = np.concatenate([figures_rm.min(axis=0)[None], inner_em]) - ANSWER_SLACK
+    return np.concatenate([below_em, np.nextafter(figures_rm.max(axis=0)[None] + ANSWER_SLACK, np.inf)])

@@ -48,6 +48,7 @@ class _Info(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     features: tuple[FeatureSchema, ...]
     output: OutputSchema
     reference: bytes
+    evidence: bytes = b""
 
 
 class _Rows(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
@@ -158,7 +159,8 @@ def _outgoing(record: Record) -> tuple[int, Any]:
         return 2, _observation_out(record)
     if isinstance(record, StreamInfo):
         info = record
-        return 1, _Info(info.model, info.version, info.digest, info.features, info.output, info.reference)
+        about = info.features, info.output, info.reference, info.evidence
+        return 1, _Info(info.model, info.version, info.digest, *about)
     if isinstance(record, ShadowComparison):
         return 3, _comparison_out(record)
     if isinstance(record, Failures):
@@ -223,7 +225,7 @@ def _read(payload: bytes, type_: type[T]) -> T:
 
 def _info_in(payload: bytes) -> StreamInfo:
     body = _read(payload, _Info)
-    return StreamInfo(body.model, body.version, body.digest, body.features, body.output, body.reference)
+    return StreamInfo(body.model, body.version, body.digest, body.features, body.output, body.reference, body.evidence)
 
 
 def _observation_in(payload: bytes) -> Observation:

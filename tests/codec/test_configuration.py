@@ -8,7 +8,7 @@ import pytest
 
 from gateway.codec.configuration import RANGES, decode_settings, encode_settings, load_settings
 from gateway.errors import DocumentInvalid
-from gateway.settings import MonitorSettings, RoutingSettings, Settings
+from gateway.settings import BudgetSettings, MonitorSettings, RoutingSettings, Settings
 
 
 def test_without_anything_the_defaults_hold() -> None:
@@ -62,6 +62,10 @@ def test_settings_travel_as_json() -> None:
         ({"WEIR_MONITOR__MODEL_DETECTORS": "{m: [a:b]}"}, "/monitor/model_detectors/m/0: expected names of detectors"),
         ({"WEIR_MONITOR__TICK": "1"}, "WEIR_MONITOR__TICK: .*unknown field 'tick'"),
         ({"WEIR_MONITOR__TICK_S": "0"}, "/monitor/tick_s"),
+        ({"WEIR_MONITOR__BUDGET": "1"}, "WEIR_MONITOR__BUDGET: .*unknown field 'budget'"),
+        ({"WEIR_MONITOR__BUDGET__PAGES": "1"}, "unknown field 'pages'"),
+        ({"WEIR_MONITOR__BUDGET__PAGES_PER_WEEK": "0"}, "/monitor/budget/pages_per_week"),
+        ({"WEIR_MONITOR__BUDGET__OVERRIDES": "{fraud: 0}"}, "/monitor/budget/overrides/fraud"),
         ({"WEIR_MONITOR__DRIFT_WARN": "0.5"}, "/monitor/drift_warn: expected at most the page threshold 0.2"),
     ],
 )
@@ -84,7 +88,9 @@ def test_a_missing_file_is_said() -> None:
 
 
 def test_every_number_has_a_range() -> None:
-    assert set(_numbers(replace(Settings(), admin_port=0, grpc_port=0), "")) == set(RANGES)
+    monitor = MonitorSettings(budget=BudgetSettings(rows_between_false_pages=1e6))
+    settings = replace(Settings(), admin_port=0, grpc_port=0, monitor=monitor)
+    assert set(_numbers(settings, "")) == set(RANGES)
 
 
 def _numbers(section: object, at: str) -> Iterator[str]:

@@ -64,5 +64,8 @@ def test_only_the_settings_of_the_plan_reach_the_gateway(tmp_path: Path) -> None
     assert environment == {
         "PATH": "/bin",
         "WEIR_MONITOR__TICK_S": "2",
+        "WEIR_MONITOR__PAGE_ON": "profile",
+        "WEIR_MONITOR__BURN_IN_S": "4",
+        "WEIR_MONITOR__MINIMUM_FIRING_S": "6",
         "WEIR_ADMIN_TOKEN_FILE": str(tmp_path / "admin-token"),
     }

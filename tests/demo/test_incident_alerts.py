@@ -15,6 +15,7 @@ import pytest
 from gateway.demo.data import CLASSES, load_phishing, sample_instances
 from gateway.demo.graphs import INPUT_NAME
 from gateway.demo.incident import GUILTY, Transform, fetcher_down, fetcher_stuck, unchanged
+from monitors.paging import Paging
 from monitors.records import Alert, FeatureSchema, Observation, OutputSchema, StreamInfo, StreamKey
 from monitors.service import MonitorService
 from monitors.thresholds import Thresholds
@@ -38,15 +39,18 @@ class HandClock:
 class Story:
     """Feeds one version's answers to the monitors, one tick a step."""
 
-    def __init__(self, version: Path) -> None:
+    def __init__(self, version: Path, *, has_evidence: bool) -> None:
         self.clock = HandClock()
-        self.service = MonitorService(Thresholds(tick_s=TICK_S), self.clock)
+        paging = Paging(page_on="profile", burn_in_s=2 * TICK_S)
+        thresholds = Thresholds(tick_s=TICK_S, minimum_firing_s=3 * TICK_S)
+        self.service = MonitorService(thresholds, self.clock, paging=paging)
         self.key = StreamKey("phishing", version.name, "", "stable")
         self.features = load_phishing().features
         schemas = tuple(FeatureSchema(name, "number", "float32") for name in self.features)
         reference = (version / "reference.json").read_bytes()
         output = OutputSchema("classification", CLASSES)
-        self.service.take_info(StreamInfo("phishing", version.name, "", schemas, output, reference))
+        evidence = (version / "evidence.json").read_bytes() if has_evidence else b""
+        self.service.take_info(StreamInfo("phishing", version.name, "", schemas, output, reference, evidence))
         fills = {feature["name"]: feature["fill"] for feature in json.loads(reference)["features"]}
         self.fill_d = np.array([fills[name] for name in self.features])
         self.session = ort.InferenceSession(version / "model.onnx")
@@ -83,9 +87,12 @@ class Story:
         )
 
 
+@pytest.mark.parametrize("has_evidence", [pytest.param(True, id="evidence"), pytest.param(False, id="effect")])
 @pytest.mark.parametrize("version", ["1", "2"])
-def test_the_incident_fires_within_two_ticks_names_the_guilty_and_resolves(models: Path, version: str) -> None:
-    story = Story(models / version)
+def test_the_incident_fires_within_two_ticks_names_the_guilty_and_resolves(
+    models: Path, version: str, has_evidence: bool
+) -> None:
+    story = Story(models / version, has_evidence=has_evidence)
     assert [alerts for alerts in story.play(unchanged, 20) if alerts] == []
 
     *_, second = story.play(fetcher_down, 2)
@@ -94,6 +101,7 @@ def test_the_incident_fires_within_two_ticks_names_the_guilty_and_resolves(model
     for cause in CAUSES:
         named = {driver.name for driver in second[cause].drivers}
         assert named & set(story.features) == set(GUILTY), cause
+    assert {alert.calibration for alert in second.values()} == ({"profile"} if has_evidence else {"uncalibrated"})
 
     *_, stuck = story.play(fetcher_stuck, 6)
     assert stuck.keys() >= {"drift", "confidence-collapse"}

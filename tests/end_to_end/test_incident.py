@@ -114,7 +114,12 @@ class Story:
 @pytest.fixture(scope="module")
 def story(demo_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     state = tmp_path_factory.mktemp("incident") / "weir.db"
-    environ = {"WEIR_MONITOR__TICK_S": str(TICK_S)}
+    environ = {
+        "WEIR_MONITOR__TICK_S": str(TICK_S),
+        "WEIR_MONITOR__PAGE_ON": "profile",
+        "WEIR_MONITOR__BURN_IN_S": "1",
+        "WEIR_MONITOR__MINIMUM_FIRING_S": "2",
+    }
     upstream = Upstream()
     with (
         RunningGateway(demo_models, state, "--stable", "phishing=1", workers=2, environ=environ) as gateway,
@@ -161,6 +166,8 @@ def test_every_cause_fires_and_names_the_guilty_features(story: Story) -> None:
         alert = story.down.alerts[cause]
         assert (alert["model"], alert["version"], alert["variant"]) == ("phishing", "1", "stable")
         assert alert["effect"] > alert["threshold"]
+        assert alert["calibration"] in ("profile", "rule")
+        assert alert["evidence"] > 5.0
         assert story.down.named(cause) == set(GUILTY)
         assert all(feature in alert["summary"] for feature in GUILTY)
         labels = {"model": "phishing", "version": "1", "cause": cause, "severity": alert["severity"]}

@@ -1,10 +1,14 @@
 """Material of the monitors' tests: a version with a reference, its rows, a clock pumped by hand, a store in memory."""
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 
+from monitors.evidence.channels import Rows
+from monitors.evidence.document import write_model
+from monitors.evidence.model import EvidenceModel
 from monitors.records import Alert, FeatureSchema, Observation, OutputSchema, StreamInfo, StreamKey, Variant
 from monitors.reference import ReferenceProfile, build_profile
 
@@ -84,10 +88,17 @@ def profile(n: int = 4000, *, labelled: bool = False) -> ReferenceProfile:
     return build_profile(FEATURES, OUTPUT, values_nd, scores_nk.argmax(axis=1), scores_nk, truths_n=truths_n)
 
 
-def info(version: str = "1", *, reference: bytes | None = None) -> StreamInfo:
+@cache
+def evidence(n: int = 20_000) -> bytes:
+    """Return the text of an evidence model."""
+    values_nd = rows(np.random.default_rng(2), n)
+    return write_model(EvidenceModel.fit(Rows(values_nd, scores(values_nd)), FEATURES, OUTPUT))
+
+
+def info(version: str = "1", *, reference: bytes | None = None, evidence: bytes = b"") -> StreamInfo:
     """Return the announcement of a version."""
     text = profile().to_json() if reference is None else reference
-    return StreamInfo("phishing", version, f"digest-{version}", FEATURES, OUTPUT, text)
+    return StreamInfo("phishing", version, f"digest-{version}", FEATURES, OUTPUT, text, evidence)
 
 
 def observe(
@@ -97,14 +108,17 @@ def observe(
     version: str = "1",
     variant: Variant = "stable",
     scores_nk: npt.NDArray[np.float64] | None = None,
+    worker: str = "w1",
+    revision: int = 1,
+    flag: int = 0,
 ) -> Observation:
     """Return an observation of rows answered at a time."""
     n = len(values_nd)
     found = scores(values_nd) if scores_nk is None else scores_nk
     return Observation(
         key=StreamKey("phishing", version, f"digest-{version}", variant),
-        worker="w1",
-        route_revision=1,
+        worker=worker,
+        route_revision=revision,
         sampled_ratio=1.0,
         request_ids=tuple(f"r{i}" for i in range(n)),
         answered_at_n=np.broadcast_to(np.asarray(at_s, dtype=np.float64), (n,)).copy(),
@@ -113,5 +127,5 @@ def observe(
         labels_n=found.argmax(axis=1).astype(np.int32) if found.shape[1] else np.full(n, -1, dtype=np.int32),
         scores_nk=found,
         durations_n=np.zeros(n, dtype=np.float32),
-        flags_n=np.zeros(n, dtype=np.uint16),
+        flags_n=np.full(n, flag, dtype=np.uint16),
     )

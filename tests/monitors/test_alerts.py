@@ -105,7 +105,7 @@ def test_only_another_state_or_severity_is_a_transition() -> None:
     assert alert is not None
     assert is_transition(None, alert)
     assert not is_transition(alert, replace(alert, effect=0.4, updated_at=9.0))
-    assert is_transition(alert, replace(alert, severity="warning"))
+    assert is_transition(alert, replace(alert, severity="page"))
 
 
 def test_an_alert_says_what_moved_by_how_much_since_when_and_what_to_do() -> None:

@@ -81,7 +81,7 @@ def test_missing_features_raise_quality_and_drift_and_are_named() -> None:
     scene.live(4)
     scene.live(3, broken="missing")
     quality, drift = scene.alert("data-quality"), scene.alert("drift")
-    assert (quality.state, quality.severity) == ("firing", "page")
+    assert (quality.state, quality.severity) == ("firing", "warning")
     assert [driver.name for driver in quality.drivers] == ["https", "age"]
     assert (quality.drivers[0].before, quality.drivers[0].after) == ("median 0.5", "missing 100 %")
     assert {driver.name for driver in drift.drivers} == {"https", "age"}
@@ -95,7 +95,7 @@ def test_an_answer_that_no_longer_depends_on_the_input_is_a_collapse_that_names_
     scene.live(4)
     scene.live(3, broken="constant")
     collapse = scene.alert("confidence-collapse")
-    assert (collapse.state, collapse.severity) == ("firing", "page")
+    assert (collapse.state, collapse.severity) == ("firing", "warning")
     assert collapse.drivers[0].name == "answer"
     assert {driver.name for driver in collapse.drivers[1:]} == {"https", "age"}
     assert "constant-output" in collapse.drivers[0].after
@@ -410,10 +410,10 @@ def test_a_labelled_reference_gives_estimates_and_another_says_why_there_are_non
 def test_an_alert_state_is_exported_under_its_severity() -> None:
     scene = Scene()
     scene.live(4)
-    scene.live(2, broken="missing")
+    scene.live(2, broken="nan answers")
     gauges = {(n, lab["cause"], lab["severity"]): v for n, lab, v in scene.service.gauges() if n == "weir_alert_state"}
-    assert gauges["weir_alert_state", "data-quality", "page"] == 3.0
-    assert gauges["weir_alert_state", "data-quality", "warning"] == 0.0
+    assert gauges["weir_alert_state", "broken-output", "page"] == 3.0
+    assert gauges["weir_alert_state", "broken-output", "warning"] == 0.0
 
 
 def test_exported_features_are_bounded() -> None:

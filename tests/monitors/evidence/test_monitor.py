@@ -71,10 +71,13 @@ def test_a_broken_answer_pages_as_broken(fitted: EvidenceModel) -> None:
     assert "broken" in {event.cause for i, event in found if i == 0}
 
 
-def test_a_page_restarts_everything(fitted: EvidenceModel) -> None:
+def test_a_page_restarts_its_own_cause_and_no_other(fitted: EvidenceModel) -> None:
     monitor = EvidenceMonitor(fitted, CONFIG)
-    assert pages(monitor, summaries(12, 2, shift=-3.0))
-    assert set(monitor.evidence().values()) == {0.0}
+    paged = {event.cause for _, event in pages(monitor, summaries(12, 1, shift=-3.0))}
+    assert paged
+    restarted = {cause for cause, level in monitor.evidence().items() if level == 0.0}
+    assert restarted == paged
+    assert set(monitor.evidence()) - paged
 
 
 @pytest.mark.parametrize("split", [1, 3, 10])

@@ -1,0 +1,70 @@
+"""Recent rows: the newest counts of a stream, whenever they came, and the channels that no reference profile knows."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+import numpy.typing as npt
+
+from monitors.effects import Movement
+from monitors.evidence.model import EvidenceModel
+from monitors.live.distances import Distances
+
+__all__ = ["Recent"]
+
+BLOCKS_A_WINDOW = 4
+
+Ints = npt.NDArray[np.int64]
+
+
+class Recent:
+    """Counts of the newest rows: at low traffic the window reaches as far back as it needs.
+
+    Parameters
+    ----------
+    model
+        Channels.
+    distances
+        Of that model.
+    rows
+        Fewest rows of a window, where there are as many.
+
+    Notes
+    -----
+    Memory: at most five tables of counts.
+    """
+
+    def __init__(self, model: EvidenceModel, distances: Distances, rows: int) -> None:
+        self._model, self._distances, self._rows = model, distances, rows
+        self._block_rows = max(1, rows // BLOCKS_A_WINDOW)
+        self._blocks: deque[tuple[Ints, int]] = deque(maxlen=BLOCKS_A_WINDOW + 1)
+
+    def add(self, counts_cb: Ints, rows: int) -> None:
+        """Add counts of rows that came after all others."""
+        if self._blocks and self._blocks[-1][1] < self._block_rows:
+            known_cb, known = self._blocks.pop()
+            counts_cb, rows = known_cb + counts_cb, known + rows
+        self._blocks.append((counts_cb, rows))
+
+    def counts(self) -> Ints:
+        """Return the counts of the newest rows: (c, b) int64."""
+        counts_cb, rows = np.zeros_like(self._model.counts_cb), 0
+        for block_cb, block_rows in reversed(self._blocks):
+            counts_cb, rows = counts_cb + block_cb, rows + block_rows
+            if rows >= self._rows:
+                break
+        return counts_cb
+
+    def movements(self, *, is_joint: bool) -> tuple[Movement, ...]:
+        """Return how far each joint channel, or each figure of confidence, is from the reference, in ranks."""
+        counts_cb, listed = self.counts(), self._model.channels.listed
+        effect_c, band_c = self._distances.all(counts_cb, "values")
+        found = []
+        for c, channel in enumerate(listed):
+            is_shown = channel.is_joint if is_joint else channel.cause == "confidence"
+            if is_shown and counts_cb[c].any():
+                after = f"median at {100.0 * self._distances.middle(c, counts_cb[c]):.0f} % of the reference"
+                numbers = float(effect_c[c]), float(band_c[c])
+                found.append(Movement(channel.name, "rank", *numbers, "median at 50 %", after))
+        return tuple(found)

@@ -1,0 +1,206 @@
+"""The evidence of one live stream: its monitor, its open seconds, and what has been said since one last asked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal, get_args
+
+import numpy as np
+
+from monitors.evidence.budget import DAYS_A_WEEK, Budget
+from monitors.evidence.channels import Cause
+from monitors.evidence.model import EvidenceModel
+from monitors.evidence.monitor import Config, Event, EvidenceMonitor
+from monitors.live.distances import Distances, Kind
+from monitors.live.presence import Presence
+from monitors.live.recent import Recent
+from monitors.live.seconds import Seconds
+from monitors.paging import Calibration
+from monitors.records import FALLBACK_FLAG, Observation, StreamKey
+
+__all__ = ["EvidenceStream", "Standing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where the evidence about one cause stands, in nats.
+
+    Parameters
+    ----------
+    nats
+        Logarithm of the e-detector: its largest value since one last asked, or the one at a page.
+    warn_nats, page_nats
+        The levels at which it warns and pages.
+    crossed
+        The highest level crossed since one last asked.
+    names
+        Channels named at a false discovery rate of 10 % since one last asked.
+    lasts
+        Whether what was crossed last is the change of the page before, still there.
+    is_over
+        Whether the effect since then is known to be below half of what it was.
+    calibration
+        What the level rests on.
+    """
+
+    nats: float
+    warn_nats: float
+    page_nats: float
+    crossed: Literal["warning", "page"] | None
+    names: frozenset[str]
+    lasts: bool
+    is_over: bool
+    calibration: Calibration
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing has spoken for change lately, and the effect shows that it is over."""
+        return self.crossed is None and self.nats < self.warn_nats and self.is_over
+
+
+class EvidenceStream:
+    """Counts the rows of a stable or canary version and takes evidence of them, second by second.
+
+    Parameters
+    ----------
+    key
+        Whose rows.
+    model
+        Fitted on the version's reference.
+    budget
+        That of the stream.
+    calibration
+        What the reference is.
+    counts_from_s
+        Rows answered before are burn-in.
+    recent_rows
+        How many of the newest rows effects are measured on.
+
+    Notes
+    -----
+    A summary consists of whole seconds, as few as hold the rows that the budget asks for. Rows that stable answered in
+    place of a failed canary are left out: they are a selection that the canary's failures made.
+    """
+
+    def __init__(
+        self,
+        key: StreamKey,
+        model: EvidenceModel,
+        budget: Budget,
+        calibration: Calibration,
+        *,
+        counts_from_s: float,
+        recent_rows: int,
+    ) -> None:
+        self.key = key
+        self.calibration = calibration
+        self.counts_from_s = counts_from_s
+        self.burn_in_rows = self.left_out_rows = self.summaries = 0
+        self.monitor = EvidenceMonitor(model, Config(budget))
+        self.seconds = Seconds(model.channels)
+        distances = Distances(model)
+        self.recent = Recent(model, distances, recent_rows)
+        self._presences = {
+            (cause, kind): Presence(distances, np.array([c.cause == cause for c in model.channels.listed]), kind)
+            for cause in model.causes
+            for kind in get_args(Kind)
+        }
+        self._began_s: int | None = None
+        self._events: list[Event] = []
+        self._peaks: dict[Cause, float] = {}
+
+    @property
+    def model(self) -> EvidenceModel:
+        """The fitted part."""
+        return self.monitor.model
+
+    @property
+    def knows_broken(self) -> bool:
+        """Whether the reference itself holds broken answers."""
+        listed = self.model.channels.listed
+        return any(
+            channel.cause == "broken" and int(self.model.counts_cb[c, 2]) > 0 for c, channel in enumerate(listed)
+        )
+
+    def take(self, seen: Observation, now_s: float) -> None:
+        """Count a block of rows.
+
+        Raises
+        ------
+        ValueError
+            When the rows have other columns than the reference had.
+        """
+        early_n = seen.answered_at_n < self.counts_from_s
+        self.burn_in_rows += int(early_n.sum())
+        self.seconds.take(seen, ~early_n & ((seen.flags_n & FALLBACK_FLAG) == 0), now_s)
+
+    def end_second(self, second: int, *, counts: bool) -> list[Event]:
+        """End a second: add it to the summary, and end that if it is whole; else leave its rows out.
+
+        Parameters
+        ----------
+        second
+            Unix time.
+        counts
+            Whether the rows of the second are evidence.
+        """
+        found = self.seconds.close(second)
+        if found is None:
+            return []
+        if not counts:
+            self.left_out_rows += found.rows
+            return []
+        self._began_s = second if self._began_s is None else self._began_s
+        self.monitor.add_counts(found.counts_cb, found.rows)
+        self.recent.add(found.counts_cb, found.rows)
+        for presence in self._presences.values():
+            presence.add(found.counts_cb)
+        return self._end_summary(second) if self.monitor.is_due(second + 1.0 - self._began_s) else []
+
+    def standing(self, cause: Cause, kind: Kind) -> Standing:
+        """Return where the evidence about a cause stands, and whether a change of that kind is still there."""
+        presence = self._presences[cause, kind]
+        threshold = self.monitor.thresholds[cause]
+        events = [event for event in self._events if event.cause == cause]
+        level = max(self._peaks.get(cause, 0.0), self.monitor.evidence()[cause])
+        crossed = {event.level for event in events}
+        return Standing(
+            nats=_log(level),
+            warn_nats=math.log(threshold / DAYS_A_WEEK),
+            page_nats=math.log(threshold),
+            crossed="page" if "page" in crossed else "warning" if crossed else None,
+            names=frozenset(driver.channel.name for event in events for driver in event.drivers),
+            lasts=presence.lasts,
+            is_over=presence.is_over,
+            calibration=self.calibration,
+        )
+
+    def forget_events(self) -> None:
+        """Begin to listen anew: what was said is judged."""
+        self._events.clear()
+        self._peaks.clear()
+
+    def levels(self) -> Mapping[Cause, tuple[float, float]]:
+        """Return evidence and page level of each cause, in nats."""
+        levels, thresholds = self.monitor.evidence(), self.monitor.thresholds
+        return MappingProxyType({cause: (_log(levels[cause]), math.log(thresholds[cause])) for cause in levels})
+
+    def _end_summary(self, second: int) -> list[Event]:
+        events = self.monitor.end_summary()
+        self._began_s, self.summaries = second + 1, self.summaries + 1
+        for cause, level in self.monitor.evidence().items():
+            self._peaks[cause] = max(self._peaks.get(cause, 0.0), level)
+        for event in events:
+            self._peaks[event.cause] = max(self._peaks.get(event.cause, 0.0), math.exp(event.evidence_nats))
+            for kind in get_args(Kind):
+                self._presences[event.cause, kind].speak(self.recent.counts(), pages=event.level == "page")
+        self._events += events
+        return events
+
+
+def _log(level: float) -> float:
+    """Return the logarithm of a level; evidence that has not begun counts as less than a row of it."""
+    return math.log(max(level, float(np.finfo(np.float64).tiny)))
