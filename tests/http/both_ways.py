@@ -34,8 +34,8 @@ from gateway.routing.document import CanaryRoute, RouteDocument
 from gateway.settings import AdmissionSettings, LimitSettings, Settings
 from tests import models
 from tests.http.wire import Client, HandLoop, passes
+from tests.pipeline.ground import Notes
 from tests.serving import THREADED, servable_of
-from tests.test_pipeline import Notes
 
 __all__ = ["LIMIT", "READ_TIMEOUT_S", "GatedVersion", "Versions", "Way", "Worker", "load_versions", "post"]
 
