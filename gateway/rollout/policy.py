@@ -1,0 +1,227 @@
+"""The policy of rollouts: from a situation to at most one move. Pure; a driver carries the move out.
+
+::
+
+    draft -> validating -> shadow -> canary, step by step -> baking -> completed
+    any stage with traffic <-> holding, and -> rolling_back -> rolled_back
+    validating, shadow -> failed        any -> superseded        any <-> paused, by an operator
+
+Evidence against the candidate is looked at first, in every state that is not over. Only a stage whose gates have all
+passed goes on; what is inconclusive is waited for, then held, and at the deadline of the hold taken back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from gateway.rollout.document import TERMINAL, RolloutState, Stage
+from gateway.rollout.situation import Situation
+from gateway.routing.document import RouteDocument
+from monitors.records import Verdict
+
+__all__ = ["MOST_REARMS", "REARM_S", "STALE_S", "Move", "decide", "following", "hindrances"]
+
+STALE_S = 10.0
+"""From then on evidence is too old to advance by."""
+
+REARM_S = 30.0
+MOST_REARMS = 3
+"""A worker that gave up the canary is asked to try again after so long, and so often in a stage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One transition. ``stage`` and ``step`` are those that the rollout is in afterwards."""
+
+    to: RolloutState
+    stage: Stage
+    step: int
+    cause: str
+    rearms: bool = False
+
+
+def decide(situation: Situation) -> Move | None:
+    """Return what is to be done now, if anything.
+
+    Examples
+    --------
+    >>> from gateway.rollout.document import RolloutDocument
+    >>> from gateway.rollout.plan import Plan
+    >>> rollout = RolloutDocument(
+    ...     id="r", model="fraud", stable="1", candidate="2", plan=Plan(), salt="", reason="", state="validating"
+    ... )
+    >>> route = RouteDocument("fraud", 1, "1", "")
+    >>> decide(Situation(rollout=rollout, route=route, load="ready")).to
+    'shadow'
+    """
+    rollout = situation.rollout
+    if rollout.state in TERMINAL:
+        return None
+    if rollout.state == "rolling_back":
+        return _rolled_back(situation)
+    if not _is_ours(situation):
+        return _move(situation, "superseded", f"the route was changed by {_editor(situation.route)}")
+    return _aborted(situation) or _by_state(situation)
+
+
+def following(situation: Situation) -> tuple[RolloutState, Stage, int]:
+    """Return state, stage and step after the present stage."""
+    rollout = situation.rollout
+    plan = rollout.plan
+    if rollout.stage == "validating" and plan.shadow is not None:
+        return "shadow", "shadow", 0
+    if rollout.stage in ("validating", "shadow"):
+        return "canary", "canary", 0
+    if rollout.stage == "canary" and rollout.step + 1 < len(plan.steps):
+        return "canary", "canary", rollout.step + 1
+    if rollout.stage == "canary":
+        return "baking", "baking", rollout.step
+    return "completed", "baking", rollout.step
+
+
+def hindrances(situation: Situation) -> list[str]:
+    """Return everything that keeps the present stage from being left for the next."""
+    return [*_of_the_fleet(situation), *_of_the_evidence(situation)]
+
+
+def _by_state(situation: Situation) -> Move | None:
+    state = situation.rollout.state
+    if state == "draft":
+        return _move(situation, "validating", "the rollout begins")
+    if state == "validating":
+        return _validated(situation)
+    if state == "holding":
+        return _held(situation)
+    return None if state == "paused" else _staged(situation)
+
+
+def _aborted(situation: Situation) -> Move | None:
+    against = [verdict for verdict in situation.verdicts if verdict.result == "abort"]
+    if not against:
+        return None
+    cause = "; ".join(f"{verdict.gate}: {verdict.why}" for verdict in against)
+    if situation.rollout.stage == "shadow":
+        return _move(situation, "failed", cause)
+    return _back(situation, cause)
+
+
+def _back(situation: Situation, cause: str) -> Move | None:
+    """Go back, unless the version to go back to is not there: then nothing better than to hold can be done."""
+    rollout = situation.rollout
+    if rollout.stage != "baking" or situation.is_home_ready:
+        return _move(situation, "rolling_back", cause)
+    if rollout.state == "holding":
+        return None
+    return _move(situation, "holding", f"version {rollout.stable} is not ready to go back to; {cause}")
+
+
+def _rolled_back(situation: Situation) -> Move | None:
+    return _move(situation, "rolled_back", situation.rollout.cause) if situation.is_converged else None
+
+
+def _validated(situation: Situation) -> Move | None:
+    plan = situation.rollout.plan
+    if situation.load == "failed":
+        return _move(situation, "failed", f"the candidate does not load: {situation.load_why}")
+    if situation.load == "ready" and situation.is_converged:
+        return _advance(situation)
+    if situation.stage_s >= plan.validate_s:
+        why = situation.load_why or "the workers do not agree on the route"
+        return _move(situation, "failed", f"not ready within {plan.validate_s:g} s: {why}")
+    return None
+
+
+def _staged(situation: Situation) -> Move | None:
+    found = hindrances(situation)
+    if situation.stage_s >= _dwell_s(situation):
+        return _hold(situation, found) if found else _advance(situation)
+    return _hold(situation, found) if situation.tripped else None
+
+
+def _held(situation: Situation) -> Move | None:
+    rollout = situation.rollout
+    if not hindrances(situation):
+        return _move(situation, rollout.stage, "nothing hinders it any more")
+    if situation.tripped and rollout.rearms < MOST_REARMS and situation.held_s >= REARM_S:
+        return _move(situation, rollout.stage, f"{_workers(situation.tripped)} to try again", rearms=True)
+    if situation.held_s >= rollout.plan.hold_s and rollout.plan.on_stall == "rollback":
+        return _stalled(situation)
+    return None
+
+
+def _stalled(situation: Situation) -> Move | None:
+    cause = f"held for {situation.rollout.plan.hold_s:g} s: {'; '.join(hindrances(situation))}"
+    if situation.rollout.stage == "shadow":
+        return _move(situation, "failed", cause)
+    return _back(situation, cause)
+
+
+def _advance(situation: Situation) -> Move:
+    state, stage, step = following(situation)
+    verdicts = "; ".join(f"{verdict.gate}: {verdict.why}" for verdict in situation.verdicts)
+    return Move(state, stage, step, verdicts or "the candidate is loaded everywhere")
+
+
+def _hold(situation: Situation, found: list[str]) -> Move:
+    return _move(situation, "holding", "; ".join(found))
+
+
+def _move(situation: Situation, to: RolloutState, cause: str, *, rearms: bool = False) -> Move:
+    return Move(to, situation.rollout.stage, situation.rollout.step, cause, rearms)
+
+
+def _dwell_s(situation: Situation) -> float:
+    plan, stage = situation.rollout.plan, situation.rollout.stage
+    if stage == "shadow":
+        return plan.shadow.dwell_s if plan.shadow else 0.0
+    return plan.bake_s if stage == "baking" else plan.dwell_s
+
+
+def _of_the_fleet(situation: Situation) -> Iterator[str]:
+    if situation.load != "ready":
+        yield f"the candidate is not ready everywhere: {situation.load_why}"
+    if not situation.is_home_ready:
+        yield f"version {situation.rollout.stable} is not ready everywhere"
+    if not situation.is_converged:
+        yield "the workers do not agree on the route"
+    if situation.tripped:
+        yield f"{_workers(situation.tripped)} gave up the canary"
+    if situation.incident:
+        yield f"the stable version has an incident: {situation.incident}"
+
+
+def _of_the_evidence(situation: Situation) -> Iterator[str]:
+    if situation.stale_s >= STALE_S:
+        yield f"no evidence for {situation.stale_s:.0f} s although requests are answered"
+    if not situation.verdicts:
+        yield "there is no evidence yet"
+    for verdict in situation.verdicts:
+        if verdict.result != "pass":
+            yield f"{verdict.gate}: {verdict.why}{_needed(verdict)}"
+
+
+def _needed(verdict: Verdict) -> str:
+    return f" (about {verdict.needed} more needed)" if verdict.needed else ""
+
+
+def _workers(count: int) -> str:
+    return f"{count} worker{'s' if count != 1 else ''}"
+
+
+def _is_ours(situation: Situation) -> bool:
+    """Return whether the route still is what the rollout made of it."""
+    rollout, route = situation.rollout, situation.route
+    if route is None:
+        return False
+    canary = (route.canary.version, route.canary.weight_bp) if route.canary else None
+    if rollout.stage == "canary":
+        return (route.stable, canary) == (rollout.stable, (rollout.candidate, rollout.weight_bp))
+    if rollout.stage == "baking":
+        return (route.stable, canary) == (rollout.candidate, None)
+    is_shadowed = any(shadow.version == rollout.candidate for shadow in route.shadows)
+    return (route.stable, canary) == (rollout.stable, None) and (is_shadowed or rollout.stage != "shadow")
+
+
+def _editor(route: RouteDocument | None) -> str:
+    return f"{route.updated_by or 'somebody'}: {route.reason}" if route else "somebody, who removed it"

@@ -1,0 +1,61 @@
+"""The situation of a rollout: everything that the policy may look at, as one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from gateway.rollout.document import RolloutDocument
+from gateway.routing.document import RouteDocument
+from monitors.records import TrialFindings, Verdict
+
+__all__ = ["Situation"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """One rollout at one moment.
+
+    Parameters
+    ----------
+    route
+        The model's route as stored.
+    stage_s, held_s
+        Seconds in the stage, and seconds held; measured by a clock that does not jump.
+    load, load_why
+        Whether every worker has the candidate ready, and what is wrong where one does not.
+    is_home_ready
+        Whether every worker has the version ready that the rollout would go back to.
+    is_converged
+        Whether every worker applies the present revision of the route.
+    tripped
+        Workers that have set the canary's share to nothing by themselves.
+    incident
+        What is wrong with the stable version, in words; empty where nothing is.
+    stale_s
+        For how long workers have counted answers of which none was seen as evidence.
+    findings
+        What the evidence says; ``None`` where nobody gathers any.
+    """
+
+    rollout: RolloutDocument
+    route: RouteDocument | None
+    stage_s: float = 0.0
+    held_s: float = 0.0
+    load: Literal["ready", "loading", "failed"] = "loading"
+    load_why: str = ""
+    is_home_ready: bool = True
+    is_converged: bool = True
+    tripped: int = 0
+    incident: str = ""
+    stale_s: float = 0.0
+    findings: TrialFindings | None = None
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """The verdicts on the stage that the rollout is in; none of another stage's."""
+        findings, rollout = self.findings, self.rollout
+        if findings is None:
+            return ()
+        identity = (rollout.id, rollout.stage, rollout.step, rollout.restarts)
+        return findings.verdicts if findings.spec.identity == identity else ()

@@ -1,0 +1,49 @@
+"""Plans: strict, with defaults that are safe."""
+
+import pytest
+
+from gateway.errors import DocumentInvalid
+from gateway.rollout.plan import Plan, parse_plan
+
+
+def test_an_empty_plan_is_the_default() -> None:
+    assert parse_plan(b"") == Plan()
+
+
+def test_a_plan_says_everything_in_yaml() -> None:
+    plan = parse_plan(b"""
+steps: [1, 12.5]
+shadow: {sample: 10, dwell_s: 5}
+dwell_s: 30
+on_stall: hold
+guards:
+  errors: {margin: 0.02, keys: 50}
+  latency: null
+""")
+    assert (plan.weight_bp(0), plan.weight_bp(1)) == (100, 1_250)
+    assert plan.guards.errors.keys == 50
+    assert plan.guards.latency is None
+    assert plan.guards.predictions is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "pointer"),
+    [
+        pytest.param("steps: []", "", id="no steps"),
+        pytest.param("steps: [10, 5]", "", id="falling"),
+        pytest.param("steps: [5, 100]", "", id="the whole"),
+        pytest.param("steps: [0.001]", "", id="finer than a basis point"),
+        pytest.param("steps: [5, x]", "/steps/1", id="no number"),
+        pytest.param("dwell_s: -1", "", id="negative time"),
+        pytest.param("dwel_s: 1", "/dwel_s", id="misspelt"),
+        pytest.param("shadow: {sample: 0}", "/shadow", id="no sample"),
+        pytest.param("guards: {errors: {margin: 0}}", "/guards/errors", id="no margin"),
+        pytest.param("guards: {errors: null}", "/guards/errors", id="errors cannot be left out"),
+        pytest.param("guards: {latency: {quantiles: [1.5]}}", "/guards/latency", id="no quantile"),
+        pytest.param("on_stall: ignore", "/on_stall", id="unknown word"),
+    ],
+)
+def test_a_plan_that_makes_no_sense_is_refused_with_its_place(text: str, pointer: str) -> None:
+    with pytest.raises(DocumentInvalid) as caught:
+        parse_plan(text.encode())
+    assert caught.value.faults[0].pointer == pointer
