@@ -39,7 +39,7 @@ from gateway.control import Control
 from gateway.engine.version import ServableVersion
 from gateway.failure_feed import FailureFeed
 from gateway.heartbeat import BEAT_EVERY_S, Heartbeat
-from gateway.http.admin import ControlAccess
+from gateway.http.admin_access import ControlAccess
 from gateway.http.auth import BearerToken
 from gateway.http.connection import connection_protocol
 from gateway.http.draining import CompanionServer, DrainingServer
@@ -206,11 +206,8 @@ class Worker:
             product_version=distribution_version("weir"),
         )
 
-    def _failure_feed(self, run_dir: RunDirectory, name: str, clock: Clock) -> FailureFeed | None:
-        """Return what brings failures to the prediction log, where there is one."""
-        log = self._settings.prediction_log
-        if log.path is None:
-            return None
+    def _failure_feed(self, run_dir: RunDirectory, name: str, clock: Clock) -> FailureFeed:
+        """Return what brings failures to rollouts and to the prediction log."""
         return FailureFeed(
             self._watch,
             lambda block: encode_frame(block),
@@ -218,12 +215,11 @@ class Worker:
             clock,
             worker=name,
             key_salt=run_dir.key_salt(),
-            per_s=log.failures_per_s,
+            per_s=self._settings.prediction_log.failures_per_s,
         )
 
     def _flush_tap(self) -> None:
-        if self._failures is not None:
-            self._failures.flush()
+        self._failures.flush()
         self._tap.flush()
 
     async def start(self) -> None:

@@ -23,6 +23,7 @@ from gateway.errors import (
     VersionUnknown,
 )
 from gateway.fleet import Fleet, LoadProgress
+from gateway.rollout.operations import RolloutControl
 from gateway.routing.change import first_route, parse_route_request, propose, roll_back
 from gateway.routing.codec import encode_route, route_key, route_view
 from gateway.routing.document import RouteDocument
@@ -71,6 +72,7 @@ class Control:
         self._clock = clock
         self._repository = repository
         self._salt_source = salt_source
+        self.rollouts = RolloutControl(ledger, store, clock, repository=repository, salt_source=salt_source)
 
     def models(self) -> list[dict[str, Any]]:
         """Return every model with its route and, for each version, its role and its state on every worker."""

@@ -33,6 +33,7 @@
     │   ├── PreconditionMissing        a change without If-Match
     │   ├── VersionNotWarm             a route would name a version that not every worker has ready
     │   ├── VersionInUse               a routed version cannot be unloaded
+    │   ├── RolloutRefused             a rollout that may not begin, or not go on like this
     │   └── NothingToRollBack
     └── AccessDenied
         ├── CredentialsMissing
@@ -76,6 +77,7 @@ __all__ = [
     "RequestMalformed",
     "ResourceUnknown",
     "RevisionStale",
+    "RolloutRefused",
     "ShedReason",
     "StoreUnavailable",
     "Unavailable",
@@ -378,6 +380,14 @@ class VersionInUse(Conflict):
     def __init__(self, model: str, version: str, role: str) -> None:
         super().__init__(f"{model} version {version} is {role}; route traffic away from it first")
         self.model, self.version, self.role = model, version, role
+
+
+class RolloutRefused(Conflict):
+    """A rollout may not begin now, or cannot do what was asked where it is. ``violations`` says why, one by one."""
+
+    def __init__(self, model: str, violations: Sequence[str]) -> None:
+        super().__init__(f"rollout of {model}: {'; '.join(violations)}")
+        self.model, self.violations = model, tuple(violations)
 
 
 class NothingToRollBack(Conflict):

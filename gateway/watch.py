@@ -8,9 +8,11 @@ import logging
 import os
 import secrets
 import signal
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 
 import uvicorn
@@ -29,6 +31,9 @@ from gateway.metrics.lasting import LastingTotals
 from gateway.metrics.shared import SharedCounters
 from gateway.metrics.totals import fold_ended, live_workers, read_counters
 from gateway.prediction_log.log import PredictionLog
+from gateway.rollout.driver import RolloutDriver
+from gateway.rollout.recorder import RolloutRecorder
+from gateway.rollout.watching import RolloutWatch
 from gateway.routing.codec import decode_route
 from gateway.rundir import RunDirectory
 from gateway.settings import MonitorSettings, Settings
@@ -45,11 +50,13 @@ from monitors.records import Alert, Failures
 from monitors.service import MonitorService
 from monitors.thresholds import Thresholds
 from monitors.transport.channel import ChannelServer
+from monitors.trials.book import TrialBook
 
 __all__ = ["LoggedAlerts", "MetricsPage", "main", "paging_of", "run_watch", "thresholds_of"]
 
 FOLD_EVERY_S = 5.0
 LONGEST_PAUSE_S = 0.5
+STEER_EVERY_S = 0.25
 logger = logging.getLogger(__name__)
 
 
@@ -163,16 +170,19 @@ async def run_watch(settings: Settings, run_dir: RunDirectory, stop: asyncio.Eve
         choice=load_choice(monitor.detectors, monitor.model_detectors),
     )
     log = _prediction_log(settings, run_dir, clock)
-    channel = ChannelServer(run_dir.watch_socket, _receiver(service, log))
     name = f"watch-{os.getpid()}-{secrets.token_hex(2)}"
+    rollouts = _rollout_watch(settings, run_dir, store, service, clock, name)
+    channel = ChannelServer(run_dir.watch_socket, _receiver(service, rollouts, log))
     counters = SharedCounters.create(run_dir.counters, name, role="watch")
-    pages = watch_pages(service, MetricsPage(run_dir.counters, service, store, LastingTotals(counters), log))
+    page = MetricsPage(run_dir.counters, service, store, LastingTotals(counters), log)
+    pages = watch_pages(service, page, rollouts.view)
     server = _internal_server(pages, run_dir.watch_http_socket)
     try:
         await channel.start()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(server.serve(), name="watch pages")
             tasks.create_task(_keep_folding(run_dir.counters, stop), name="fold counters")
+            tasks.create_task(_keep_steering(rollouts, stop), name="steer rollouts")
             await _keep_ticking(service, run_dir.counters, settings.monitor.tick_s, stop)
             stop.set()
             server.should_exit = True
@@ -192,13 +202,23 @@ def _prediction_log(settings: Settings, run_dir: RunDirectory, clock: SystemCloc
     return log
 
 
-def _receiver(service: MonitorService, log: PredictionLog | None) -> Callable[[object], None]:
-    """Return who takes what the channels bring: the monitors, and the log beside them."""
-    if log is None:
-        return service.receive
+def _rollout_watch(
+    settings: Settings, run_dir: RunDirectory, store: StateStore, service: MonitorService, clock: SystemClock, name: str
+) -> RolloutWatch:
+    recorder = RolloutRecorder(store, Ledger(store, clock), clock)
+    holder = f"{socket.gethostname()}-{name}"
+    driver = RolloutDriver(store, recorder, clock, holder=holder, slow_s=settings.serving.canary_slice_ms / 1e3)
+    read_series = partial(read_counters, run_dir.counters)
+    return RolloutWatch(driver, TrialBook(), clock, read_series=read_series, alerts=service.alerts)
+
+
+def _receiver(service: MonitorService, rollouts: RolloutWatch, log: PredictionLog | None) -> Callable[[object], None]:
+    """Return who takes what the channels bring: the monitors, the rollouts, and the log beside them."""
 
     def receive(record: object) -> None:
-        log.take(record)
+        if log is not None:
+            log.take(record)
+        rollouts.receive(record)
         if not isinstance(record, Failures):
             service.receive(record)
 
@@ -235,6 +255,11 @@ async def _keep_ticking(service: MonitorService, counters: Path, tick_s: float, 
             service.learn(info, await asyncio.to_thread(fitted_of, info))
         service.take_faults(fault_totals(await asyncio.to_thread(read_counters, counters)))
         service.tick()
+
+
+async def _keep_steering(rollouts: RolloutWatch, stop: asyncio.Event) -> None:
+    while not await _is_set(stop, STEER_EVERY_S):
+        await rollouts.tick()
 
 
 async def _keep_folding(counters: Path, stop: asyncio.Event) -> None:

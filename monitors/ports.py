@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
-from monitors.records import Alert
+from monitors.records import Alert, TrialFindings, TrialSpec
 
-__all__ = ["AlertSink", "AlertStore", "Clock", "FrameSink", "MonitorView", "RetrainSink", "TrafficControl"]
+__all__ = [
+    "AlertSink",
+    "AlertStore",
+    "Clock",
+    "FrameSink",
+    "MonitorView",
+    "RetrainSink",
+    "TrafficControl",
+    "TrialEvidence",
+]
 
 
 class Clock(Protocol):
@@ -69,3 +78,19 @@ class RetrainSink(Protocol):
 
     def request_retraining(self, model: str, version: str, reason: str) -> None:
         """Hand over one request; deduplication and cool-down are the sink's."""
+
+
+class TrialEvidence(Protocol):
+    """Who compares candidates with the versions that serve. One thread at a time."""
+
+    def receive(self, record: object) -> None:
+        """Take whatever came over a channel."""
+
+    def follow(self, specs: Sequence[TrialSpec], *, paused: Collection[str] = ()) -> None:
+        """Say which trials there are, at most one a model, and of which models new keys do not count for the split."""
+
+    def take_shadow_totals(self, totals: Mapping[tuple[str, str], tuple[int, int]]) -> None:
+        """Take the cumulative counts of failed and dropped shadow requests, by model and version."""
+
+    def judge(self) -> Mapping[str, TrialFindings]:
+        """End the present block of every trial and return what it says, by model."""

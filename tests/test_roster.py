@@ -78,6 +78,9 @@ class OneStore:
     def audit(self, after: int = 0, limit: int = 100, resource: str | None = None) -> list[AuditRecord]:
         return []
 
+    def lease(self, name: str, holder: str, ttl_s: float) -> int | None:
+        return None
+
     def close(self) -> None:
         return None
 

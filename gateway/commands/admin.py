@@ -13,7 +13,7 @@ from gateway.commands.problem import ProblemReported
 if TYPE_CHECKING:
     from gateway.commands.admin_client import AdminClient
 
-__all__ = ["register"]
+__all__ = ["LOCAL", "AsJson", "CaFile", "Model", "TokenFile", "Url", "Version", "client_of", "register"]
 
 NO_ROUTE = "urn:weir:problem:resource-unknown"
 NOT_READABLE = "urn:weir:problem:document-invalid"
@@ -49,7 +49,7 @@ def show_route(
     """Show a model's route."""
     from gateway.commands import tables
 
-    _show(_client(url, token_file, ca_file).get("models", model, "route"), as_json, tables.show_route)
+    _show(client_of(url, token_file, ca_file).get("models", model, "route"), as_json, tables.show_route)
 
 
 def set_route(
@@ -76,7 +76,7 @@ def set_route(
     _refuse_both(shadow, no_shadow, "shadow")
     shadows = [_share(text, 100.0) for text in shadow] if shadow else [] if no_shadow else None
     edit = RouteEdit(reason, stable, _share(canary) if canary else None, no_canary, shadows)
-    client = _client(url, token_file, ca_file)
+    client = client_of(url, token_file, ca_file)
     current, revision = _present(client, model, if_match)
     if not (stable or current):
         raise typer.BadParameter(f"{model} has no route yet: name its stable version", param_hint="--stable")
@@ -97,7 +97,7 @@ def rollback(
     """Remove the canary or, without one, return to the previous stable version."""
     from gateway.commands import tables
 
-    answer = _client(url, token_file, ca_file).post("models", model, "rollback", reason=reason)
+    answer = client_of(url, token_file, ca_file).post("models", model, "rollback", reason=reason)
     _show(answer, as_json, tables.show_route)
 
 
@@ -113,7 +113,7 @@ def load(
     """Load a version on every worker and keep it; waits up to half a minute."""
     from gateway.commands import tables
 
-    answer = _client(url, token_file, ca_file).post("models", model, "versions", version, "load", reason=reason)
+    answer = client_of(url, token_file, ca_file).post("models", model, "versions", version, "load", reason=reason)
     _show(answer, as_json, tables.show_progress)
 
 
@@ -129,7 +129,7 @@ def unload(
     """Let a version go that no route names."""
     from gateway.commands import tables
 
-    answer = _client(url, token_file, ca_file).post("models", model, "versions", version, "unload", reason=reason)
+    answer = client_of(url, token_file, ca_file).post("models", model, "versions", version, "unload", reason=reason)
     _show(answer, as_json, tables.show_residency)
 
 
@@ -139,14 +139,14 @@ def drift(
     """Show how far a model's traffic has moved from its reference."""
     from gateway.commands import tables
 
-    _show(_client(url, token_file, ca_file).get("models", model, "drift"), as_json, tables.show_drift)
+    _show(client_of(url, token_file, ca_file).get("models", model, "drift"), as_json, tables.show_drift)
 
 
 def alerts(url: Url = LOCAL, token_file: TokenFile = None, ca_file: CaFile = None, as_json: AsJson = False) -> None:
     """Show open alerts, and those resolved not long ago."""
     from gateway.commands import tables
 
-    _show(_client(url, token_file, ca_file).get("alerts"), as_json, tables.show_alerts)
+    _show(client_of(url, token_file, ca_file).get("alerts"), as_json, tables.show_alerts)
 
 
 def audit(
@@ -167,7 +167,7 @@ def audit(
 
     if last is not None and (after is not None or limit is not None):
         raise typer.BadParameter("the newest records need neither --after nor --limit", param_hint="--last")
-    client = _client(url, token_file, ca_file)
+    client = client_of(url, token_file, ca_file)
 
     def read(above: int, most: int) -> Sequence[Any]:
         document: dict[str, list[Any]] = client.get("audit", after=above, limit=most, resource=resource)
@@ -180,7 +180,8 @@ def audit(
     _show({"records": records}, as_json, tables.show_audit)
 
 
-def _client(url: str, token_file: Path | None, ca_file: Path | None) -> AdminClient:
+def client_of(url: str, token_file: Path | None, ca_file: Path | None) -> AdminClient:
+    """Return the client of a gateway, with the token that is found."""
     from gateway.commands.admin_client import AdminClient, find_token
 
     return AdminClient(url, find_token(token_file), ca_file)

@@ -42,7 +42,12 @@ class AdminClient:
 
     def post(self, *steps: str, reason: str) -> Any:
         """Ask for an action, and say why."""
-        return self._send("POST", steps, body={"reason": reason})
+        return self.ask(*steps, body={"reason": reason})
+
+    def ask(self, *steps: str, body: object, idempotency_key: str = "", dry_run: bool = False) -> Any:
+        """Ask for something that is carried out once for each key, or only foreseen."""
+        headers = {"idempotency-key": idempotency_key} if idempotency_key else {}
+        return self._send("POST", steps, body=body, headers=headers, query={"dry_run": "true"} if dry_run else None)
 
     def _send(
         self,

@@ -13,7 +13,17 @@ from rich.table import Table
 
 from gateway.commands.printable import printable
 
-__all__ = ["show_alerts", "show_audit", "show_drift", "show_json", "show_progress", "show_residency", "show_route"]
+__all__ = [
+    "line",
+    "show_alerts",
+    "show_audit",
+    "show_drift",
+    "show_json",
+    "show_progress",
+    "show_residency",
+    "show_route",
+    "table",
+]
 
 Document = Mapping[str, Any]
 _LATEST = 3
@@ -32,21 +42,21 @@ def show_route(route: Document) -> None:
     rows += [("shadow", shadow["version"], f"{_percent(shadow['sample'])} sampled") for shadow in route["shadow"]]
     if route["previous_stable"]:
         rows.append(("previous stable", route["previous_stable"], "on rollback"))
-    _table(f"{route['model']}, revision {route['revision']}", ("role", "version", "traffic"), rows)
-    _line(f"{route['updated_at']} {route['updated_by']}: {route['reason']}")
+    table(f"{route['model']}, revision {route['revision']}", ("role", "version", "traffic"), rows)
+    line(f"{route['updated_at']} {route['updated_by']}: {route['reason']}")
 
 
 def show_progress(progress: Document) -> None:
     """Print how far loading is."""
     rows = [(worker, status["state"], status["why"]) for worker, status in progress["workers"].items()]
     title = f"{progress['model']} version {progress['version']}: {progress['state']}"
-    _table(title, ("worker", "state", "why"), rows)
+    table(title, ("worker", "state", "why"), rows)
 
 
 def show_residency(residency: Document) -> None:
     """Print what operators asked to have loaded and unloaded."""
     rows = [(word, ", ".join(residency[word]) or "-") for word in ("pinned", "unloaded")]
-    _table(residency["model"], ("wish", "versions"), rows)
+    table(residency["model"], ("wish", "versions"), rows)
 
 
 def show_drift(report: Document) -> None:
@@ -63,15 +73,15 @@ def show_drift(report: Document) -> None:
             for feature in features
         ]
         title = f"{report['model']} version {stream['version']} ({stream['variant']}), {stream['rows']} rows"
-        _table(title, ("feature", "PSI", "JS", "KS", "Wasserstein", "missing", "unseen"), rows)
+        table(title, ("feature", "PSI", "JS", "KS", "Wasserstein", "missing", "unseen"), rows)
         _show_window(stream, report["as_of"])
         if confidence := stream["confidence"]:
-            _line(f"collapse index {_number(confidence['collapse_index'])}")
+            line(f"collapse index {_number(confidence['collapse_index'])}")
         if performance := stream["performance"]:
             _show_performance(performance)
         _show_detectors(stream["detectors"])
     if not report["streams"]:
-        _line("nothing observed yet")
+        line("nothing observed yet")
 
 
 def show_alerts(document: Document) -> None:
@@ -88,9 +98,9 @@ def show_alerts(document: Document) -> None:
         for alert in document["alerts"]
     ]
     if rows:
-        _table("alerts", ("version", "variant", "cause", "state", "since", "what moved"), rows)
+        table("alerts", ("version", "variant", "cause", "state", "since", "what moved"), rows)
     else:
-        _line("no alerts")
+        line("no alerts")
 
 
 def show_audit(document: Document) -> None:
@@ -106,7 +116,7 @@ def show_audit(document: Document) -> None:
         )
         for record in document["records"]
     ]
-    _table("audit", ("#", "time", "who", "action", "resource", "why"), rows)
+    table("audit", ("#", "time", "who", "action", "resource", "why"), rows)
 
 
 def _show_window(stream: Document, as_of: float) -> None:
@@ -115,9 +125,9 @@ def _show_window(stream: Document, as_of: float) -> None:
         return
     begin, end = (_time(stream[name]).removesuffix("Z") for name in ("window_from", "window_to"))
     today = f"{datetime.now(UTC):%Y-%m-%d} "
-    _line(f"rows of {begin.removeprefix(today)} to {end.removeprefix(begin[: len(today)])} UTC")
+    line(f"rows of {begin.removeprefix(today)} to {end.removeprefix(begin[: len(today)])} UTC")
     if stream["rows_since"] and stream["window_to"] < as_of:
-        _line(f"{stream['rows_since']} rows came since: too few, so far, to judge again")
+        line(f"{stream['rows_since']} rows came since: too few, so far, to judge again")
 
 
 def _show_performance(performance: Document) -> None:
@@ -125,7 +135,7 @@ def _show_performance(performance: Document) -> None:
     told = [e for e in performance["estimates"] if e["accuracy"] is not None]
     if told:
         words = ", ".join(f"{e['method'].upper()} {_number(e['accuracy'])}" for e in told)
-        _line(f"accuracy {_number(performance['reference_accuracy'])} on the reference; estimated now: {words}")
+        line(f"accuracy {_number(performance['reference_accuracy'])} on the reference; estimated now: {words}")
 
 
 def _show_detectors(detectors: Iterable[Document]) -> None:
@@ -136,7 +146,7 @@ def _show_detectors(detectors: Iterable[Document]) -> None:
         words = [f"{s['signal']} {s['detections']}x, last {_time(s['detected_at'])}" for s in latest]
         more = f" and {len(spoke) - len(latest)} more" if len(spoke) > len(latest) else ""
         state = "; ".join(words) + more if words else "nothing detected" if found["is_warm"] else "not warm yet"
-        _line(f"{found['name']} (uncalibrated): {found['failed'] or state}")
+        line(f"{found['name']} (uncalibrated): {found['failed'] or state}")
 
 
 def _beside_band(feature: Document, name: str) -> str:
@@ -145,16 +155,18 @@ def _beside_band(feature: Document, name: str) -> str:
     return "-" if value is None else f"{_number(value)} ({_number(feature[f'{name}_band'])})"
 
 
-def _table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
-    table = Table(title=_as_text(title), title_justify="left")
+def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
+    """Print a table of foreign text."""
+    drawn = Table(title=_as_text(title), title_justify="left")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        drawn.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*map(_as_text, row))
-    Console().print(table)
+        drawn.add_row(*map(_as_text, row))
+    Console().print(drawn)
 
 
-def _line(text: str) -> None:
+def line(text: str) -> None:
+    """Print a line of foreign text."""
     Console().print(_as_text(text), highlight=False)
 
 

@@ -11,7 +11,7 @@ from gateway.grpc.rpc_counts import RpcCounts
 from gateway.grpc.server import GrpcServer
 from gateway.grpc.service import inference_service
 from gateway.grpc.streams import Streams
-from gateway.http.admin import ControlAccess
+from gateway.http.admin_access import ControlAccess
 from gateway.http.probes import Readiness
 from gateway.http.repository import ModelShelf
 from gateway.http.statistics import ReadSeries, StatisticsReader

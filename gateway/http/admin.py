@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, TypeVar
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -13,57 +10,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.codec.documents import encode_document
-from gateway.control import Control
 from gateway.errors import ModelUnknown, VersionRefused
-from gateway.fleet import LoadProgress
+from gateway.http.admin_access import Authenticate, ControlAccess, Endpoint, WatchReader
 from gateway.http.admin_requests import admin_body, audit_query, read_reason, request_id_of, revision_of
+from gateway.http.admin_rollouts import RolloutApi
 from gateway.routing.codec import route_view
 from gateway.routing.document import RouteDocument
 from gateway.types import Actor
 
-__all__ = ["PREFIX", "AdminApi", "Authenticate", "ControlAccess", "WatchReader", "admin_routes"]
+__all__ = ["PREFIX", "AdminApi", "admin_routes"]
 
 PREFIX = "/admin/v1"
-POLL_S = 0.1
-POLLS = 300
-SETTLE_POLLS = 20
-"""A failure that stood before the request may stand until the workers have read the new wish: 2 s."""
-
-T = TypeVar("T")
-Authenticate: TypeAlias = Callable[[Request], Actor]
-Endpoint: TypeAlias = Callable[[Request, Actor], Awaitable[Response]]
-
-
-class Call(Protocol):
-    """Runs a blocking function in the control thread and awaits it."""
-
-    def __call__(self, fn: Callable[..., T], /, *args: Any) -> Awaitable[T]:
-        """Return what ``fn(*args)`` returns."""
-
-
-class WatchReader(Protocol):
-    """Reads from the watch process; raises ``WatchUnavailable``."""
-
-    async def get(self, path: str) -> tuple[int, Mapping[str, str], bytes]:
-        """Return status, headers and body."""
-
-
-@dataclass(frozen=True, slots=True)
-class ControlAccess:
-    """The control service and how a coroutine calls it: ``call`` off the loop, ``pause`` between polls."""
-
-    control: Control
-    call: Call
-    pause: Callable[[float], Awaitable[None]] = asyncio.sleep
-
-    async def settled(self, model: str, version: str) -> LoadProgress:
-        """Return how far the workers are with loading a version, once that is decided or half a minute is over."""
-        for poll in range(POLLS):
-            progress = await self.call(self.control.progress, model, version)
-            if progress.state == "ready" or (progress.state == "failed" and poll >= SETTLE_POLLS):
-                break
-            await self.pause(POLL_S)
-        return progress
 
 
 def admin_routes(access: ControlAccess, watch: WatchReader, authenticate: Authenticate) -> list[Route]:
@@ -88,6 +45,7 @@ def admin_routes(access: ControlAccess, watch: WatchReader, authenticate: Authen
         ("GET", "/models/{model}/drift", api.drift),
         ("GET", "/alerts", api.alerts),
         ("GET", "/audit", api.audit),
+        *RolloutApi(access, watch).table(),
     ]
     return [
         Route(PREFIX + path, _guarded(endpoint, authenticate), methods=[method]) for method, path, endpoint in table

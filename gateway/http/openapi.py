@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway import errors
-from gateway.http.openapi_admin import SECURITY_SCHEMES, admin_paths
+from gateway.http.openapi_admin import admin_paths
 from gateway.http.openapi_answers import (
     ANSWERED,
     HEADERS,
@@ -15,6 +15,7 @@ from gateway.http.openapi_answers import (
     problems,
     request_headers,
 )
+from gateway.http.openapi_guarded import SECURITY_SCHEMES
 from gateway.http.openapi_models import answer_schema, example_request, request_schema
 from gateway.http.openapi_parts import Part, body_of, object_of, operation, path_parameter, ref
 from gateway.http.openapi_protocols import protocol_paths

@@ -5,9 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["Part", "body_of", "members", "object_of", "operation", "path_parameter", "ref", "with_raw_tensors"]
+__all__ = [
+    "INTEGER",
+    "NUMBER",
+    "PERCENT",
+    "STRING",
+    "Part",
+    "body_of",
+    "list_of",
+    "map_of",
+    "members",
+    "object_of",
+    "operation",
+    "or_null",
+    "path_parameter",
+    "ref",
+    "with_raw_tensors",
+]
 
 Part = dict[str, Any]
+
+STRING: Part = {"type": "string"}
+NUMBER: Part = {"type": "number"}
+INTEGER: Part = {"type": "integer"}
+PERCENT: Part = {"type": "number", "minimum": 0, "maximum": 100, "multipleOf": 0.01}
 
 
 def ref(name: str) -> Part:
@@ -22,6 +43,21 @@ def object_of(description: str = "", *, optional: tuple[str, ...] = (), **proper
     {'type': 'object', 'properties': {'name': {'type': 'string'}}, 'required': ['name']}
     """
     return {**({"description": description} if description else {}), **members(properties, optional)}
+
+
+def list_of(items: Part) -> Part:
+    """Return the schema of a list."""
+    return {"type": "array", "items": items}
+
+
+def map_of(values: Part) -> Part:
+    """Return the schema of an object of any members."""
+    return {"type": "object", "additionalProperties": values}
+
+
+def or_null(schema: Part) -> Part:
+    """Return the schema of something that may be ``null``."""
+    return {"anyOf": [schema, {"type": "null"}]}
 
 
 def members(properties: Mapping[str, Part], optional: tuple[str, ...] = ()) -> Part:

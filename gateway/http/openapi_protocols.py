@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from gateway import errors
-from gateway.http.openapi_admin import DENIED, READING
 from gateway.http.openapi_answers import ANSWERED, RUN, answer, problems, protocol_errors, request_headers
+from gateway.http.openapi_guarded import DENIED, READING
 from gateway.http.openapi_parts import Part, body_of, object_of, operation, path_parameter, ref, with_raw_tensors
 
 __all__ = ["protocol_paths"]

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 from gateway.codec.v2 import DATATYPES
-from gateway.http.openapi_parts import Part, members, object_of, ref
+from gateway.http.openapi_parts import (
+    INTEGER,
+    NUMBER,
+    PERCENT,
+    STRING,
+    Part,
+    list_of,
+    map_of,
+    members,
+    object_of,
+    or_null,
+    ref,
+)
+from gateway.http.openapi_rollout_schemas import ROLLOUTS
 
 __all__ = ["SCHEMAS"]
 
-STRING: Part = {"type": "string"}
-NUMBER: Part = {"type": "number"}
-INTEGER: Part = {"type": "integer"}
-PERCENT: Part = {"type": "number", "minimum": 0, "maximum": 100, "multipleOf": 0.01}
 STATES: Part = {"enum": ["loading", "ready", "resting", "failed", "refused"]}
 REASON: Part = {"type": "string", "maxLength": 500}
 RESIDENT = ("provider", "memory_bytes")
-
-
-def _list(items: Part) -> Part:
-    return {"type": "array", "items": items}
-
-
-def _map(values: Part) -> Part:
-    return {"type": "object", "additionalProperties": values}
-
-
-def _or_null(schema: Part) -> Part:
-    return {"anyOf": [schema, {"type": "null"}]}
 
 
 CANARY = object_of(version=STRING, weight=PERCENT)
@@ -46,25 +43,28 @@ PREDICTION: dict[str, Part] = {
         model=STRING,
         version=STRING,
         variant={"enum": ["stable", "canary", "pinned"]},
-        predictions=_list({}),
-        classes=_list({"type": ["string", "integer"]}),
-        probabilities=_list(_list({"type": ["number", "null"]})),
+        predictions=list_of({}),
+        classes=list_of({"type": ["string", "integer"]}),
+        probabilities=list_of(list_of({"type": ["number", "null"]})),
     ),
 }
 ROWS: Part = {"type": "array", "minItems": 1}
 SCORING: dict[str, Part] = {
-    "Predictions": object_of("A non-finite number is `null`.", predictions=_list({})),
+    "Predictions": object_of("A non-finite number is `null`.", predictions=list_of({})),
     "ScoringRequest": {
         "type": "object",
         "description": "`inputs` is a list of rows or an object of columns.",
         "properties": {
             "dataframe_split": object_of(
-                optional=("index",), columns=_list(STRING), data=_list(_list({})), index={"type": ["array", "null"]}
+                optional=("index",),
+                columns=list_of(STRING),
+                data=list_of(list_of({})),
+                index={"type": ["array", "null"]},
             )
             | {"additionalProperties": False},
             "dataframe_records": ROWS,
             "instances": ROWS,
-            "inputs": {"anyOf": [ROWS, _map(ROWS)]},
+            "inputs": {"anyOf": [ROWS, map_of(ROWS)]},
         },
         "minProperties": 1,
         "maxProperties": 1,
@@ -73,7 +73,7 @@ SCORING: dict[str, Part] = {
 }
 TENSOR: dict[str, Part] = {
     "name": STRING,
-    "shape": _list({"type": "integer", "minimum": 0}),
+    "shape": list_of({"type": "integer", "minimum": 0}),
     "datatype": {"enum": sorted(DATATYPES)},
     "data": {"type": "array", "description": "Nested, or flat in row-major order. Absent where raw bytes follow."},
     "parameters": {
@@ -84,28 +84,28 @@ TENSOR: dict[str, Part] = {
 }
 PROTOCOL: dict[str, Part] = {
     "TensorMetadata": object_of(
-        "-1 in `shape` is a free axis.", name=STRING, datatype={"enum": sorted(DATATYPES)}, shape=_list(INTEGER)
+        "-1 in `shape` is a free axis.", name=STRING, datatype={"enum": sorted(DATATYPES)}, shape=list_of(INTEGER)
     ),
     "ModelMetadata": object_of(
         name=STRING,
-        versions=_list(STRING),
+        versions=list_of(STRING),
         platform={"const": "onnx_onnxv1"},
-        inputs=_list(ref("TensorMetadata")),
-        outputs=_list(ref("TensorMetadata")),
+        inputs=list_of(ref("TensorMetadata")),
+        outputs=list_of(ref("TensorMetadata")),
     ),
-    "RepositoryIndex": _list(
+    "RepositoryIndex": list_of(
         object_of(name=STRING, version=STRING, state={"enum": ["READY", "LOADING", "UNAVAILABLE"]}, reason=STRING)
     ),
     "Statistics": object_of(
         "Since the first start; a version's work as a shadow is left out. A count of 0 is also what is not measured.",
-        model_stats=_list(
+        model_stats=list_of(
             object_of(
                 name=STRING,
                 version=STRING,
                 last_inference=INTEGER,
                 inference_count=INTEGER,
                 execution_count=INTEGER,
-                inference_stats=_map(object_of(count=INTEGER, ns=INTEGER)),
+                inference_stats=map_of(object_of(count=INTEGER, ns=INTEGER)),
                 batch_stats={"type": "array", "maxItems": 0},
             )
         ),
@@ -114,8 +114,8 @@ PROTOCOL: dict[str, Part] = {
         optional=("id", "parameters", "outputs"),
         id=STRING,
         parameters={"type": "object"},
-        inputs=_list(members(TENSOR, ("data", "parameters"))),
-        outputs=_list(object_of(optional=("parameters",), name=STRING, parameters={"type": "object"})),
+        inputs=list_of(members(TENSOR, ("data", "parameters"))),
+        outputs=list_of(object_of(optional=("parameters",), name=STRING, parameters={"type": "object"})),
     ),
     "InferAnswer": object_of(
         "`id` is the request's own, else its x-request-id. A non-finite number in `data` is `null`.",
@@ -123,7 +123,7 @@ PROTOCOL: dict[str, Part] = {
         model_version=STRING,
         id=STRING,
         parameters={"type": "object"},
-        outputs=_list(members(TENSOR, ("data", "parameters"))),
+        outputs=list_of(members(TENSOR, ("data", "parameters"))),
     ),
 }
 ADMIN: dict[str, Part] = {
@@ -131,8 +131,8 @@ ADMIN: dict[str, Part] = {
         "What is left out is removed. A version plays one role; only a canary may be a shadow too.",
         optional=("canary", "shadow"),
         stable={"type": "string", "minLength": 1},
-        canary=_or_null(CANARY | {"additionalProperties": False}),
-        shadow=_list(SHADOW | {"additionalProperties": False}),
+        canary=or_null(CANARY | {"additionalProperties": False}),
+        shadow=list_of(SHADOW | {"additionalProperties": False}),
         reason={"type": "string", "minLength": 1, "maxLength": 500},
     )
     | {"additionalProperties": False},
@@ -141,9 +141,9 @@ ADMIN: dict[str, Part] = {
         revision=INTEGER,
         stable=STRING,
         stable_weight=PERCENT,
-        canary=_or_null(CANARY),
-        shadow=_list(SHADOW),
-        previous_stable=_or_null(STRING),
+        canary=or_null(CANARY),
+        shadow=list_of(SHADOW),
+        previous_stable=or_null(STRING),
         salt=STRING,
         reason=STRING,
         updated_at=STRING,
@@ -155,13 +155,13 @@ ADMIN: dict[str, Part] = {
     },
     "Model": object_of(
         model=STRING,
-        route=_or_null(ref("Route")),
-        versions=_list(
+        route=or_null(ref("Route")),
+        versions=list_of(
             object_of(
                 version=STRING,
-                role=_or_null({"enum": ["stable", "canary", "shadow", "previous"]}),
-                digest=_or_null(STRING),
-                workers=_map(
+                role=or_null({"enum": ["stable", "canary", "shadow", "previous"]}),
+                digest=or_null(STRING),
+                workers=map_of(
                     object_of(optional=RESIDENT, state=STATES, why=STRING, provider=STRING, memory_bytes=INTEGER)
                 ),
             )
@@ -171,20 +171,20 @@ ADMIN: dict[str, Part] = {
         model=STRING,
         version=STRING,
         state={"enum": ["ready", "loading"]},
-        workers=_map(object_of(state=STATES, digest=STRING, why=STRING, provider=STRING, memory_bytes=INTEGER)),
+        workers=map_of(object_of(state=STATES, digest=STRING, why=STRING, provider=STRING, memory_bytes=INTEGER)),
     ),
     "Residency": object_of(
         "What operators asked to have loaded and unloaded.",
         model=STRING,
-        pinned=_list(STRING),
-        unloaded=_list(STRING),
+        pinned=list_of(STRING),
+        unloaded=list_of(STRING),
     ),
     "AuditRecord": object_of(
         "`hash` is over all other fields and so over the record before.",
         sequence=INTEGER,
         id=STRING,
         time=STRING,
-        actor=_map(STRING),
+        actor=map_of(STRING),
         action=STRING,
         resource=STRING,
         before={},
@@ -196,7 +196,7 @@ ADMIN: dict[str, Part] = {
         hash=STRING,
     ),
 }
-SHARE_OR_NULL = _or_null(NUMBER)
+SHARE_OR_NULL = or_null(NUMBER)
 CALIBRATION: Part = {"enum": ["profile", "baseline", "rule", "uncalibrated"]}
 WATCH: dict[str, Part] = {
     "Alert": object_of(
@@ -216,7 +216,7 @@ WATCH: dict[str, Part] = {
         since=NUMBER,
         updated_at=NUMBER,
         summary=STRING,
-        drivers=_list(
+        drivers=list_of(
             object_of(name=STRING, statistic=STRING, effect=NUMBER, threshold=NUMBER, before=STRING, after=STRING)
         ),
         evidence=SHARE_OR_NULL,
@@ -227,7 +227,7 @@ WATCH: dict[str, Part] = {
         resolved_at=SHARE_OR_NULL,
         suggested_action=STRING,
         runbook=STRING,
-        labels=_map(STRING),
+        labels=map_of(STRING),
     ),
     "FeatureEffects": object_of(
         name=STRING,
@@ -244,9 +244,9 @@ WATCH: dict[str, Part] = {
         unseen=NUMBER,
         unseen_reference=SHARE_OR_NULL,
         outside=NUMBER,
-        labels=_list(STRING),
-        reference_counts=_or_null(_list(INTEGER)),
-        counts=_list(INTEGER),
+        labels=list_of(STRING),
+        reference_counts=or_null(list_of(INTEGER)),
+        counts=list_of(INTEGER),
     ),
     "Confidence": object_of(
         rows=INTEGER,
@@ -259,28 +259,28 @@ WATCH: dict[str, Part] = {
         saturated=NUMBER,
         broken=NUMBER,
         collapse_index=SHARE_OR_NULL,
-        modes=_list(STRING),
+        modes=list_of(STRING),
     ),
     "Performance": object_of(
         reference_accuracy=SHARE_OR_NULL,
-        estimates=_list(
+        estimates=list_of(
             object_of(
                 method={"enum": ["cbpe", "atc", "bbse"]},
                 accuracy=SHARE_OR_NULL,
                 noise=SHARE_OR_NULL,
-                why=_or_null(STRING),
+                why=or_null(STRING),
             )
         ),
         spread=SHARE_OR_NULL,
-        labels=_list(members({"class": STRING, "share": NUMBER, "reference_share": NUMBER})),
+        labels=list_of(members({"class": STRING, "share": NUMBER, "reference_share": NUMBER})),
     ),
     "Detector": object_of(
         name=STRING,
         calibration={"enum": ["uncalibrated"]},
         is_warm={"type": "boolean"},
         n_seen=INTEGER,
-        failed=_or_null(STRING),
-        signals=_list(
+        failed=or_null(STRING),
+        signals=list_of(
             object_of(signal=STRING, value=NUMBER, statistic=NUMBER, detections=INTEGER, detected_at=SHARE_OR_NULL)
         ),
     ),
@@ -296,15 +296,15 @@ WATCH: dict[str, Part] = {
         window_from=SHARE_OR_NULL,
         window_to=SHARE_OR_NULL,
         rows_since=INTEGER,
-        features=_list(ref("FeatureEffects")),
-        predictions=_list(
+        features=list_of(ref("FeatureEffects")),
+        predictions=list_of(
             members({"class": STRING, "count": INTEGER, "share": NUMBER, "reference_share": SHARE_OR_NULL})
         ),
-        value=_or_null(ref("FeatureEffects")),
-        confidence=_or_null(ref("Confidence")),
-        performance=_or_null(ref("Performance")),
-        detectors=_list(ref("Detector")),
-        evidence=_or_null(
+        value=or_null(ref("FeatureEffects")),
+        confidence=or_null(ref("Confidence")),
+        performance=or_null(ref("Performance")),
+        detectors=list_of(ref("Detector")),
+        evidence=or_null(
             object_of(
                 calibration=CALIBRATION,
                 rows=INTEGER,
@@ -312,16 +312,16 @@ WATCH: dict[str, Part] = {
                 late_rows=INTEGER,
                 left_out_rows=INTEGER,
                 burn_in_rows=INTEGER,
-                causes=_list(object_of(cause=STRING, nats=NUMBER, page_nats=NUMBER)),
+                causes=list_of(object_of(cause=STRING, nats=NUMBER, page_nats=NUMBER)),
             )
         ),
-        shadow=_or_null(object_of(rows=INTEGER, agreement=NUMBER, score_difference=NUMBER)),
+        shadow=or_null(object_of(rows=INTEGER, agreement=NUMBER, score_difference=NUMBER)),
     ),
     "DriftReport": object_of(
         "Times are Unix seconds, shares are ratios; what needs a reference is `null` without one.",
         model=STRING,
         as_of=NUMBER,
-        versions=_list(
+        versions=list_of(
             object_of(
                 version=STRING,
                 digest=STRING,
@@ -330,11 +330,11 @@ WATCH: dict[str, Part] = {
                 reference_rows=INTEGER,
                 calibration=CALIBRATION,
                 evidence_error=STRING,
-                faults=_list(object_of(feature=STRING, kind=STRING, share=NUMBER)),
+                faults=list_of(object_of(feature=STRING, kind=STRING, share=NUMBER)),
             )
         ),
-        streams=_list(ref("Stream")),
-        alerts=_list(ref("Alert")),
+        streams=list_of(ref("Stream")),
+        alerts=list_of(ref("Alert")),
     ),
 }  # fmt: skip
-SCHEMAS: dict[str, Part] = PREDICTION | SCORING | PROTOCOL | ADMIN | WATCH
+SCHEMAS: dict[str, Part] = PREDICTION | SCORING | PROTOCOL | ADMIN | ROLLOUTS | WATCH

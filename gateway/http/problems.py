@@ -68,6 +68,7 @@ TABLE: dict[type[WeirError], Problem] = {
     errors.PreconditionMissing: Problem(428, "precondition-missing", "The change names no revision"),
     errors.VersionNotWarm: Problem(409, "version-not-warm", "The version is not ready everywhere"),
     errors.VersionInUse: Problem(409, "version-in-use", "The version is in use"),
+    errors.RolloutRefused: Problem(409, "rollout-refused", "The rollout may not do that"),
     errors.NothingToRollBack: Problem(409, "nothing-to-roll-back", "There is nothing to roll back"),
     errors.CredentialsMissing: Problem(401, "credentials-missing", "Credentials are needed"),
     errors.CredentialsInvalid: Problem(401, "credentials-invalid", "The credentials are not valid"),

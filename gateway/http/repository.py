@@ -16,7 +16,7 @@ from starlette.routing import Route
 from gateway.codec.documents import decode_document
 from gateway.control import Control
 from gateway.errors import BodyMalformed, ModelNotReady, ModelUnknown, VersionInUse, VersionRefused
-from gateway.http.admin import Authenticate, ControlAccess
+from gateway.http.admin_access import Authenticate, ControlAccess
 from gateway.http.admin_requests import admin_body, request_id_of
 from gateway.http.shared_read import SharedRead
 from gateway.types import Actor

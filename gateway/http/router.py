@@ -11,7 +11,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 
 from gateway.control import Control
-from gateway.http.admin import ControlAccess, admin_routes
+from gateway.http.admin import admin_routes
+from gateway.http.admin_access import ControlAccess
 from gateway.http.auth import BearerToken
 from gateway.http.openapi import describe
 from gateway.http.probes import Readiness, probe_routes

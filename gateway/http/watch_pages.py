@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -22,7 +23,10 @@ __all__ = ["watch_pages"]
 MetricsPage = Callable[[str], Awaitable[tuple[bytes, str]]]
 
 
-def watch_pages(view: MonitorView, metrics_page: MetricsPage) -> Starlette:
+RolloutView = Callable[[str], dict[str, Any]]
+
+
+def watch_pages(view: MonitorView, metrics_page: MetricsPage, rollout_view: RolloutView) -> Starlette:
     """Return the application.
 
     Parameters
@@ -31,6 +35,8 @@ def watch_pages(view: MonitorView, metrics_page: MetricsPage) -> Starlette:
         What the monitors know.
     metrics_page
         Gives body and content type of the metrics page for an ``Accept`` header.
+    rollout_view
+        What the evidence says of a model's rollout.
     """
 
     async def metrics(request: Request) -> Response:
@@ -46,6 +52,9 @@ def watch_pages(view: MonitorView, metrics_page: MetricsPage) -> Starlette:
     async def alerts(request: Request) -> Response:
         return JSONResponse({"alerts": [asdict(alert) for alert in view.alerts()]})
 
+    async def rollout(request: Request) -> Response:
+        return JSONResponse(rollout_view(request.path_params["model"]))
+
     async def livez(request: Request) -> Response:
         return PlainTextResponse("ok")
 
@@ -53,6 +62,7 @@ def watch_pages(view: MonitorView, metrics_page: MetricsPage) -> Starlette:
         "/metrics": metrics,
         "/admin/v1/models/{model}/drift": drift,
         "/admin/v1/alerts": alerts,
+        "/admin/v1/rollouts/{model}": rollout,
         "/livez": livez,
     }
     return Starlette(routes=[Route(path, page, methods=["GET"]) for path, page in pages.items()])

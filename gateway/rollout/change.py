@@ -37,7 +37,14 @@ def moved_route(move: Move, rollout: RolloutDocument, route: RouteDocument) -> R
 
 
 def moved_rollout(
-    move: Move, rollout: RolloutDocument, route_revision: int, *, now_s: float, now: str, actor: str
+    move: Move,
+    rollout: RolloutDocument,
+    route_revision: int,
+    *,
+    now_s: float,
+    now: str,
+    actor: str,
+    is_automatic: bool = True,
 ) -> RolloutDocument:
     """Return the rollout after a move, one revision higher.
 
@@ -54,6 +61,7 @@ def moved_rollout(
         cause=move.cause,
         held_at=now_s if move.to == "holding" else 0.0,
         rearms=rollout.rearms + move.rearms,
+        is_automatic=is_automatic,
         updated_at=now,
         updated_by=actor,
         revision=rollout.revision + 1,

@@ -63,8 +63,10 @@ class RolloutDocument:
         How often workers that had given up the canary were asked to try again in this stage.
     entered_at, held_at
         Unix seconds at which the stage began, and at which it was held; 0 while it is not.
+    is_pinned
+        Whether the rollout asked for the candidate to be loaded, and takes that back at its end.
     is_automatic
-        Whether a rollback was decided by the policy and not by an operator.
+        Whether the last move was decided by the policy and not by an operator.
     cause
         Why it is in this state.
     applied
@@ -88,6 +90,7 @@ class RolloutDocument:
     rearms: int = 0
     entered_at: float = 0.0
     held_at: float = 0.0
+    is_pinned: bool = False
     is_automatic: bool = False
     cause: str = ""
     created_at: str = ""

@@ -25,7 +25,7 @@ __all__ = ["MOST_REARMS", "REARM_S", "STALE_S", "Move", "decide", "following", "
 STALE_S = 10.0
 """From then on evidence is too old to advance by."""
 
-REARM_S = 30.0
+REARM_S = 5.0
 MOST_REARMS = 3
 """A worker that gave up the canary is asked to try again after so long, and so often in a stage."""
 
@@ -62,7 +62,8 @@ def decide(situation: Situation) -> Move | None:
         return _rolled_back(situation)
     if not _is_ours(situation):
         return _move(situation, "superseded", f"the route was changed by {_editor(situation.route)}")
-    return _aborted(situation) or _by_state(situation)
+    against = [verdict for verdict in situation.verdicts if verdict.result == "abort"]
+    return _aborted(situation, against) if against else _by_state(situation)
 
 
 def following(situation: Situation) -> tuple[RolloutState, Stage, int]:
@@ -96,10 +97,7 @@ def _by_state(situation: Situation) -> Move | None:
     return None if state == "paused" else _staged(situation)
 
 
-def _aborted(situation: Situation) -> Move | None:
-    against = [verdict for verdict in situation.verdicts if verdict.result == "abort"]
-    if not against:
-        return None
+def _aborted(situation: Situation, against: list[Verdict]) -> Move | None:
     cause = "; ".join(f"{verdict.gate}: {verdict.why}" for verdict in against)
     if situation.rollout.stage == "shadow":
         return _move(situation, "failed", cause)

@@ -147,6 +147,11 @@ class RedisStore:
         found = self._run("announcements", self._now(), MOST_WORKERS)
         return {worker.decode(): facts for worker, facts in sorted(found)}
 
+    def lease(self, name: str, holder: str, ttl_s: float) -> int | None:
+        """Take or renew a lease; see the protocol."""
+        epoch = self._run("lease", self._now(), name, holder, ttl_s)
+        return int(epoch) if epoch else None
+
     def changes(self, after: int) -> tuple[Standing, list[Entry]]:
         """Return how far the store is, and every document, deleted ones too, changed by a record above ``after``.
 

@@ -133,6 +133,22 @@ end
 return {'ok', sequence, hash, epoch, found}
 """
 
+_LEASE = """
+local key = ARGV[4] .. 'lease/' .. ARGV[6]
+local time = now(ARGV[5])
+local kept = redis.call('HMGET', key, 'holder', 'epoch', 'ends')
+local is_mine = kept[1] == ARGV[7]
+if kept[1] and not is_mine and tonumber(kept[3]) > time then return {'ok', sequence, hash, epoch, false} end
+local granted = kept[2]
+if not is_mine then
+  epoch = epoch + 1
+  granted = tostring(epoch)
+  redis.call('HSET', KEYS[1], 'epoch', granted)
+end
+redis.call('HSET', key, 'holder', ARGV[7], 'epoch', granted, 'ends', string.format('%.6f', time + tonumber(ARGV[8])))
+return {'ok', sequence, hash, epoch, granted}
+"""
+
 _RESTORE = """
 if sequence ~= tonumber(ARGV[5]) or hash ~= ARGV[6] then return {'moved'} end
 local fence = tonumber(ARGV[7]) > epoch and ARGV[7] or tostring(head[3] or '0')
@@ -159,6 +175,7 @@ SCRIPTS = {
         "announce": _ANNOUNCE,
         "retire": _RETIRE,
         "announcements": _ANNOUNCEMENTS,
+        "lease": _LEASE,
         "restore": _RESTORE,
     }.items()
 }

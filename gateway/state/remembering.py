@@ -102,6 +102,10 @@ class RememberingStore:
         """Return the facts of all workers that live."""
         return self._guarded(self._store.announcements)
 
+    def lease(self, name: str, holder: str, ttl_s: float) -> int | None:
+        """Take or renew a lease; see the protocol."""
+        return self._guarded(lambda: self._store.lease(name, holder, ttl_s))
+
     def close(self) -> None:
         """Release the connections; the store must not be used afterwards."""
         self._store.close()

@@ -6,7 +6,7 @@ from gateway.catalog.residency import Residency
 from gateway.codec.documents import decode_document, encode_document
 from gateway.state.store import Document
 
-__all__ = ["decode_residency", "encode_residency", "residency_key", "with_loaded", "with_unloaded"]
+__all__ = ["decode_residency", "encode_residency", "residency_key", "with_loaded", "with_unloaded", "without_wish"]
 
 
 def residency_key(model: str) -> str:
@@ -32,6 +32,11 @@ def with_loaded(wishes: Residency, version: str) -> Residency:
 def with_unloaded(wishes: Residency, version: str) -> Residency:
     """Return the wishes after an unload."""
     return Residency(_without(wishes.pinned, version), _with(wishes.unloaded, version))
+
+
+def without_wish(wishes: Residency, version: str) -> Residency:
+    """Return the wishes without any for a version."""
+    return Residency(_without(wishes.pinned, version), _without(wishes.unloaded, version))
 
 
 def _with(versions: tuple[str, ...], version: str) -> tuple[str, ...]:

@@ -39,6 +39,11 @@ CREATE TABLE announcements (
 ) STRICT, WITHOUT ROWID;
 INSERT INTO fence VALUES (0);
 """
+LEASES = """
+CREATE TABLE IF NOT EXISTS leases (
+    name TEXT PRIMARY KEY, holder TEXT NOT NULL, epoch INTEGER NOT NULL, expires_at REAL NOT NULL
+) STRICT, WITHOUT ROWID
+"""
 
 
 class SqliteStore:
@@ -130,6 +135,21 @@ class SqliteStore:
         query = "SELECT worker, facts FROM announcements WHERE expires_at > ? ORDER BY worker"
         return dict(self._rows(query, self._clock.unix_s()))
 
+    def lease(self, name: str, holder: str, ttl_s: float) -> int | None:
+        """Take or renew a lease; see the protocol."""
+        now = self._clock.unix_s()
+        with self._writing("NORMAL"):
+            query = "SELECT holder, epoch, expires_at FROM leases WHERE name = ?"
+            found, epoch, expires_at = self._connection.execute(query, (name,)).fetchone() or ("", 0, now)
+            if found != holder and expires_at > now:
+                return None
+            if found != holder:
+                # At once, not with its first commit: the holder before can commit no more from here on.
+                epoch = self._connection.execute("UPDATE fence SET epoch = epoch + 1 RETURNING epoch").fetchone()[0]
+            row = (name, holder, epoch, now + ttl_s)
+            self._connection.execute("INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?)", row)
+            return int(epoch)
+
     def close(self) -> None:
         """Release the connection; the store must not be used afterwards."""
         with self._lock:
@@ -219,6 +239,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
             for statement in filter(str.strip, SCHEMA.split(";")):
                 connection.execute(statement)
             connection.execute("INSERT INTO schema_version VALUES (?)", (SCHEMA_VERSION,))
+        connection.execute(LEASES)  # files of the first releases have none
         found = connection.execute("SELECT max(version) FROM schema_version").fetchone()[0]
     if found != SCHEMA_VERSION:
         raise StoreUnavailable(f"the file has schema version {found}, this Weir reads {SCHEMA_VERSION}")

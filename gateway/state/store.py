@@ -134,5 +134,15 @@ class StateStore(Protocol):
     def announcements(self) -> dict[str, bytes]:
         """Return the facts of all workers that live."""
 
+    def lease(self, name: str, holder: str, ttl_s: float) -> int | None:
+        """Take or renew a lease, for ``ttl_s`` from now.
+
+        Returns
+        -------
+        int or None
+            The fencing epoch of the holder, for :meth:`commit`: higher than that of every holder before, and than every
+            epoch that the store has seen. ``None`` while another one holds the lease.
+        """
+
     def close(self) -> None:
         """Release the connection; the store must not be used afterwards."""

@@ -40,24 +40,24 @@ class TrialBook:
         self._infos: dict[str, dict[str, StreamInfo]] = {}
         self._rollouts: dict[str, _Rollout] = {}
         self._trials: dict[str, tuple[Intake, Trial]] = {}
-        self._paused: frozenset[str] = frozenset()
 
     def follow(self, specs: Sequence[TrialSpec], *, paused: Collection[str] = ()) -> None:
-        """Say which trials there are, at most one a model, and of which models nothing counts for now.
+        """Say which trials there are, at most one a model, and of which models new keys do not count for the split.
 
         A trial goes on while its rollout, stage, step and beginning stay; any other begins with nothing.
         """
-        self._paused = frozenset(paused)
         self._rollouts = {spec.rollout: self._rollouts.get(spec.rollout, _Rollout()) for spec in specs}
         self._trials = {spec.model: self._followed(spec) for spec in specs}
+        for model, (intake, _) in self._trials.items():
+            intake.is_split_paused = model in paused
 
     def receive(self, record: object) -> None:
         """Take whatever came over a channel."""
         if isinstance(record, StreamInfo):
             self._learn(record)
         elif isinstance(record, Failures):
-            for model in self._trials.keys() - self._paused:
-                self._trials[model][0].take_failures(record)
+            for intake, _ in self._trials.values():
+                intake.take_failures(record)
         elif isinstance(record, Observation | ShadowComparison):
             followed = self._intake(record.key.model)
             if followed is not None and isinstance(record, Observation):
@@ -78,7 +78,7 @@ class TrialBook:
 
     def _intake(self, model: str) -> Intake | None:
         followed = self._trials.get(model)
-        return None if followed is None or model in self._paused else followed[0]
+        return None if followed is None else followed[0]
 
     @staticmethod
     def _judged(intake: Intake, trial: Trial) -> TrialFindings:

@@ -7,10 +7,14 @@ failure on both arms, since a canary would not have been given that time: a stal
 
 Left out are requests that were shed, that the client got wrong, or that named their version, and a canary that was
 busy. Where workers pass on only a sample of one arm, the other arm is thinned to the same share.
+
+A worker that has given up the canary by itself sends the canary's keys to stable. That is known a moment later, so keys
+wait for some blocks before they count for the split, and those of such a time never do.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import blake2b
@@ -36,7 +40,8 @@ __all__ = ["Intake", "Side"]
 
 Side = Literal["candidate", "stable"]
 
-_SETTLE_BLOCKS = 5
+_SETTLE_BLOCKS = 20
+_SPLIT_BLOCKS = 12
 _MOST_PENDING = 10_000
 _OWN_FAULTS = ("server_error", "timeout")
 
@@ -61,12 +66,14 @@ class Intake:
     def __init__(self, spec: TrialSpec, keys: KeyFilter, infos: Mapping[str, StreamInfo]) -> None:
         self.spec = spec
         self.taken = 0
+        self.is_split_paused = False
         self._keys, self._infos = keys, infos
         self._tallies: dict[Side, ArmTally] = {"candidate": ArmTally(keys), "stable": ArmTally(keys)}
         self._waiting: dict[str, tuple[int, int]] = {}
         self._answered: dict[str, int] = {}
         self._ratios: dict[tuple[str, Side, str], float] = {}
         self._cells: dict[str, int] = {}
+        self._split: deque[tuple[int, int]] = deque()
         self._shadow = TrialCounts()
         self._shadow_base: tuple[int, int] | None = None
         self._block = 0
@@ -137,9 +144,18 @@ class Intake:
         self._answered = {
             name: since for name, since in self._answered.items() if self._block - since <= _SETTLE_BLOCKS
         }
-        arms = {side: tally.cut() for side, tally in self._tallies.items()}
+        mine, theirs = self._tallies["candidate"].cut(), self._tallies["stable"].cut()
+        appeared, others = self._of_the_split(mine.appeared, theirs.appeared)
         shadow, self._shadow = self._shadow, TrialCounts()
-        return replace(shadow, candidate=arms["candidate"], stable=arms["stable"])
+        return replace(shadow, candidate=replace(mine, appeared=appeared), stable=replace(theirs, appeared=others))
+
+    def _of_the_split(self, mine: int, theirs: int) -> tuple[int, int]:
+        """Let the new keys of a block wait, and return those that have waited long enough."""
+        if self.is_split_paused:
+            self._split.clear()
+            return 0, 0
+        self._split.append((mine, theirs))
+        return self._split.popleft() if len(self._split) > _SPLIT_BLOCKS else (0, 0)
 
     def _take_failure(self, failure: Failure, side: Side) -> None:
         key = failure.key_hash or _hash(failure.request_id)

@@ -18,7 +18,7 @@ from gateway.control import Control
 from gateway.engine.outputs import Outputs
 from gateway.engine.version import ServableVersion
 from gateway.grpc.building import build_server
-from gateway.http.admin import ControlAccess
+from gateway.http.admin_access import ControlAccess
 from gateway.http.auth import BearerToken
 from gateway.http.probes import Readiness
 from gateway.metrics.shared import SharedCounters

@@ -16,7 +16,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.clock import SystemClock
 from gateway.control import Control
 from gateway.errors import WatchUnavailable, WeirError
-from gateway.http.admin import ControlAccess, admin_routes
+from gateway.http.admin import admin_routes
+from gateway.http.admin_access import ControlAccess
 from gateway.http.auth import BearerToken
 from gateway.http.problems import problem_response
 from gateway.state.facts import encode_facts

@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from gateway.clock import SystemClock
 from gateway.control import Control
 from gateway.errors import WeirError
-from gateway.http.admin import ControlAccess
+from gateway.http.admin_access import ControlAccess
 from gateway.http.auth import BearerToken
 from gateway.http.repository import repository_routes
 from gateway.state.facts import encode_facts

@@ -258,6 +258,47 @@ def test_a_retired_worker_is_forgotten_at_once(store: StateStore) -> None:
     assert store.announcements() == {}
 
 
+def test_a_lease_has_one_holder_who_may_renew_it(store: StateStore, clock: HandClock) -> None:
+    first = store.lease("rollouts", "ann", ttl_s=5)
+    assert first is not None
+    assert store.lease("rollouts", "bob", ttl_s=5) is None
+    clock.now += 4
+    assert store.lease("rollouts", "ann", ttl_s=5) == first
+    clock.now += 4
+    assert store.lease("rollouts", "bob", ttl_s=5) is None
+    assert store.lease("other", "bob", ttl_s=5) is not None
+
+
+def test_a_lease_that_ended_goes_to_another_with_a_higher_epoch(store: StateStore, clock: HandClock) -> None:
+    first = store.lease("rollouts", "ann", ttl_s=5)
+    clock.now += 6
+    second = store.lease("rollouts", "bob", ttl_s=5)
+    assert first is not None
+    assert second is not None
+    assert second > first
+    assert store.lease("rollouts", "ann", ttl_s=5) is None
+
+
+def test_whoever_lost_the_lease_can_commit_no_more_even_before_the_next_holder_has(
+    store: StateStore, clock: HandClock
+) -> None:
+    first = store.lease("rollouts", "ann", ttl_s=5)
+    put(store, "a", 0, epoch=first)
+    clock.now += 6
+    second = store.lease("rollouts", "bob", ttl_s=5)
+    with pytest.raises(EpochStale):
+        put(store, "a", 1, epoch=first)
+    put(store, "a", 1, epoch=second)
+
+
+def test_a_lease_is_above_every_epoch_that_was_ever_used(store: StateStore) -> None:
+    put(store, "a", 0, epoch=40)
+    epoch = store.lease("rollouts", "ann", ttl_s=5)
+    assert epoch is not None
+    assert epoch > 40
+    put(store, "a", 1, epoch=epoch)
+
+
 def test_a_second_store_sees_what_the_first_wrote(store: StateStore, open_store: OpenStore, clock: HandClock) -> None:
     put(store, "a", 0, b"1")
     other = open_store(clock)

@@ -205,8 +205,8 @@ def test_a_tripped_worker_holds_at_once_and_is_asked_again_a_few_times() -> None
     assert move is not None
     assert move.to == "holding"
     held = replace(one, state="holding")
-    assert decide(situation(held, "inconclusive", tripped=1, held_s=29.0)) is None
-    again = decide(situation(held, "inconclusive", tripped=1, held_s=31.0))
+    assert decide(situation(held, "inconclusive", tripped=1, held_s=4.0)) is None
+    again = decide(situation(held, "inconclusive", tripped=1, held_s=6.0))
     assert again is not None
     assert again.rearms
     route = moved_route(again, held, route_of(one))
@@ -214,7 +214,7 @@ def test_a_tripped_worker_holds_at_once_and_is_asked_again_a_few_times() -> None
     assert (route.revision, route.canary) == (8, route_of(one).canary)
     after = moved_rollout(again, held, 8, now_s=5.0, now="now", actor="weir")
     assert (after.state, after.rearms, after.since_revision) == ("canary", 1, 0)
-    assert decide(situation(replace(held, rearms=3), "inconclusive", tripped=1, held_s=31.0)) is None
+    assert decide(situation(replace(held, rearms=3), "inconclusive", tripped=1, held_s=6.0)) is None
 
 
 @pytest.mark.parametrize(("on_stall", "to"), [("rollback", "rolling_back"), ("hold", None)])

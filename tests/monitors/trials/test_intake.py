@@ -19,7 +19,7 @@ def intake() -> Intake:
 def settled(intake: Intake) -> TrialCounts:
     """Return the counts once nothing waits for a word any more."""
     counts = intake.cut()
-    for _ in range(6):
+    for _ in range(21):
         counts += intake.cut()
     return counts
 
@@ -29,7 +29,6 @@ def test_a_key_counts_once_an_arm_and_a_request_without_a_key_counts_itself(inta
     intake.take(answers("2", ["d", "e", "e"], [1, 0, 0]))
     counts = intake.cut()
     assert (counts.stable.keys, counts.candidate.keys) == (2, 2)
-    assert (counts.stable.appeared, counts.candidate.appeared) == (2, 1)
     intake.take(answers("1", ["f", "g"], [2, 3]))
     assert intake.cut().stable.keys == 1
 
@@ -152,10 +151,26 @@ def test_a_trial_goes_on_while_it_stays_the_same_and_begins_anew_for_another_ste
     assert book.judge() == {}
 
 
-def test_a_paused_model_takes_nothing_in() -> None:
+def test_keys_of_a_time_in_which_a_worker_gave_up_the_canary_never_count_for_the_split() -> None:
     book = TrialBook()
+    book.follow([spec()])
+
+    def counted() -> int:
+        return int(book.judge()["fraud"].verdicts[0].why.split(" of ")[1].split(" ")[0])
+
+    book.receive(answers("1", ["before"]))
+    assert counted() == 0
+    for _ in range(12):
+        assert counted() in (0, 1)
+    assert counted() == 1
+    book.receive(answers("1", ["just before it was known"]))
+    book.judge()
     book.follow([spec()], paused={"fraud"})
-    book.receive(answers("1", ["a"]))
-    book.receive(failures("2", "b", status="masked"))
-    book.receive(comparison(["c"], [True]))
-    assert book.judge()["fraud"].taken == 0
+    book.receive(answers("1", ["meanwhile"]))
+    book.judge()
+    book.follow([spec()])
+    book.receive(answers("1", ["afterwards", "meanwhile"]))
+    for _ in range(13):
+        book.judge()
+    assert counted() == 2
+    assert book.judge()["fraud"].taken == 5

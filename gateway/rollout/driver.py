@@ -1,0 +1,203 @@
+"""The driver of rollouts: reads what is stored, asks the policy, persists its move. All that happens is in ``tick``."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from gateway.errors import DocumentInvalid, RevisionStale, VersionNotWarm
+from gateway.fleet import Fleet
+from gateway.rollout.clock import StageClock
+from gateway.rollout.document import RolloutDocument, decode_rollout, trial_spec
+from gateway.rollout.policy import decide
+from gateway.rollout.recorder import RolloutRecorder
+from gateway.rollout.situation import Situation
+from gateway.rollout.standing import decode_standing, standing_key
+from gateway.routing.codec import decode_route, route_key
+from gateway.routing.document import RouteDocument
+from gateway.state.store import EpochStale, StateStore
+from gateway.types import Actor
+from monitors.ports import Clock
+from monitors.records import TrialFindings, TrialSpec
+
+__all__ = ["LEADER", "LEASE", "RolloutDriver", "Seen", "Steering"]
+
+LEADER = Actor("rollout leader", role="system", method="process")
+LEASE = "rollouts"
+LEASE_S = 5.0
+_SAFETY_S = 1.0
+_RENEW_S = 1.5
+_log = logging.getLogger("weir.rollout")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the watch sees of one model; see :class:`Situation` for the words."""
+
+    findings: TrialFindings | None = None
+    stale_s: float = 0.0
+    tripped: int = 0
+    incident: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Steering:
+    """What a tick came to: whether this process leads, the trials to follow, and each rollout's situation by model."""
+
+    is_leader: bool = False
+    specs: tuple[TrialSpec, ...] = ()
+    situations: Mapping[str, Situation] = field(default_factory=dict)
+
+
+class RolloutDriver:
+    """Steer the rollouts of a store while this process holds the lease. Blocks; one thread at a time.
+
+    Parameters
+    ----------
+    holder
+        Name of this process, unique over restarts: evidence gathered under another name begins anew.
+    slow_s
+        Time slice of a canary.
+
+    Notes
+    -----
+    Without rollouts no lease is taken, and a tick reads one number of the store. A leader acts only until a second
+    before its lease ends by its own monotonic clock, and every write carries its epoch, which the store refuses once
+    another process has the lease.
+    """
+
+    def __init__(
+        self, store: StateStore, recorder: RolloutRecorder, clock: Clock, *, holder: str, slow_s: float
+    ) -> None:
+        self._store, self._recorder, self._clock = store, recorder, clock
+        self._holder, self._slow_s = holder, slow_s
+        self._stages, self._holds = StageClock(clock), StageClock(clock)
+        self._epoch = 0
+        self._renew_at = self._until = -1e9
+        self._revision = -1
+        self._rollouts: dict[str, RolloutDocument] = {}
+
+    def tick(self, seen: Mapping[str, Seen]) -> Steering:
+        """Make at most one move of each rollout.
+
+        Parameters
+        ----------
+        seen
+            What the watch sees, by model.
+
+        Raises
+        ------
+        StoreUnavailable
+            The store is away: nothing advances, and what workers lower by themselves stays lowered.
+        """
+        self._read()
+        if not self._rollouts or not self._leads():
+            return Steering()
+        fleet = Fleet.of(self._store.announcements())
+        situations = {
+            model: self._situation(rollout, fleet, seen.get(model, Seen())) for model, rollout in self._rollouts.items()
+        }
+        for situation in situations.values():
+            self._step(situation)
+        self._read()
+        specs = [trial_spec(rollout, self._slow_s) for rollout in self._rollouts.values()]
+        return Steering(True, tuple(spec for spec in specs if spec is not None), situations)
+
+    def _read(self) -> None:
+        """Read the rollouts that are not over, when something has changed."""
+        revision = self._store.revision()
+        if revision == self._revision:
+            return
+        found: dict[str, RolloutDocument] = {}
+        for document in self._store.read_prefix("rollout/"):
+            try:
+                rollout = decode_rollout(document)
+            except DocumentInvalid:
+                _log.exception("%s cannot be read and is left alone", document.key)
+                continue
+            if rollout.is_active:
+                found[rollout.model] = rollout
+        self._rollouts, self._revision = found, revision
+        self._stages.keep(set(found))
+        self._holds.keep(set(found))
+
+    def _leads(self) -> bool:
+        now_s = self._clock.monotonic_s()
+        if now_s >= self._renew_at:
+            epoch = self._store.lease(LEASE, self._holder, LEASE_S)
+            if epoch is None:
+                self._until = -1e9
+                return False
+            self._epoch, self._until, self._renew_at = epoch, now_s + LEASE_S - _SAFETY_S, now_s + _RENEW_S
+        return self._clock.monotonic_s() < self._until
+
+    def _situation(self, rollout: RolloutDocument, fleet: Fleet, seen: Seen) -> Situation:
+        route = self._route(rollout.model)
+        progress = fleet.progress(rollout.model, rollout.candidate)
+        digests = {status.digest for status in progress.workers.values() if status.digest}
+        held_in = self._held(rollout, digests)
+        return Situation(
+            rollout=replace(rollout, digest=rollout.digest or next(iter(sorted(digests)), "")),
+            route=route,
+            stage_s=self._stages.seconds(
+                rollout.model, (rollout.id, rollout.stage, rollout.step), rollout.entered_at or self._clock.unix_s()
+            ),
+            held_s=self._holds.seconds(rollout.model, (rollout.id, rollout.held_at), rollout.held_at)
+            if rollout.held_at
+            else 0.0,
+            load="failed" if held_in else progress.state,
+            load_why=held_in or progress.why,
+            is_home_ready=_is_ready(fleet, rollout.model, rollout.stable),
+            is_converged=route is not None and _is_applied(fleet, route),
+            tripped=seen.tripped,
+            incident=seen.incident,
+            stale_s=seen.stale_s,
+            findings=seen.findings,
+        )
+
+    def _held(self, rollout: RolloutDocument, digests: set[str]) -> str:
+        """Return why a candidate that has just loaded is in quarantine, which its name did not tell."""
+        if rollout.stage != "validating":
+            return ""
+        standing = decode_standing(self._store.read(standing_key(rollout.model)))
+        return "; ".join(standing.quarantined[digest].cause for digest in digests & standing.quarantined.keys())
+
+    def _step(self, situation: Situation) -> None:
+        rollout = situation.rollout
+        try:
+            if rollout.leader != self._holder:
+                self._take_over(rollout)
+            elif (move := decide(situation)) is not None:
+                self._recorder.carry_out(
+                    move, rollout, situation.route, actor=LEADER, verdicts=situation.verdicts, epoch=self._epoch
+                )
+                _log.info("rollout %s of %s is %s: %s", rollout.id, rollout.model, move.to, move.cause)
+        except RevisionStale:
+            _log.info("rollout %s of %s was changed meanwhile", rollout.id, rollout.model)
+        except EpochStale:
+            self._until = self._renew_at = -1e9
+            _log.warning("another process leads the rollouts now")
+
+    def _take_over(self, rollout: RolloutDocument) -> None:
+        """Sign as the one who gathers the evidence; what another one had gathered is lost, and that has its price."""
+        begins_anew = bool(rollout.leader) and trial_spec(rollout, self._slow_s) is not None
+        after = replace(rollout, leader=self._holder, restarts=rollout.restarts + begins_anew)
+        self._recorder.note(rollout, after, "rollout.lead", actor=LEADER, epoch=self._epoch)
+
+    def _route(self, model: str) -> RouteDocument | None:
+        document = self._store.read(route_key(model))
+        return decode_route(document.body, document.revision) if document else None
+
+
+def _is_ready(fleet: Fleet, model: str, version: str) -> bool:
+    try:
+        fleet.require_warm(model, version)
+    except VersionNotWarm:
+        return False
+    return True
+
+
+def _is_applied(fleet: Fleet, route: RouteDocument) -> bool:
+    serving = fleet.serving
+    return bool(serving) and all(worker.routes.get(route.model, 0) >= route.revision for worker in serving)

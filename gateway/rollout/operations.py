@@ -1,0 +1,309 @@
+"""What operators may ask of rollouts, done against the state store: it works with the watch and its leader away.
+
+Every method blocks. Going back never waits for evidence, approval or the leader.
+"""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Literal, Protocol, TypeVar
+
+from gateway.codec.documents import decode_document
+from gateway.errors import (
+    ModelUnknown,
+    ResourceUnknown,
+    RevisionStale,
+    RolloutRefused,
+    VersionNotWarm,
+    VersionUnknown,
+)
+from gateway.fleet import Fleet
+from gateway.rollout.change import moved_rollout
+from gateway.rollout.document import RolloutDocument, decode_rollout, encode_rollout, rollout_key, rollout_view
+from gateway.rollout.plan import Plan
+from gateway.rollout.policy import Move, following
+from gateway.rollout.recorder import RolloutRecorder
+from gateway.rollout.situation import Situation
+from gateway.rollout.standing import Standing, cleared, decode_standing, encode_standing, obstacles, standing_key
+from gateway.routing.codec import decode_route, route_key
+from gateway.routing.document import RouteDocument
+from gateway.state.ledger import Ledger, rfc3339
+from gateway.state.residency import decode_residency, encode_residency, residency_key, with_loaded
+from gateway.state.store import StateStore, Write
+from gateway.types import Actor
+from monitors.ports import Clock
+
+__all__ = ["Ask", "Outcome", "RolloutControl", "RolloutRequest", "Verb"]
+
+Verb = Literal["pause", "resume", "abort", "promote"]
+T = TypeVar("T")
+
+_ATTEMPTS = 20
+_LONGEST_REASON = 500
+
+
+class _Repository(Protocol):
+    def models(self) -> dict[str, list[str]]:
+        """Return the versions of every model on disk."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutRequest:
+    """The body that asks for a rollout. ``override`` clears the version's quarantine and the model's cool-down."""
+
+    model: str
+    version: str
+    reason: str
+    plan: Plan = field(default_factory=Plan)
+    override: bool = False
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.reason.strip()) <= _LONGEST_REASON:
+            raise ValueError(f"reason is 1 to {_LONGEST_REASON} characters that say why")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """How something is asked: by whom, in which request, whether only to see what it would do."""
+
+    actor: Actor
+    request_id: str = ""
+    idempotency_key: str = ""
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The rollout after the request, or as it would be; ``violations`` are what would stand in the way."""
+
+    rollout: RolloutDocument
+    violations: tuple[str, ...] = ()
+    is_dry_run: bool = False
+
+
+class RolloutControl:
+    """Start, show, pause, resume, abort and promote rollouts. Safe from any thread when the store is."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        store: StateStore,
+        clock: Clock,
+        *,
+        repository: _Repository,
+        new_id: Callable[[], str] = lambda: uuid.uuid4().hex[:12],
+        salt_source: Callable[[], str] = lambda: secrets.token_hex(16),
+    ) -> None:
+        self._ledger, self._store, self._clock, self._repository = ledger, store, clock, repository
+        self._new_id, self._salt_source = new_id, salt_source
+        self._recorder = RolloutRecorder(store, ledger, clock)
+
+    def all(self) -> list[RolloutDocument]:
+        """Return the newest rollout of every model."""
+        return [decode_rollout(document) for document in self._store.read_prefix(rollout_key(""))]
+
+    def get(self, model: str) -> RolloutDocument:
+        """Return a model's newest rollout; raise ``ResourceUnknown`` where there never was one."""
+        document = self._store.read(rollout_key(model))
+        if document is None:
+            raise ResourceUnknown(f"a rollout of model {model!r}")
+        return decode_rollout(document)
+
+    def start(self, body: bytes, ask: Ask) -> Outcome:
+        """Begin a rollout; the leader takes it from there.
+
+        Raises
+        ------
+        DocumentInvalid, ModelUnknown, VersionUnknown
+        RolloutRefused
+            With every violation: another rollout, a canary that somebody set by hand, quarantine, cool-down.
+        """
+        request = decode_document(body, RolloutRequest, source="rollout")
+        versions = self._repository.models().get(request.model)
+        if versions is None:
+            raise ModelUnknown(request.model)
+        if request.version not in versions:
+            raise VersionUnknown(request.model, request.version)
+        return _until_current(lambda: self._start(request, ask))
+
+    def act(self, model: str, verb: Verb, reason: str, ask: Ask) -> Outcome:
+        """Pause, resume, abort or promote a model's rollout.
+
+        Raises
+        ------
+        ResourceUnknown
+        RolloutRefused
+            The rollout cannot do that where it is.
+        VersionNotWarm
+            A promotion while a worker does not have the candidate ready.
+        """
+        return _until_current(lambda: self._act(model, verb, reason, ask))
+
+    def _start(self, request: RolloutRequest, ask: Ask) -> Outcome:
+        document = self._store.read(rollout_key(request.model))
+        current = decode_rollout(document) if document else None
+        if current is not None and ask.idempotency_key and ask.idempotency_key in current.applied:
+            return Outcome(current)
+        route = self._route(request.model)
+        standing_document = self._store.read(standing_key(request.model))
+        standing = decode_standing(standing_document)
+        after_standing = cleared(standing, request.version) if request.override else standing
+        violations = tuple(self._violations(request, current, route, after_standing))
+        rollout = self._drafted(request, current, route, ask)
+        if violations and not ask.dry_run:
+            raise RolloutRefused(request.model, violations)
+        if ask.dry_run:
+            return Outcome(rollout, violations, is_dry_run=True)
+        writes = [Write(rollout_key(request.model), current.revision if current else 0, encode_rollout(rollout))]
+        if after_standing != standing:
+            revision = standing_document.revision if standing_document else 0
+            writes.append(Write(standing_key(request.model), revision, encode_standing(after_standing)))
+        if rollout.is_pinned:
+            writes.append(self._pinned(request.model, request.version))
+        self._ledger.change(
+            writes,
+            actor=ask.actor,
+            action="rollout.start",
+            resource=rollout_key(request.model),
+            before=rollout_view(current) if current else None,
+            after=rollout_view(rollout),
+            reason=rollout.reason,
+            request_id=ask.request_id,
+            evidence={"override": asdict(standing)} if request.override else None,
+        )
+        return Outcome(rollout)
+
+    def _violations(
+        self,
+        request: RolloutRequest,
+        current: RolloutDocument | None,
+        route: RouteDocument | None,
+        standing: Standing,
+    ) -> Iterator[str]:
+        if current is not None and current.is_active:
+            yield f"version {current.candidate} is being rolled out ({current.state}); abort it first"
+        if route is None:
+            yield "the model has no route yet; set its stable version first"
+        elif route.stable == request.version:
+            yield f"version {request.version} is stable already"
+        if route is not None and route.canary is not None and not (current is not None and current.is_active):
+            yield f"the route has version {route.canary.version} as its canary; remove it first"
+        yield from obstacles(standing, request.version, self._digest(request), self._clock.unix_s())
+
+    def _drafted(
+        self, request: RolloutRequest, current: RolloutDocument | None, route: RouteDocument | None, ask: Ask
+    ) -> RolloutDocument:
+        now = rfc3339(self._clock.unix_s())
+        wishes = decode_residency(self._store.read(residency_key(request.model)))
+        return RolloutDocument(
+            id=self._new_id(),
+            model=request.model,
+            stable=route.stable if route else "",
+            candidate=request.version,
+            plan=request.plan,
+            salt=self._salt_source(),
+            reason=request.reason.strip(),
+            is_pinned=request.version not in wishes.pinned,
+            created_at=now,
+            created_by=ask.actor.subject,
+            updated_at=now,
+            updated_by=ask.actor.subject,
+            applied=(ask.idempotency_key,) if ask.idempotency_key else (),
+            revision=(current.revision if current else 0) + 1,
+        )
+
+    def _act(self, model: str, verb: Verb, reason: str, ask: Ask) -> Outcome:
+        rollout = self.get(model)
+        if ask.idempotency_key and ask.idempotency_key in rollout.applied:
+            return Outcome(rollout)
+        route = self._route(model)
+        move, violations = self._move(verb, rollout, route, reason)
+        if move is None:
+            if ask.dry_run:
+                return Outcome(rollout, violations, is_dry_run=True)
+            raise RolloutRefused(model, violations)
+        if verb == "promote" and not ask.dry_run:
+            self._fleet().require_warm(model, rollout.candidate)
+        if ask.dry_run:
+            return Outcome(self._foreseen(move, rollout, ask), self._cold(verb, rollout), is_dry_run=True)
+        after = self._recorder.carry_out(
+            move,
+            rollout,
+            route,
+            actor=ask.actor,
+            reason=reason,
+            request_id=ask.request_id,
+            applied=ask.idempotency_key,
+        )
+        return Outcome(after)
+
+    def _move(
+        self, verb: Verb, rollout: RolloutDocument, route: RouteDocument | None, reason: str
+    ) -> tuple[Move | None, tuple[str, ...]]:
+        """Return the move that a verb means where the rollout is, or why there is none."""
+        state, stage, step = rollout.state, rollout.stage, rollout.step
+        cause = reason or f"{verb} by an operator"
+        if not rollout.is_active or state == "rolling_back":
+            return None, (f"it is {state}; there is nothing to {verb}",)
+        if verb == "abort":
+            has_traffic = stage in ("canary", "baking")
+            return Move("rolling_back" if has_traffic else "failed", stage, step, cause), ()
+        if verb == "pause":
+            return (None, ("it is paused already",)) if state == "paused" else (Move("paused", stage, step, cause), ())
+        if verb == "resume":
+            if state not in ("paused", "holding"):
+                return None, (f"it is {state}, neither paused nor held",)
+            return Move(stage, stage, step, cause), ()
+        if stage == "validating":
+            return None, ("the candidate is not validated yet",)
+        to, next_stage, next_step = following(Situation(rollout=rollout, route=route))
+        return Move(to, next_stage, next_step, cause), ()
+
+    def _foreseen(self, move: Move, rollout: RolloutDocument, ask: Ask) -> RolloutDocument:
+        now_s = self._clock.unix_s()
+        return moved_rollout(
+            move,
+            rollout,
+            rollout.since_revision,
+            now_s=now_s,
+            now=rfc3339(now_s),
+            actor=ask.actor.subject,
+            is_automatic=False,
+        )
+
+    def _cold(self, verb: Verb, rollout: RolloutDocument) -> tuple[str, ...]:
+        if verb == "promote":
+            try:
+                self._fleet().require_warm(rollout.model, rollout.candidate)
+            except VersionNotWarm as error:
+                return (str(error),)
+        return ()
+
+    def _pinned(self, model: str, version: str) -> Write:
+        document = self._store.read(residency_key(model))
+        wishes = with_loaded(decode_residency(document), version)
+        return Write(residency_key(model), document.revision if document else 0, encode_residency(wishes))
+
+    def _digest(self, request: RolloutRequest) -> str:
+        statuses = self._fleet().statuses(request.model, request.version).values()
+        return next((status.digest for status in statuses if status.digest), "")
+
+    def _fleet(self) -> Fleet:
+        return Fleet.of(self._store.announcements())
+
+    def _route(self, model: str) -> RouteDocument | None:
+        document = self._store.read(route_key(model))
+        return decode_route(document.body, document.revision) if document else None
+
+
+def _until_current(once: Callable[[], T]) -> T:
+    """Repeat a change until nobody came between: what it may do is decided anew each time."""
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return once()
+        except RevisionStale:
+            continue
+    return once()
