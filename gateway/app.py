@@ -84,6 +84,7 @@ __all__ = ["Worker", "main"]
 _CHANNEL_BYTES = 8 * 1024 * 1024
 _START_PATIENCE_S = 15.0
 _TAP_FLUSH_S = 0.1
+_FAILURES_PER_S = 20
 _SHADOW_FLUSH_S = 0.02
 _log = logging.getLogger("weir.worker")
 
@@ -215,7 +216,7 @@ class Worker:
             clock,
             worker=name,
             key_salt=run_dir.key_salt(),
-            per_s=self._settings.prediction_log.failures_per_s,
+            per_s=max(_FAILURES_PER_S, self._settings.prediction_log.failures_per_s),
         )
 
     def _flush_tap(self) -> None:

@@ -48,9 +48,8 @@ def show_rollouts(document: Document) -> None:
 
 
 def _show_place(rollout: Document) -> None:
-    plan = rollout["plan"]
-    rows = [(name, word) for name, word in _stages(rollout, plan)]
-    table(f"{rollout['model']}: {rollout['stable']} to {rollout['candidate']}, {_state(rollout)}", ("stage", ""), rows)
+    line(f"{rollout['model']}: {rollout['stable']} to {rollout['candidate']}, {_state(rollout)}")
+    table("", ("stage", "is"), _stages(rollout, rollout["plan"]))
     if rollout["cause"]:
         line(f"{rollout['updated_at']} {rollout['updated_by']}: {rollout['cause']}")
 

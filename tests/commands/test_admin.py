@@ -333,3 +333,57 @@ def test_a_change_that_contradicts_itself_or_changes_nothing_is_wrong_usage(
     assert code == 2
     assert words in " ".join(err.replace("│", " ").split())
     assert json.loads(weir("route", "show", "m", "--json")[1])["revision"] == 1
+
+
+PLAN = "steps: [1, 10]\nguards: {latency: null}\n"
+
+
+@pytest.mark.usefixtures("gateway")
+def test_a_rollout_is_started_shown_held_and_taken_back(weir: Weir, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(PLAN)
+    code, out, _ = weir("rollout", "start", "m", "2", "--plan", str(plan), "--reason", "retrained", "--dry-run")
+    assert code == 0
+    assert "nothing was changed" in out
+    code, out, _ = weir("rollout", "start", "m", "2", "--plan", str(plan), "--reason", "retrained")
+    assert code == 0
+    assert "m: 1 to 2, draft" in out
+    assert "canary 10 %" in out
+    code, out, _ = weir("rollout", "status", "m")
+    assert code == 0
+    assert "the watch process is away" in out
+    code, out, _ = weir("rollout", "pause", "m", "--reason", "lunch", "--json")
+    assert (code, json.loads(out)["rollout"]["state"]) == (0, "paused")
+    code, out, _ = weir("rollout", "list")
+    assert "paused" in out
+    code, out, err = weir("rollout", "start", "m", "3")
+    assert code == 1
+    assert "version 2 is being rolled out (paused); abort it first" in err
+    code, out, _ = weir("rollout", "start", "m", "3", "--dry-run")
+    assert code == 1
+    assert "in the way: version 2 is being rolled out" in out
+    assert weir("rollout", "abort", "m")[0] == 0
+    assert weir("rollout", "status", "m", "--wait")[0] == 1
+
+
+def test_a_plan_that_makes_no_sense_is_told_by_its_file(weir: Weir, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.yaml"
+    plan.write_text("steps: [10, 1]")
+    code, _, err = weir("rollout", "start", "m", "2", "--plan", str(plan))
+    assert code == 1
+    assert f"{plan}: not valid" in err
+
+
+def test_the_verdicts_of_a_rollout_are_shown_with_what_is_still_needed(capsys: pytest.CaptureFixture[str]) -> None:
+    from gateway.commands.rollout_tables import show_rollout
+
+    verdict = {"gate": "errors", "result": "inconclusive", "samples": 12, "needed": 548, "why": "1 of 12 keys failed"}
+    evidence = {"stage_s": 61.0, "verdicts": [verdict], "hindrances": ["errors: 1 of 12 keys failed"]}
+    rollout = {
+        "model": "m", "stable": "1", "candidate": "2", "state": "holding", "stage": "canary", "step": 1, "weight": 10.0,
+        "plan": {"steps": [1.0, 10.0], "shadow": {}}, "cause": "", "updated_at": "", "updated_by": "",
+    }  # fmt: skip
+    show_rollout({"rollout": rollout, "evidence": evidence})
+    shown = capsys.readouterr().out
+    for words in ("holding at 10 %", "canary 10 %", "1 min 1 s in this stage", "about 548", "waits for: errors"):
+        assert words in shown

@@ -1,0 +1,102 @@
+"""Rollouts over the admin API, with a real store behind it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.clock import SystemClock
+from gateway.routing.codec import encode_route, route_key
+from gateway.routing.document import RouteDocument
+from gateway.state.ledger import Ledger
+from gateway.state.sqlite import SqliteStore
+from gateway.state.store import Write
+from gateway.types import Actor
+from tests.http.test_admin import Admin
+
+BODY = {"model": "m", "version": "2", "reason": "retrained", "plan": {"steps": [1, 10]}}
+ROLLOUTS = "/rollouts"
+
+
+@pytest.fixture
+def admin(tmp_path: Path) -> Iterator[Admin]:
+    store = SqliteStore(tmp_path / "weir.db")
+    Ledger(store, SystemClock()).change(
+        [Write(route_key("m"), 0, encode_route(RouteDocument("m", 0, "1", "s")))],
+        actor=Actor("test"), action="route.seed", resource="route/m", before=None, after=None,
+    )  # fmt: skip
+    yield Admin(store)
+    store.close()
+
+
+def start(admin: Admin, path: str = ROLLOUTS, headers: dict[str, str] | None = None, **body: Any) -> Any:
+    return admin("POST", path, json={**BODY, **body}, **(headers or {}))
+
+
+def test_a_rollout_is_started_shown_and_listed(admin: Admin) -> None:
+    response = start(admin)
+    assert response.status_code == 201
+    rollout = response.json()["rollout"]
+    assert (rollout["state"], rollout["stable"], rollout["candidate"]) == ("draft", "1", "2")
+    assert rollout["plan"]["steps"] == [1, 10]
+    assert rollout["plan"]["guards"]["errors"]["margin"] == 0.01
+    assert "salt" not in rollout
+    shown = admin("GET", f"{ROLLOUTS}/m").json()
+    assert shown["rollout"] == rollout
+    assert shown["evidence"] == {"path": "/admin/v1/rollouts/m"}
+    admin.watch.away = True
+    assert admin("GET", f"{ROLLOUTS}/m").json()["evidence"] is None
+    assert admin("GET", ROLLOUTS).json() == {"rollouts": [rollout]}
+
+
+def test_a_dry_run_changes_nothing_and_names_what_stands_in_the_way(admin: Admin) -> None:
+    response = start(admin, f"{ROLLOUTS}?dry_run=true", version="1")
+    assert response.status_code == 200
+    assert response.json()["dry_run"]
+    assert response.json()["violations"] == ["version 1 is stable already"]
+    assert admin("GET", f"{ROLLOUTS}/m").status_code == 404
+    refused = start(admin, version="1")
+    assert refused.status_code == 409
+    assert refused.json()["type"] == "urn:weir:problem:rollout-refused"
+
+
+def test_a_key_carries_a_request_out_once(admin: Admin) -> None:
+    first = start(admin, headers={"idempotency_key": "k"})
+    again = start(admin, headers={"idempotency_key": "k"})
+    assert first.json() == again.json()
+    assert start(admin).status_code == 409
+    for key in ("", "k2", "k2"):
+        admin("POST", f"{ROLLOUTS}/m/pause", **({"idempotency_key": key} if key else {}))
+    assert [record.action for record in admin.store.audit(resource="rollout/m")] == ["rollout.start", "rollout.paused"]
+
+
+def test_verbs_act_on_the_rollout_with_reason_and_actor(admin: Admin) -> None:
+    start(admin)
+    paused = admin("POST", f"{ROLLOUTS}/m/pause", json={"reason": "lunch"})
+    assert (paused.status_code, paused.json()["rollout"]["state"]) == (200, "paused")
+    admin("POST", f"{ROLLOUTS}/m/resume")
+    aborted = admin("POST", f"{ROLLOUTS}/m/abort", json={"reason": "enough"}).json()["rollout"]
+    assert (aborted["state"], aborted["cause"], aborted["is_automatic"]) == ("failed", "enough", False)
+    record = admin.store.audit(resource="rollout/m")[-1]
+    assert (record.actor["subject"], record.reason, record.request_id) == ("admin", "enough", "r-7")
+    assert admin("POST", f"{ROLLOUTS}/m/promote").status_code == 409
+    assert admin("POST", f"{ROLLOUTS}/other/pause").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "body", "pointer"),
+    [
+        pytest.param(ROLLOUTS, {}, {"reason": ""}, "", id="no reason"),
+        pytest.param(ROLLOUTS, {}, {"plan": {"steps": [10, 5]}}, "/plan", id="falling steps"),
+        pytest.param(ROLLOUTS, {}, {"plam": {}}, "/plam", id="misspelt"),
+        pytest.param(f"{ROLLOUTS}?dry_run=yes", {}, {}, "/dry_run", id="neither true nor false"),
+        pytest.param(ROLLOUTS, {"idempotency_key": "k" * 129}, {}, "", id="long key"),
+    ],
+)
+def test_what_cannot_be_read_is_a_422_with_its_place(
+    admin: Admin, path: str, headers: dict[str, str], body: dict[str, Any], pointer: str
+) -> None:
+    response = start(admin, path, headers, **body)
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["pointer"] == pointer
