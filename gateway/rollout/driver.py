@@ -95,9 +95,7 @@ class RolloutDriver:
         if not self._rollouts or not self._leads():
             return Steering()
         fleet = Fleet.of(self._store.announcements())
-        situations = {
-            model: self._situation(rollout, fleet, seen.get(model, Seen())) for model, rollout in self._rollouts.items()
-        }
+        situations = self._situations(fleet, seen)
         for situation in situations.values():
             self._step(situation)
         self._read()
@@ -131,6 +129,15 @@ class RolloutDriver:
                 return False
             self._epoch, self._until, self._renew_at = epoch, now_s + LEASE_S - _SAFETY_S, now_s + _RENEW_S
         return self._clock.monotonic_s() < self._until
+
+    def _situations(self, fleet: Fleet, seen: Mapping[str, Seen]) -> dict[str, Situation]:
+        found: dict[str, Situation] = {}
+        for model, rollout in self._rollouts.items():
+            try:
+                found[model] = self._situation(rollout, fleet, seen.get(model, Seen()))
+            except DocumentInvalid:
+                _log.exception("the rollout of %s stands still: a document of its model cannot be read", model)
+        return found
 
     def _situation(self, rollout: RolloutDocument, fleet: Fleet, seen: Seen) -> Situation:
         route = self._route(rollout.model)

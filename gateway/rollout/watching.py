@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from gateway.errors import StoreUnavailable
+from gateway.errors import DocumentInvalid, StoreUnavailable
 from gateway.metrics.totals import Series
 from gateway.rollout.driver import RolloutDriver, Seen, Steering
 from gateway.rollout.policy import hindrances
@@ -71,7 +71,7 @@ class RolloutWatch:
         try:
             self.steering = await asyncio.to_thread(self._driver.tick, self._seen())
             self._note_store(is_up=True)
-        except StoreUnavailable as error:
+        except (StoreUnavailable, DocumentInvalid) as error:
             self._note_store(is_up=False, why=str(error))
             return
         tripped = {model for model, situation in self.steering.situations.items() if situation.tripped}
@@ -115,7 +115,7 @@ class RolloutWatch:
 
     def _note_store(self, *, is_up: bool, why: str = "") -> None:
         if self._store_is_up and not is_up:
-            _log.warning("the state store is away, rollouts stand still: %s", why)
+            _log.warning("rollouts stand still: %s", why)
         self._store_is_up = is_up
 
 

@@ -342,3 +342,15 @@ def test_a_candidate_that_does_not_load_fails_the_rollout(ground: Ground) -> Non
 def test_without_rollouts_nobody_takes_a_lease(ground: Ground) -> None:
     assert not ground.driver.tick({}).is_leader
     assert ground.store.lease("rollouts", "somebody", 5) is not None
+
+
+def test_a_route_that_cannot_be_read_stops_its_rollout_alone(ground: Ground) -> None:
+    ground.to_first_step()
+    document = ground.store.read(route_key("fraud"))
+    assert document is not None
+    ground.ledger.change(
+        [Write(document.key, document.revision, b"[]")],
+        actor=ANN, action="test", resource="route/fraud", before=None, after=None,
+    )  # fmt: skip
+    assert ground.tick("abort").state == "canary"
+    assert ground.steering.is_leader
