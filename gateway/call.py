@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from math import inf
 from typing import Any, Protocol
 
+import msgspec
 import numpy.typing as npt
 
 from gateway.admission.deadline import NORMAL
@@ -19,6 +20,9 @@ from gateway.errors import WeirError
 from gateway.routing.table import ModelRoute
 
 __all__ = ["Call", "Reply", "deliver", "nobody"]
+
+
+_LATER: Any = None
 
 
 class CallOwner(Protocol):
@@ -34,8 +38,11 @@ class CallOwner(Protocol):
         """Take what became of a batch of one arm's calls."""
 
 
-class Call:
+class Call(msgspec.Struct, eq=False):
     """One request, on its way and answered. Lanes see it as their job; one object, since a request cannot afford many.
+
+    A ``Struct`` is made in 0.2 us, where a class with slots takes 0.6 us for as many attributes. What a call has not
+    come to yet is ``None``.
 
     Parameters
     ----------
@@ -52,7 +59,7 @@ class Call:
     json_bytes
         Length of the JSON at the head of the body where raw tensors follow it (v2).
     deadline
-        ``perf_counter`` after which the client has no use for the answer; ``None`` where it has not said.
+        ``perf_counter`` after which the client has no use for the answer; infinite where it has not said.
     priority
         Of ``gateway.admission.deadline``: who is refused first when the worker is full.
 
@@ -66,60 +73,29 @@ class Call:
         Whether stable answered what a canary failed.
     """
 
-    __slots__ = (
-        "arm",
-        "body",
-        "cancelled",
-        "deadline",
-        "decoded",
-        "has_started",
-        "is_fallback",
-        "json_bytes",
-        "key",
-        "model",
-        "owner",
-        "priority",
-        "protocol",
-        "queued_at",
-        "received_at",
-        "reply",
-        "request_id",
-        "route",
-        "run",
-        "span",
-        "timer",
-        "total_s",
-        "version",
-    )
-    arm: Arm
-    decoded: Decoded
-    owner: CallOwner
-    queued_at: float
-    reply: Reply
-    route: ModelRoute
-    run: Run
-    span: slice
-    total_s: float
-
-    def __init__(
-        self,
-        model: str | None,
-        version: str | None,
-        protocol: BodyProtocol,
-        body: Any,
-        request_id: str,
-        received_at: float,
-        key: str | None = None,
-        json_bytes: int | None = None,
-        deadline: float | None = None,
-        priority: int = NORMAL,
-    ) -> None:
-        self.model, self.version, self.protocol, self.body = model, version, protocol, body
-        self.request_id, self.received_at, self.key, self.json_bytes = request_id, received_at, key, json_bytes
-        self.deadline = inf if deadline is None else deadline
-        self.priority = priority
-        self.cancelled = self.is_fallback = self.has_started = False
-        self.timer: asyncio.TimerHandle | None = None
+    model: str | None
+    version: str | None
+    protocol: BodyProtocol
+    body: Any
+    request_id: str
+    received_at: float
+    key: str | None = None
+    json_bytes: int | None = None
+    deadline: float = inf
+    priority: int = NORMAL
+    cancelled: bool = False
+    is_fallback: bool = False
+    has_started: bool = False
+    timer: asyncio.TimerHandle | None = None
+    arm: Arm = _LATER
+    decoded: Decoded = _LATER
+    owner: CallOwner = _LATER
+    queued_at: float = 0.0
+    reply: Reply = _LATER
+    route: ModelRoute = _LATER
+    run: Run = _LATER
+    span: slice = _LATER
+    total_s: float = 0.0
 
     def cancel(self) -> None:
         """Give up, at any time: rows that have not run will not, nobody is told, and neighbours are not affected."""

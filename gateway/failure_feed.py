@@ -81,7 +81,7 @@ class FailureFeed:
         return sampler
 
     def _failure(self, call: Call, arm: Arm | None, why: WeirError | str, now_s: float, ratio: float) -> Failure:
-        route = getattr(call, "route", None)  # a call that failed early has none yet
+        route = call.route or None  # a call that failed early has none yet
         return Failure(
             request_id=_plain(call.request_id),
             failed_at=now_s,

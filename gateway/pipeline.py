@@ -81,7 +81,9 @@ class Pipeline:
         if not self.gate.enter(call.priority):
             self._shed(call)
             return call
-        call.deadline = min(call.deadline, call.received_at + self.timeout_s)
+        latest = call.received_at + self.timeout_s
+        if call.deadline > latest:
+            call.deadline = latest
         try:
             self._begin(call)
         except WeirError as error:
@@ -303,7 +305,7 @@ class Pipeline:
             self._fail(call, error)
 
     def _fail(self, call: Call, error: WeirError) -> None:
-        arm = getattr(call, "arm", None)
+        arm: Arm | None = call.arm
         self.observer.failed(call, arm, error)
         if isinstance(error, Overloaded | QueueFull | DeadlineExceeded):
             self.observer.shed(error.reason, call.priority)

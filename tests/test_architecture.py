@@ -29,7 +29,7 @@ COMMAND_LINE = ("gateway/cli.py", "gateway/commands/*", "gateway/demo/*")
 HOMES: dict[str, tuple[str, ...]] = {
     "grpc": ("gateway/grpc/*",),
     "httpx": ("gateway/http/*", *COMMAND_LINE),
-    "msgspec": ("gateway/codec/*", "monitors/transport/*"),
+    "msgspec": ("gateway/codec/*", "gateway/call.py", "monitors/transport/*"),
     "onnx": ("gateway/engine/*", "gateway/demo/*"),
     "onnxruntime": ("gateway/engine/*",),
     "prometheus_client": ("gateway/metrics.py", "gateway/metrics/*"),

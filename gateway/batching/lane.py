@@ -113,15 +113,15 @@ class Job(Protocol):
 class Run:
     """One run: when it started (``perf_counter``), its seconds, its outputs, and the rows of a stacked batch.
 
-    ``texts`` is where a protocol keeps what it has encoded for all requests of the run.
+    ``shared`` is where a protocol keeps what it has encoded for all requests of the run.
     """
 
-    __slots__ = ("outputs", "seconds", "started_at", "texts", "values_nd")
+    __slots__ = ("outputs", "seconds", "shared", "started_at", "values_nd")
 
     def __init__(self, started_at: float, seconds: float, outputs: Outputs, values_nd: npt.NDArray[Any] | None) -> None:
         self.started_at, self.seconds = started_at, seconds
         self.outputs, self.values_nd = outputs, values_nd
-        self.texts: list[bytes] | None = None
+        self.shared: Any = None
 
 
 AnyJob = TypeVar("AnyJob", bound=Job)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -18,20 +18,28 @@ from gateway.errors import BodyMalformed, RequestInvalid
 from gateway.settings import LimitSettings
 from gateway.types import TensorSpec
 
-__all__ = ["PlainDecoder", "PlainWriter", "encode_predictions", "peek_model", "rows_of"]
+__all__ = ["PlainDecoder", "PlainTexts", "PlainWriter", "encode_predictions", "peek_model", "rows_of", "values_of"]
 
 
 class _Envelope(msgspec.Struct, gc=False):
     model: str | None = None
 
 
+class PlainTexts(NamedTuple):
+    """Predictions and scores of each row of a run as JSON; no scores where the version has none."""
+
+    predictions: list[bytes]
+    scores: list[bytes] | None
+
+
+_NUMBERS = frozenset((int, float))
 _encode = msgspec.json.Encoder().encode
 _peek = msgspec.json.Decoder(_Envelope).decode
 
 
 class PlainWriter:
-    """Writes plain answers of one version in one role. What never changes is encoded once, and the scores of a run with
-    one call: a request of a batch costs a third of what encoding its answer by itself does.
+    """Writes plain answers of one version in one role. What never changes is encoded once, and all rows of a run with
+    two calls: a request of a batch costs a third of what encoding its answer by itself does.
 
     A non-finite number becomes ``null``, since JSON has none. ``classes`` and ``probabilities`` are there where the
     model has them.
@@ -43,25 +51,43 @@ class PlainWriter:
         self._after = b',"classes":%b,"probabilities":' % _encode(list(classes)) if classes else b""
         self.has_scores = bool(classes)
 
-    def write(self, request_id: bytes, predictions: Sequence[Any], scores: Sequence[bytes]) -> bytes:
+    def texts(self, predictions: Sequence[Any], scores: Sequence[Sequence[float]] | None) -> PlainTexts:
+        """Return the JSON of all rows of a run."""
+        return PlainTexts(values_of(predictions), rows_of(scores or []) if self.has_scores else None)
+
+    def write(self, request_id: bytes, texts: PlainTexts, span: slice) -> bytes:
         """Return the body of an answer.
 
         Parameters
         ----------
         request_id
             Plain: it goes between the quotes as it is.
-        scores
-            Each row's probabilities as JSON, from ``rows_of``; nothing where the version has none.
+        texts
+            The run's rows.
+        span
+            Which of them are this answer's.
         """
-        if self.has_scores:
-            return b'{"id":"%b%b%b%b[%b]}' % (
-                request_id,
-                self._before,
-                _encode(predictions),
-                self._after,
-                b",".join(scores),
-            )
-        return b'{"id":"%b%b%b}' % (request_id, self._before, _encode(predictions))
+        predictions, scores = texts.predictions[span], texts.scores
+        if scores is None:
+            return b'{"id":"%b%b[%b]}' % (request_id, self._before, b",".join(predictions))
+        return b'{"id":"%b%b[%b]%b[%b]}' % (
+            request_id,
+            self._before,
+            b",".join(predictions),
+            self._after,
+            b",".join(scores[span]),
+        )
+
+
+def values_of(values: Sequence[Any]) -> list[bytes]:
+    """Return each value as JSON; numbers for the price of one encoding.
+
+    >>> values_of([1, 2.5]), values_of(["a,b"])
+    ([b'1', b'2.5'], [b'"a,b"'])
+    """
+    if values and _NUMBERS.issuperset(map(type, values)):
+        return _encode(values)[1:-1].split(b",")
+    return [_encode(value) for value in values]
 
 
 def rows_of(scores: Sequence[Sequence[float]]) -> list[bytes]:
@@ -145,7 +171,10 @@ class PlainDecoder:
         if gatherer is None or not gatherer.may_wait:
             return self.decode(body)
         rows = self._rows(body)
-        return Decoded(len(rows), {}, None, cells=gatherer.cells(rows))
+        n = len(rows)
+        if n == 1 and type(rows[0]) is tuple:  # mostly, and a call is 0.1 us
+            return Decoded(1, {}, None, cells=rows)
+        return Decoded(n, {}, None, cells=gatherer.cells(rows))
 
     def diagnosis(self, body: bytes, cause: Exception) -> RequestInvalid:
         """Return the error that names every fault of a body which did not decode, or whose rows were refused."""
@@ -161,7 +190,8 @@ class PlainDecoder:
         rows: list[Any] = request.instances
         if request.model is not None and request.model != self._names[0]:
             raise BodyMalformed(f"the body names model {request.model!r}, the path {self._names[0]!r}")
-        check_rows(len(rows), self._limits.rows)
+        if not 0 < len(rows) <= self._limits.rows:
+            check_rows(len(rows), self._limits.rows)
         return rows
 
     @np.errstate(over="raise")

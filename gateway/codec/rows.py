@@ -159,8 +159,6 @@ class RowGatherer:
 
     def cells(self, rows: list[Any]) -> list[tuple[Any, ...]]:
         """Return rows of a decoder of ``row_types`` as tuples in the order of the features."""
-        if len(rows) == 1 and type(rows[0]) is tuple:
-            return rows
         if self._sorted:
             astuple = msgspec.structs.astuple
             return [row if type(row) is tuple else astuple(row) for row in rows]

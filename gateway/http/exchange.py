@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from math import inf
-from time import perf_counter
 from typing import Protocol
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
@@ -46,29 +44,21 @@ class Answering(Protocol):
         """Write every answer whose turn has come."""
 
 
-class Exchange(Call):
+class Exchange(Call, eq=False, kw_only=True):
     """One request on the fast path; ``outcome`` is ``None`` until it has one."""
 
-    __slots__ = ("_connection", "asked", "outcome")
-
-    def __init__(self, connection: Answering, asked: Asked, body: bytes) -> None:
-        shared = connection.fast_path
-        request_id = asked.request_id or shared.next_id()
-        super().__init__(asked.model, asked.version, asked.protocol, body, request_id, perf_counter(), asked.key)
-        if asked.is_urgent:
-            self.deadline = self.received_at + (asked.urgency.deadline_s or inf)
-            self.priority = asked.urgency.priority
-        self._connection, self.asked = connection, asked
-        self.outcome: Call | WeirError | None = None
+    connection: Answering
+    asked: Asked
+    outcome: Call | WeirError | None = None
 
     def told(self, outcome: Call | WeirError) -> None:
         """Take the pipeline's reply."""
         self.outcome = outcome
-        self._connection.answer_all()
+        self.connection.answer_all()
 
     def answer(self, standing: bytes) -> bytes:
         """Return the bytes of the answer, and count it; ``standing`` are the lines of headers that every answer has."""
-        asked, shared = self.asked, self._connection.fast_path
+        asked, shared = self.asked, self.connection.fast_path
         outcome, self.outcome = self.outcome, None  # which is mostly this very object
         if outcome is self:
             try:

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from math import inf
+from time import perf_counter
 from typing import Any
 
 from uvicorn.config import Config
@@ -56,6 +58,9 @@ class FastProtocol(Connection):
         self._asked_before: Asked | None = None
         self._waiting: deque[Exchange] = deque()
         self._is_stopping = self._is_resting = self._is_refused = False
+        shared = self.fast_path
+        self._pipeline, self._door, self._next_id = shared.pipeline, shared.door, shared.next_id
+        self._known_of = shared.heads.known.split
 
     def may_read(self) -> bool:
         """Return whether more may come in."""
@@ -71,16 +76,15 @@ class FastProtocol(Connection):
         if self._waiting or self._arriving or not self._may_take():
             super().data_received(data)
             return
-        taken = self.fast_path.heads.known.split(data)
-        if taken is not None:
-            exchange = self._begun(*taken)
-            self._ask_the_door(exchange)
-            if not self._is_refused:
-                self._submit(exchange)
+        taken = self._known_of(data)
+        if taken is None:
+            self._start = data
+            self._parse(data)
+            self._start = b""
             return
-        self._start = data
-        self._parse(data)
-        self._start = b""
+        exchange = self._begun(*taken)
+        if self._door.is_open or self._is_let_in(exchange):
+            self._submit(exchange)
 
     def on_message_begin(self) -> None:
         """Begin a request without its ASGI scope, which most never need."""
@@ -102,7 +106,7 @@ class FastProtocol(Connection):
         else:
             self._exchange = exchange = self._begun(asked, b"")
             self._parts = []
-            self._ask_the_door(exchange)
+            self._is_refused = not (self._door.is_open or self._is_let_in(exchange))
 
     def on_body(self, body: bytes) -> None:
         """Collect the body, which mostly comes in one piece."""
@@ -128,36 +132,40 @@ class FastProtocol(Connection):
 
     def _begun(self, asked: Asked, body: bytes) -> Exchange:
         """Take note of a request whose answer is owed from now on."""
-        exchange = Exchange(self, asked, body)
-        self._waiting.append(exchange)
-        if len(self._waiting) >= _PIPELINED:
+        request_id, now_s = asked.request_id or self._next_id(), perf_counter()
+        exchange = Exchange(
+            asked.model, asked.version, asked.protocol, body, request_id, now_s, asked.key, connection=self, asked=asked
+        )
+        if asked.is_urgent:
+            exchange.deadline, exchange.priority = asked.urgency.deadline_at(now_s, inf), asked.urgency.priority
+        waiting = self._waiting
+        waiting.append(exchange)
+        if len(waiting) >= _PIPELINED:
             self.flow.pause_reading()
         return exchange
 
     def _submit(self, exchange: Exchange) -> None:
         try:
-            self.fast_path.pipeline.submit(exchange, exchange.told)
+            self._pipeline.submit(exchange, exchange.told)
         except Exception:  # the outermost frame of a request, as the ASGI application is on its way
             exchange.report()
             if exchange.outcome is None:
                 exchange.told(WeirError())
 
-    def _ask_the_door(self, exchange: Exchange) -> None:
+    def _is_let_in(self, exchange: Exchange) -> bool:
         """Answer a client over its quota at once; its body, if it is yet to come, is passed over."""
-        self._is_refused, door = False, self.fast_path.door
-        if door.is_open:
-            return
         try:
-            door.pass_through(self._client_of(exchange.asked))
+            self._door.pass_through(self._client_of(exchange.asked))
         except QuotaExceeded as refusal:
-            self._is_refused = True
             exchange.told(refusal)
+            return False
+        return True
 
     def _client_of(self, asked: Asked) -> bytes:
         """Return whose request it is; a known head's client is known too."""
         if self._client is None or asked is not self._asked_before:
             peer = self.client[0] if self.client else None
-            self._client, self._asked_before = self.fast_path.door.client(asked.of_client, peer), asked
+            self._client, self._asked_before = self._door.client(asked.of_client, peer), asked
         return self._client
 
     def _may_take(self) -> bool:
@@ -178,10 +186,10 @@ class FastProtocol(Connection):
     def answer_all(self) -> None:
         """Write every answer whose turn has come, then go on with what waited behind them."""
         waiting, state = self._waiting, self.server_state
-        while waiting and waiting[0].outcome is not None:
+        while waiting and (outcome := waiting[0].outcome) is not None:
             exchange = waiting.popleft()
             state.total_requests += 1
-            if isinstance(exchange.outcome, Overloaded):
+            if outcome is not exchange and isinstance(outcome, Overloaded):
                 self._take_a_breather()
             if exchange.asked.keep_alive and not self._is_stopping and not state.default_headers:
                 self.transport.write(exchange.answer(b""))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from math import inf
 from time import perf_counter
+from typing import NamedTuple
 
 import numpy as np
 
 from gateway.admission.deadline import DEADLINE_HEADER, PRIORITY_HEADER, of_headers
 from gateway.admission.door import Door
 from gateway.call import Call
-from gateway.codec.plain import encode_predictions, rows_of
+from gateway.codec.plain import PlainTexts, encode_predictions
 from gateway.codec.v2 import encode_outputs
 from gateway.http.cycle import WHOLE
 from gateway.http.reading import (
@@ -44,13 +45,20 @@ _TELLING = frozenset(
     )
 )
 _OCTETS: Media = ((b"content-type", b"application/octet-stream"),)
-_TIMES = b"queue;dur=%.3f, inference;dur=%.3f, total;dur=%.3f"
+_TIMES = b"queue;dur=%.3f, inference;dur=%b, total;dur=%.3f"
 _HEAD = (
     b"HTTP/1.1 200 OK\r\n%bcontent-length: %%d\r\nx-request-id: %%b\r\n%%bx-route-revision: %%d\r\nserver-timing: "
     + _TIMES.replace(b"%", b"%%")
     + b"\r\n%%b\r\n%%b"
 )
 _PLAIN_HEAD = _HEAD % b"content-type: application/json\r\n"
+
+
+class _Shared(NamedTuple):
+    """What the plain answers of a run share."""
+
+    texts: PlainTexts
+    inference_ms: bytes
 
 
 class PredictEndpoint:
@@ -123,7 +131,7 @@ async def respond(send: ASGISend, call: Call) -> None:
         (b"x-request-id", call.request_id.encode("ascii")),
         *arm.headers,
         (b"x-route-revision", b"%d" % call.route.revision),
-        (b"server-timing", _TIMES % (call.queue_s * 1e3, call.inference_s * 1e3, call.total_s * 1e3)),
+        (b"server-timing", _TIMES % (call.queue_s * 1e3, _ms(call.inference_s), call.total_s * 1e3)),
     ]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
@@ -131,23 +139,37 @@ async def respond(send: ASGISend, call: Call) -> None:
 
 def answer_whole(call: Call, standing: bytes) -> bytes:
     """Return the same as the bytes of a whole answer; ``standing`` are the lines of headers that every answer has."""
+    run = call.run
     if call.protocol == "plain":
-        lines, body = _PLAIN_HEAD, plain_body(call)
+        head, shared = _PLAIN_HEAD, run.shared or _share(call)
+        inference_ms = shared.inference_ms
+        body = call.arm.writer.write(call.request_id.encode(), shared.texts, call.span)
     else:
         media, body = answer_body(call)
-        lines = _HEAD % b"".join([b"%b: %b\r\n" % pair for pair in media])
-    run = call.run
-    return lines % (
+        head, inference_ms = _HEAD % b"".join([b"%b: %b\r\n" % pair for pair in media]), _ms(run.seconds)
+    return head % (
         len(body),
         call.request_id.encode(),
         call.arm.header_lines,
         call.route.revision,
         (run.started_at - call.queued_at) * 1e3,
-        run.seconds * 1e3,
+        inference_ms,
         call.total_s * 1e3,
         standing,
         body,
     )
+
+
+def _share(call: Call) -> _Shared:
+    """Write what the plain answers of a run have in common, and all of its rows, once."""
+    arm, outputs, run = call.arm, call.run.outputs, call.run
+    texts = arm.writer.texts(arm.servable.reader.predictions_of(outputs.run), outputs.scores_list())
+    run.shared = shared = _Shared(texts, _ms(run.seconds))
+    return shared
+
+
+def _ms(seconds: float) -> bytes:
+    return b"%.3f" % (seconds * 1e3)
 
 
 def answer_body(call: Call) -> tuple[Media, bytes]:
@@ -162,11 +184,8 @@ def answer_body(call: Call) -> tuple[Media, bytes]:
 
 def plain_body(call: Call) -> bytes:
     """Return the plain protocol's body."""
-    arm, run, span = call.arm, call.run, call.span
-    predictions = arm.servable.reader.predictions_of(run.outputs.run)[span]
-    if run.texts is None:
-        run.texts = rows_of(run.outputs.scores_list() or []) if arm.writer.has_scores else []
-    return arm.writer.write(call.request_id.encode(), predictions, run.texts[span])
+    shared: _Shared = call.run.shared or _share(call)
+    return call.arm.writer.write(call.request_id.encode(), shared.texts, call.span)
 
 
 def _v2_body(call: Call) -> tuple[Media, bytes]:

@@ -4,6 +4,7 @@ import json
 from math import isfinite
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -304,8 +305,8 @@ def test_the_model_is_read_from_a_body_without_its_rows(raw: bytes, model: str |
 
 def test_a_number_that_is_none_is_null_in_the_answer() -> None:
     writer = PlainWriter("m", "1", "stable", ("a", "b"))
-    first, second = rows_of([[float("inf"), 0.5], [0.25, 0.75]])
-    assert json.loads(writer.write(b"r", [float("nan"), 1.5], [first, second])) == {
+    texts = writer.texts([float("nan"), 1.5], [[float("inf"), 0.5], [0.25, 0.75]])
+    assert json.loads(writer.write(b"r", texts, slice(None))) == {
         "id": "r",
         "model": "m",
         "version": "1",
@@ -318,7 +319,16 @@ def test_a_number_that_is_none_is_null_in_the_answer() -> None:
 
 def test_an_answer_without_classes_has_no_such_members() -> None:
     writer = PlainWriter("m", "1", "stable", ())
-    assert json.loads(writer.write(b"r", [1.0], [])).keys() == {"id", "model", "version", "variant", "predictions"}
+    answer = json.loads(writer.write(b"r", writer.texts([1.0], None), slice(None)))
+    assert answer.keys() == {"id", "model", "version", "variant", "predictions"}
+
+
+@given(st.lists(st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.floats(width=32)), min_size=1))
+def test_each_answer_of_a_run_has_its_own_rows(values: list[Any]) -> None:
+    writer, told = PlainWriter("m", "1", "stable", ()), json.loads(msgspec.json.encode(values))
+    texts = writer.texts(values, None)
+    found = [json.loads(writer.write(b"r", texts, slice(i, i + 1)))["predictions"] for i in range(len(values))]
+    assert found == [[value] for value in told]
 
 
 @given(st.lists(st.lists(st.floats(width=32), min_size=2, max_size=2), min_size=1, max_size=5))
