@@ -27,6 +27,7 @@ from gateway.admission.door import Door
 from gateway.admission.gate import TICK_S, Gate
 from gateway.admission.gate_metrics import GateMetrics
 from gateway.admission.limit import ConcurrencyLimit
+from gateway.admission.waking import Waking
 from gateway.apply_delay import ApplyDelay
 from gateway.arms import ArmKeeper
 from gateway.catalog.bundle import BundleLimits
@@ -122,6 +123,7 @@ class Worker:
         limit = ConcurrencyLimit(latency_target_s=admission.latency_target_ms / 1e3, most=admission.max_in_flight)
         self._gate = Gate(limit, now_s=perf_counter())
         self._gate_metrics = GateMetrics(self._gate, self._counters)
+        self._waking = Waking()
         self._pipeline = Pipeline(
             Observers(self._counters, self._tap, self._feed, self._gate, self._failures),
             gate=self._gate,
@@ -269,6 +271,7 @@ class Worker:
     def _tick_gate(self) -> None:
         if self._gate.tick(perf_counter()):
             self._gate_metrics.publish()
+            self._waking.follow(self._gate.is_shedding)
 
     async def _tick(self) -> None:
         await self._roster.tick()

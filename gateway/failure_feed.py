@@ -11,6 +11,7 @@ from gateway.call import Call
 from gateway.errors import DeadlineExceeded, NotFound, Overloaded, QueueFull, RequestInvalid, WeirError
 from gateway.metrics.shared import SharedCounters
 from gateway.routing.split import key_hash
+from gateway.routing.table import ModelRoute
 from gateway.sampling import RateSampler
 from monitors.ports import Clock, FrameSink
 from monitors.records import Failure, Failures, FailureStatus
@@ -81,7 +82,7 @@ class FailureFeed:
         return sampler
 
     def _failure(self, call: Call, arm: Arm | None, why: WeirError | str, now_s: float, ratio: float) -> Failure:
-        route = call.route or None  # a call that failed early has none yet
+        route: ModelRoute | None = call.route  # a call that failed early has none yet
         return Failure(
             request_id=_plain(call.request_id),
             failed_at=now_s,

@@ -42,6 +42,8 @@ __all__ = ["Supervisor", "restart_pause_s", "serve"]
 _BACKLOG = 2048
 _STEADY_S = 10.0
 _READY_WITHIN_S = 300.0
+_HEAD_START_S = 5.0
+"""How long the watch and the shadow process wait for the first worker to answer, where cores are scarce."""
 _log = logging.getLogger("weir.supervisor")
 
 
@@ -92,6 +94,8 @@ class Supervisor:
         """Keep one place filled for as long as the tree lives."""
         restarts: Counter = self._counters.counter("weir_worker_restarts_total", role=child.role)
         quick_deaths = 0
+        if child.role != "worker" and len(os.sched_getaffinity(0)) <= len(self._workers):
+            await self._give_head_start()
         self._lives[child] = await self._start(child)
         while True:
             life = self._lives[child]
@@ -108,6 +112,16 @@ class Supervisor:
             async with self._filling:
                 if not (life.replaced.done() or self._stopping.is_set()):
                     self._lives[child] = await self._start(child)
+
+    async def _give_head_start(self) -> None:
+        """Return when a worker answers, or could have by now: what it shares its core with would double that time."""
+        loop = asyncio.get_running_loop()
+        latest = loop.time() + _HEAD_START_S
+        while loop.time() < latest and not self._stopping.is_set():
+            lives = [self._lives[worker] for worker in self._workers if worker in self._lives]
+            if any(life.is_ready is not None or life.ended.done() for life in lives):
+                return
+            await self._pause(BEAT_EVERY_S / 4)
 
     async def _watch_over(self, child: Child, life: Life) -> None:
         """Return when the tree stops, another has taken the place, or the process has ended; end it if it hangs."""

@@ -19,6 +19,8 @@ __all__ = ["Running", "ServerFailed", "free_port", "running"]
 
 _START_LIMIT_S = 90.0
 _REFUSAL_LIMIT_S = 45.0
+_NOT_INHERITED = ("WEIR_", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
+"""Settings of ours, and what would compile our modules at every start while those of peers are installed compiled."""
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
@@ -66,7 +68,7 @@ def running(
         It did not come to answer with 200.
     """
     log = scratch / "server.log"
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("WEIR_", "PYTHONPATH"))}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)}
     started_s = time.perf_counter()
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-
-import httpx
+from typing import TYPE_CHECKING
 
 from gateway.errors import WatchUnavailable
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["WatchProxy"]
 
@@ -21,9 +23,8 @@ class WatchProxy:
     """
 
     def __init__(self, socket_path: Path, *, limit_s: float = LIMIT_S) -> None:
-        transport = httpx.AsyncHTTPTransport(uds=str(socket_path), verify=False, retries=1)
-        self._client = httpx.AsyncClient(transport=transport, base_url="http://watch", timeout=limit_s, trust_env=False)
-        self._limit_s = limit_s
+        self._socket_path, self._limit_s = socket_path, limit_s
+        self._client: asyncio.Task[httpx.AsyncClient] | None = None
 
     async def get(self, path: str, *, accept: str = "*/*") -> tuple[int, dict[str, str], bytes]:
         """Return status, headers and body of a path (with its query) of the watch's own HTTP.
@@ -33,13 +34,30 @@ class WatchProxy:
         WatchUnavailable
             No whole answer came within the limit.
         """
+        client = await self._opened()
+        import httpx
+
         try:
             async with asyncio.timeout(self._limit_s):
-                answer = await self._client.get(path, headers={"accept": accept})
+                answer = await client.get(path, headers={"accept": accept})
         except (httpx.HTTPError, TimeoutError) as error:
             raise WatchUnavailable from error
         return answer.status_code, dict(answer.headers), answer.content
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        if self._client is not None:
+            await (await self._client).aclose()
+
+    async def _opened(self) -> httpx.AsyncClient:
+        """Return the client, made by the first who asks: importing it would take a sixth of a worker's start."""
+        if self._client is None:
+            self._client = asyncio.create_task(asyncio.to_thread(_client, self._socket_path, self._limit_s))
+        return await asyncio.shield(self._client)
+
+
+def _client(socket_path: Path, limit_s: float) -> httpx.AsyncClient:
+    import httpx
+
+    transport = httpx.AsyncHTTPTransport(uds=str(socket_path), verify=False, retries=1)
+    return httpx.AsyncClient(transport=transport, base_url="http://watch", timeout=limit_s, trust_env=False)
