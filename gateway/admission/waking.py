@@ -15,9 +15,9 @@ class Waking:
 
     On a core of its own a run does not notice. On a shared one each request that arrives interrupts it, finds cold
     caches and leaves cold caches behind. A thread of Linux's batch policy does not interrupt others when it wakes:
-    requests gather until the run ends or its time slice does, some milliseconds, and are then taken in one pass. Offered
-    2.5 times its capacity, six times in turn, a perceptron on one core gave 1,515 good answers a second with this and
-    1,211 without. In the calm every request interrupts, since its answer may be due in less than a slice.
+    requests gather until the run ends or its time slice does, some milliseconds, and are then taken in one pass.
+    Offered 2.5 times its capacity, six times in turn, a perceptron on one core gave 1,515 good answers a second with
+    this and 1,211 without. In the calm every request interrupts, since its answer may be due in less than a slice.
 
     Threads that are started meanwhile inherit the policy. It does not matter to them: nobody waits for their waking.
     """
