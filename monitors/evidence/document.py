@@ -193,5 +193,7 @@ def _check_components(found: _Components) -> None:
 
 
 def _check_repeats(repeats: Repeats, features: int) -> None:
-    if not repeats.columns or any(not 0 <= d < features for d in repeats.columns) or repeats.window < 1:
-        raise DocumentRefused("$.repeats", "columns are features, and the window has rows")
+    if not repeats.columns or any(not 0 <= d < features for d in repeats.columns):
+        raise DocumentRefused("$.repeats.columns", "not among the features")
+    if repeats.window < 1 or repeats.longest < 0:
+        raise DocumentRefused("$.repeats", "a window has rows, and nothing is shorter than none")

@@ -16,6 +16,7 @@ from monitors.evidence.detector import EDetector
 from monitors.evidence.drivers import named_drivers
 from monitors.evidence.model import EvidenceModel
 from monitors.evidence.repeats import RowMemory
+from monitors.evidence.rules import Rule, Rules
 from monitors.evidence.table import Allowance
 from monitors.records import FeatureSchema, OutputSchema
 
@@ -61,6 +62,8 @@ class Event:
         Rows since the monitor began or last restarted.
     rows_seen
         Rows since the monitor began.
+    rule
+        The rule that was broken. It needs no evidence: the event then bears that of its cause's level.
     """
 
     level: Literal["warning", "page"]
@@ -70,6 +73,7 @@ class Event:
     drivers: tuple[NamedDriver, ...]
     rows: int
     rows_seen: int
+    rule: Rule | None = None
 
 
 class EvidenceMonitor:
@@ -116,6 +120,8 @@ class EvidenceMonitor:
         self._rows = self._rows_seen = self._pending_rows = 0
         self._pending_cb: Ints = np.zeros_like(model.counts_cb)
         self._memory = RowMemory()
+        self._rules = Rules(model)
+        self._broken_rules: set[Rule] = set()
 
     @classmethod
     def fit(
@@ -165,9 +171,10 @@ class EvidenceMonitor:
         self.add_counts(self.model.channels.counts(rows, self._memory), len(rows))
 
     def update(self, rows: Rows) -> list[Event]:
-        """Count rows; end the summary once it holds enough of them, and return what it said."""
+        """Count rows; return the rules that they break and, once the summary holds enough rows, what it says."""
         self.count(rows)
-        return self.end_summary() if self._pending_rows >= self.config.budget.summary_rows else []
+        is_full = self._pending_rows >= self.config.budget.summary_rows
+        return self.rule_events() + (self.end_summary() if is_full else [])
 
     def replay(self, rows: Rows) -> list[Event]:
         """Return what a whole table says, cut into summaries of ``summary_rows``; a short end is left out."""
@@ -177,7 +184,7 @@ class EvidenceMonitor:
             part = rows.part(start, start + size * REPLAYED_SUMMARIES)
             for counts_cb in self.model.channels.block_counts(part, size, self._memory):
                 self.add_counts(counts_cb, size)
-                events += self.end_summary()
+                events += self.rule_events() + self.end_summary()
         return events
 
     def add_counts(self, counts_cb: Ints, rows: int) -> None:
@@ -194,6 +201,16 @@ class EvidenceMonitor:
             raise ValueError(f"counts of shape {counts_cb.shape}, expected {self._pending_cb.shape}")
         self._pending_cb += counts_cb
         self._pending_rows += rows
+        self._broken_rules.update(self._rules.take(counts_cb, rows))
+
+    def rule_events(self) -> list[Event]:
+        """Return pages about rules that were broken since this was last asked, each rule once.
+
+        They end no summary and restart nothing: evidence is kept.
+        """
+        events = [self._rule_event(rule) for rule in sorted(self._broken_rules)]
+        self._broken_rules.clear()
+        return events
 
     def end_summary(self) -> list[Event]:
         """End the summary; return what it said. A cause restarts at its page. Without rows, nothing happens."""
@@ -235,6 +252,7 @@ class EvidenceMonitor:
             "pending": self._pending_cb.copy(),
             "pending_rows": self._pending_rows,
             "memory": self._memory.state(),
+            "repeats": self._rules.repeats,
             "rows": self._rows,
             "rows_seen": self._rows_seen,
             "warned": sorted(self._warned),
@@ -256,6 +274,7 @@ class EvidenceMonitor:
         self._rows, self._rows_seen = int(state["rows"]), int(state["rows_seen"])
         self._warned = set(state["warned"])
         self._memory.restore(state["memory"])
+        self._rules.repeats = int(state["repeats"])
 
     def _begin_summary(self) -> None:
         self._pending_cb = np.zeros_like(self.model.counts_cb)
@@ -279,6 +298,12 @@ class EvidenceMonitor:
             rows=self._rows,
             rows_seen=self._rows_seen,
         )
+
+    def _rule_event(self, rule: Rule) -> Event:
+        cause: Cause = "broken" if rule == "broken answer" else "inputs"
+        level_nats = math.log(self.thresholds[cause])
+        rows = self._pending_rows
+        return Event("page", cause, level_nats, level_nats, (), self._rows + rows, self._rows_seen + rows, rule)
 
     def _drivers(self) -> tuple[NamedDriver, ...]:
         e_values_c = self._detector.e_values_c()

@@ -44,10 +44,13 @@ class Repeats:
         Features in which a row agrees with the one that it repeats.
     window
         How many rows back that one may be.
+    longest
+        Most rows in a row that were repeats, in the reference.
     """
 
     columns: tuple[int, ...]
     window: int
+    longest: int = 0
 
 
 class RowMemory:
@@ -125,7 +128,10 @@ def find_repeats(values_rd: Floats) -> Repeats | None:
     largest = max(gains.values(), default=0.0)
     if largest < LEAST_GAIN:
         return None
-    return min((r for r, gain in gains.items() if gain >= largest - WORTH_A_WINDOW), key=lambda r: r.window)
+    found = min((r for r, gain in gains.items() if gain >= largest - WORTH_A_WINDOW), key=lambda r: r.window)
+    is_new_r = RowMemory().take(values_rd, found)
+    longest = int(np.diff(np.flatnonzero(np.append(is_new_r, True)), prepend=0).max()) - 1
+    return Repeats(found.columns, found.window, longest)
 
 
 def _gains(values_rd: Floats, columns: Sequence[int]) -> list[float]:

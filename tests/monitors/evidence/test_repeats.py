@@ -25,27 +25,30 @@ def runs(seed: int, n: int, shift: float = 0.0) -> Floats:
     return np.asarray(rng.normal(shift, 1.0, size=(client[-1] + 1, 2))[client])
 
 
+def found(values: Floats) -> tuple[tuple[int, ...], int] | None:
+    repeats = find_repeats(values)
+    return None if repeats is None else (repeats.columns, repeats.window)
+
+
 @pytest.fixture(scope="module")
 def fitted() -> EvidenceModel:
     return EvidenceModel.fit(Rows(runs(1, 20_000)), FEATURES)
 
 
 def test_rows_that_come_again_at_once_are_repeats() -> None:
-    assert find_repeats(runs(0, 5000)) == Repeats((0, 1), 64)
+    assert found(runs(0, 5000)) == ((0, 1), 64)
 
 
 def test_rows_of_clients_that_take_turns_are_repeats_within_a_longer_window() -> None:
     rng = np.random.default_rng(0)
     client = 100 * (np.arange(20_000) // 2000) + rng.integers(100, size=20_000)
-    found = find_repeats(rng.normal(size=(1000, 2))[client])
-    assert found is not None
-    assert found.window > 64
+    assert found(rng.normal(size=(1000, 2))[client]) == ((0, 1), 4096)
 
 
 def test_features_that_stay_with_a_client_tell_a_repeat_when_others_vary() -> None:
     values = runs(0, 5000)
     values[:, 1] = np.random.default_rng(1).normal(size=5000)
-    assert find_repeats(values) == Repeats((0,), 64)
+    assert found(values) == ((0,), 64)
 
 
 @pytest.mark.parametrize(
@@ -61,6 +64,13 @@ def test_features_that_stay_with_a_client_tell_a_repeat_when_others_vary() -> No
 )
 def test_rows_that_agree_by_chance_or_never_are_no_repeats(values: Floats) -> None:
     assert find_repeats(values) is None
+
+
+def test_the_longest_stretch_of_repeats_is_known() -> None:
+    values = np.repeat(np.random.default_rng(0).normal(size=(300, 1)), 3 + (np.arange(300) == 150) * 40, axis=0)
+    repeats = find_repeats(values)
+    assert repeats is not None
+    assert repeats.longest == 42
 
 
 def test_a_missing_value_repeats_like_any_other() -> None:
