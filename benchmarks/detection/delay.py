@@ -1,6 +1,6 @@
 """How soon a change is found when all detectors alarm equally rarely without one: every 10,000 rows.
 
-    python -m benchmarks.detection.delay [--runs 24] [--only NAME]
+    python -m benchmarks.detection.delay [--runs 24] [--only NAME] [--contestants NAME ...] [--further]
 
 Claim: one configuration of Weir needs at most 0.70 of the best peer's delay in the geometric mean over streams.
 """
@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import chain
@@ -19,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.detection.contestants import STEP_ROWS, WEIR, contestants
+from benchmarks.detection.further import further_streams
 from benchmarks.detection.nulls import dependent_streams
 from benchmarks.detection.streams import Stream, digits_streams, river_streams, synthetic_streams
 from monitors.evidence.budget import Budget
@@ -55,27 +55,26 @@ def main() -> None:
     """Measure all streams; one line of JSON each, then the ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=24)
-    parser.add_argument("--only", default="")
-    runs, only = parser.parse_args().runs, parser.parse_args().only
-    ratios = {}
-    for stream in chain(synthetic_streams(), river_streams(), digits_streams(), dependent_streams()):
-        if only in stream.name:
-            found = list(measure(stream, runs))
-            for delay in found:
+    parser.add_argument("--only", default="", help="one stream")
+    parser.add_argument("--contestants", nargs="*", default=[""], help="contestants whose names begin so")
+    parser.add_argument("--further", action="store_true", help="the streams made after the configuration was fixed")
+    arguments = parser.parse_args()
+    known = chain(synthetic_streams(), river_streams(), digits_streams(), dependent_streams())
+    for stream in further_streams() if arguments.further else known:
+        if arguments.only in ("", stream.name):
+            for delay in measure(stream, arguments.runs, tuple(arguments.contestants)):
                 print(json.dumps(asdict(delay)), flush=True)
-            ratios[stream.name] = _ratio(found)
-            print(f"# {stream.name}: {ratios[stream.name]:.2f}", file=sys.stderr, flush=True)
-    mean = math.exp(float(np.mean([math.log(ratio) for ratio in ratios.values()])))
-    print(f"# geometric mean {mean:.2f}, worst {max(ratios.values()):.2f}", file=sys.stderr)
 
 
-def measure(stream: Stream, runs: int, seed: int = 1) -> Iterator[Delay]:
-    """Give the delay of every contestant on one stream."""
+def measure(stream: Stream, runs: int, names: tuple[str, ...] = ("",), seed: int = 1) -> Iterator[Delay]:
+    """Give the delay of contestants on one stream: of all, or of those whose names begin so."""
     rng = np.random.default_rng(seed)
     reference = stream.before(rng, REFERENCE_ROWS)
     quiet = stream.before(rng, runs * NULL_ROWS)
     changed = _joined([_changed(stream, rng) for _ in range(runs)])
     for name, paths in contestants(stream, reference).items():
+        if not name.startswith(names):
+            continue
         found = paths(changed, runs)
         threshold, run_length = calibrated(paths(quiet, runs))
         yield _delay(stream.name, name, run_length, found >= threshold)
@@ -122,13 +121,6 @@ def _joined(parts: list[Rows]) -> Rows:
     values_nd = np.concatenate([part.values_nd for part in parts])
     scores = [part.scores_nk for part in parts if part.scores_nk is not None]
     return Rows(values_nd, np.concatenate(scores) if scores else None)
-
-
-def _ratio(found: list[Delay]) -> float:
-    """Return Weir's delay over that of the best peer that alarms rarely enough at any threshold."""
-    weir = next(delay.mean_delay for delay in found if delay.contestant == WEIR)
-    peers = [delay for delay in found if delay.contestant != WEIR and (delay.run_length or 0) >= LEAST_RUN_LENGTH]
-    return weir / min(delay.mean_delay for delay in peers)
 
 
 if __name__ == "__main__":
