@@ -24,7 +24,7 @@ from benchmarks.detection.streams import Stream, digits_streams, river_streams, 
 from monitors.evidence.budget import Budget
 from monitors.evidence.channels import Rows
 
-__all__ = ["LEAST_RUN_LENGTH", "Delay", "measure"]
+__all__ = ["AFTER_ROWS", "BEFORE_ROWS", "LEAST_RUN_LENGTH", "REFERENCE_ROWS", "Delay", "changed", "measure"]
 
 REFERENCE_ROWS = 20_000
 RUN_LENGTH_ROWS = 10_000
@@ -71,15 +71,27 @@ def measure(stream: Stream, runs: int, names: tuple[str, ...] = ("",), seed: int
     rng = np.random.default_rng(seed)
     reference = stream.before(rng, REFERENCE_ROWS)
     quiet = stream.before(rng, runs * NULL_ROWS)
-    changed = _joined([_changed(stream, rng) for _ in range(runs)])
+    rows = changed(stream, rng, runs)
     for name, paths in contestants(stream, reference).items():
         if not name.startswith(names):
             continue
-        found = paths(changed, runs)
+        found = paths(rows, runs)
         threshold, run_length = calibrated(paths(quiet, runs))
         yield _delay(stream.name, name, run_length, found >= threshold)
         for promise, summaries in PROMISES.items() if name == WEIR else ():
             yield _delay(stream.name, promise, None, found >= summaries)
+
+
+def changed(stream: Stream, rng: np.random.Generator, runs: int) -> Rows:
+    """Return rows of so many runs behind each other, each of which changes after the first thousand."""
+    since_n = np.arange(AFTER_ROWS, dtype=np.float64)
+    return _joined(
+        [
+            part
+            for _ in range(runs)
+            for part in (stream.before(rng, BEFORE_ROWS), stream.after(rng, AFTER_ROWS, since_n))
+        ]
+    )
 
 
 def calibrated(paths: Floats) -> tuple[float, float]:
@@ -109,12 +121,6 @@ def _delay(stream: str, contestant: str, run_length: float | None, alarms: npt.N
     delays = np.where(found, (after.argmax(axis=1) + 1) * STEP_ROWS, AFTER_ROWS)
     mean = float(delays.mean()) if len(delays) else math.nan
     return Delay(stream, contestant, run_length, mean, int((~found).sum()), len(after))
-
-
-def _changed(stream: Stream, rng: np.random.Generator) -> Rows:
-    """Return rows that change after the first thousand."""
-    since_n = np.arange(AFTER_ROWS, dtype=np.float64)
-    return _joined([stream.before(rng, BEFORE_ROWS), stream.after(rng, AFTER_ROWS, since_n)])
 
 
 def _joined(parts: list[Rows]) -> Rows:

@@ -1,6 +1,7 @@
 """The measured parts of the page on detection, from the lines that the benchmarks printed.
 
-python -m benchmarks.detection.page BUDGET.jsonl DELAY.jsonl COLLAPSE.jsonl COST.jsonl
+python -m benchmarks.detection.page FOLDER, which holds budget.jsonl, whole_weeks.jsonl, delay.jsonl, further.jsonl,
+week.jsonl, collapse.jsonl and cost.jsonl.
 """
 
 from __future__ import annotations
@@ -15,26 +16,48 @@ from typing import Any
 
 from benchmarks.detection.contestants import WEIR
 from benchmarks.detection.delay import LEAST_RUN_LENGTH
+from benchmarks.detection.whole_weeks import upper_rate
 from benchmarks.serving.markdown import number, replace_marked, table
 
-__all__ = ["budget_section", "collapse_section", "cost_section", "delay_picture", "delay_section"]
+__all__ = [
+    "budget_section",
+    "collapse_section",
+    "cost_section",
+    "delay_picture",
+    "delay_section",
+    "week_picture",
+    "week_section",
+    "whole_weeks_section",
+]
 
 PROMISED = 10.0
-ROW, LEFT, WIDTH, RIGHT = 20, 190, 460, 20
+ROW, LEFT, WIDTH, RIGHT = 20, 240, 460, 20
+BLUE, GREY = "#0b6e99", "#9aa5b1"
 
 Cells = Mapping[str, Mapping[str, dict[str, Any]]]
 
 
 def main() -> None:
     """Write the sections and the picture."""
-    budget, delay = (_read(Path(name)) for name in sys.argv[1:3])
-    collapse, cost = (_lines(Path(name)) for name in sys.argv[3:5])
-    page = Path("docs/detection.md")
-    replace_marked(page, "benchmarks/detection/budget.py", budget_section(budget))
-    replace_marked(page, "benchmarks/detection/delay.py", delay_section(delay))
-    replace_marked(page, "benchmarks/detection/collapse.py", collapse_section(collapse))
-    replace_marked(page, "benchmarks/detection/cost.py", cost_section(cost))
-    page.parent.joinpath("images/detection-delay.svg").write_text(delay_picture(delay), encoding="utf-8")
+    folder, page = Path(sys.argv[1]), Path("docs/detection.md")
+    budget, delay, further = (_read(folder / f"{name}.jsonl") for name in ("budget", "delay", "further"))
+    weeks, week, collapse, cost = (
+        _lines(folder / f"{name}.jsonl") for name in ("whole_weeks", "week", "collapse", "cost")
+    )
+    sections = {
+        "budget.py": budget_section(budget),
+        "whole_weeks.py": whole_weeks_section(weeks),
+        "delay.py": delay_section(delay),
+        "further.py": delay_section(further),
+        "week.py": week_section(week),
+        "collapse.py": collapse_section(collapse),
+        "cost.py": cost_section(cost),
+    }
+    for name, section in sections.items():
+        replace_marked(page, f"benchmarks/detection/{name}", section)
+    images = page.parent / "images"
+    images.joinpath("detection-delay.svg").write_text(delay_picture({**delay, **further}), encoding="utf-8")
+    images.joinpath("detection-week.svg").write_text(week_picture(week), encoding="utf-8")
 
 
 def budget_section(cells: Cells) -> str:
@@ -66,6 +89,46 @@ def delay_section(cells: Cells) -> str:
     return f"{said}\n\n{table(heads, rows)}"
 
 
+def whole_weeks_section(found: Sequence[Mapping[str, Any]]) -> str:
+    """Return a row for each family: weeks, references, pages, and the upper end of the rate's interval."""
+    by_null: dict[str, list[Mapping[str, Any]]] = {}
+    for line in found:
+        by_null.setdefault(line["null"], []).append(line)
+    rows, kept = [], 0
+    for null, lines in by_null.items():
+        weeks, pages = sum(line["weeks"] for line in lines), sum(line["pages"] for line in lines)
+        upper = upper_rate(pages, weeks)
+        kept += upper <= 1.0
+        nearest = max(line["largest"] for line in lines)
+        rows.append((null, f"{weeks}", f"{len(lines)}", f"{pages}", f"{upper:.2f}", number(nearest)))
+    said = f"At most one page a week: kept, with 95 % confidence, in {kept} of {len(by_null)} families."
+    heads = ("unchanged stream", "weeks", "references", "pages", "pages a week, at most", "nearest to the threshold")
+    return f"{said}\n\n{table(heads, rows)}"
+
+
+def week_section(found: Sequence[Mapping[str, Any]]) -> str:
+    """Return median delays at both promises: a row for each stream."""
+    rows = [
+        (
+            week["stream"],
+            number(week["median_often"]),
+            number(week["median_week"]),
+            f"{week['median_week'] / week['median_often']:.2f}",
+            f"{week['missed']} of {week['runs']}",
+        )
+        for week in found
+    ]
+    worst = max(week["median_week"] / week["median_often"] for week in found)
+    rate = _geometric_mean([week["median_week"] / week["median_often"] for week in found])
+    unchanged, pages = sum(week["null_rows"] for week in found), sum(week["false_pages"] for week in found)
+    said = (
+        f"One page a week takes {rate:.2f} times as long in the geometric mean, at worst **{worst:.2f}** times. "
+        f"{unchanged:,} unchanged rows caused {pages} pages."
+    )
+    heads = ("change", "median rows, one page in 10,000 rows", "one page a week", "ratio", "missed")
+    return f"{said}\n\n{table(heads, rows)}"
+
+
 def collapse_section(found: Sequence[Mapping[str, Any]]) -> str:
     """Return a row for each mode: rows to the first page, its causes, pages about confidence."""
     heads = ("what happens to the answers", "median rows", "worst", "first page about", "pages about confidence")
@@ -91,27 +154,35 @@ def cost_section(found: Sequence[Mapping[str, Any]]) -> str:
 
 def delay_picture(cells: Cells) -> str:
     """Return a drawing: for each stream Weir's delay and each peer's, on a logarithmic axis."""
-    height = 60 + ROW * len(cells)
+    dots = {
+        stream: [(found[name]["mean_delay"], GREY) for name in _calibrated(found)] + [(found[WEIR]["mean_delay"], BLUE)]
+        for stream, found in cells.items()
+    }
+    return _picture("Rows until the change is found (logarithmic); blue: Weir, grey: peers", dots)
+
+
+def week_picture(found: Sequence[Mapping[str, Any]]) -> str:
+    """Return a drawing: for each stream the median delay at both promises, on a logarithmic axis."""
+    dots = {week["stream"]: [(week["median_often"], GREY), (week["median_week"], BLUE)] for week in found}
+    return _picture("Rows until the page (logarithmic); grey: one in 10,000 rows, blue: one a week", dots)
+
+
+def _picture(title: str, dots: Mapping[str, Sequence[tuple[float, str]]]) -> str:
+    height = 60 + ROW * len(dots)
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{LEFT + WIDTH + RIGHT}" height="{height}" '
         'font-family="sans-serif" font-size="12">',
-        '<text x="8" y="18" font-weight="bold">Rows until the change is found (logarithmic); '
-        "blue: Weir, grey: peers</text>",
+        f'<text x="8" y="18" font-weight="bold">{escape(title)}</text>',
     ]
     for decade in (10, 100, 1000):
         x = _place(decade)
         lines.append(f'<path d="M{x:.0f} 30V{height - 22}" stroke="#ddd"/>')
         lines.append(f'<text x="{x:.0f}" y="{height - 8}" text-anchor="middle">{decade:,}</text>')
-    for i, (stream, found) in enumerate(cells.items()):
-        lines += _dots(stream, found, 42 + ROW * i)
+    for i, (stream, placed) in enumerate(dots.items()):
+        y = 42 + ROW * i
+        lines.append(f'<text x="{LEFT - 12}" y="{y + 4}" text-anchor="end">{escape(stream)}</text>')
+        lines += [f'<circle cx="{_place(rows):.0f}" cy="{y}" r="4.5" fill="{colour}"/>' for rows, colour in placed]
     return "\n".join([*lines, "</svg>\n"])
-
-
-def _dots(stream: str, found: Mapping[str, dict[str, Any]], y: int) -> list[str]:
-    peers = [found[name]["mean_delay"] for name in _calibrated(found)]
-    dots = [f'<circle cx="{_place(delay):.0f}" cy="{y}" r="4" fill="#9aa5b1"/>' for delay in peers]
-    ours = f'<circle cx="{_place(found[WEIR]["mean_delay"]):.0f}" cy="{y}" r="5" fill="#0b6e99"/>'
-    return [f'<text x="{LEFT - 12}" y="{y + 4}" text-anchor="end">{escape(stream)}</text>', *dots, ours]
 
 
 def _calibrated(found: Mapping[str, dict[str, Any]]) -> list[str]:

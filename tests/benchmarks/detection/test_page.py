@@ -1,4 +1,13 @@
-from benchmarks.detection.page import budget_section, collapse_section, cost_section, delay_picture, delay_section
+from benchmarks.detection.page import (
+    budget_section,
+    collapse_section,
+    cost_section,
+    delay_picture,
+    delay_section,
+    week_picture,
+    week_section,
+    whole_weeks_section,
+)
 
 
 def delay(name: str, rows: float) -> dict[str, object]:
@@ -51,3 +60,18 @@ def test_the_budget_section_counts_the_families_that_kept_the_promise() -> None:
 def test_a_cost_is_a_row() -> None:
     names = ("features", "classes", "channels", "rows_per_s", "bytes_gained", "table_bytes")
     assert cost_section([dict.fromkeys(names, 1000)]).endswith("| 1,000 | 1,000 | 1,000 | 1,000 | 1,000 | 1,000 |")
+
+
+def test_whole_weeks_are_added_up_over_references() -> None:
+    lines = [{"null": "calm", "reference": i, "weeks": 2, "pages": 0, "largest": 0.01 * i} for i in range(3)]
+    said = whole_weeks_section([*lines, {**lines[0], "null": "wild", "pages": 2}])
+    assert "in 1 of 2 families" in said
+    assert "| calm | 6 | 3 | 0 | 0.50 | 0.02 |" in said
+
+
+def test_a_stricter_promise_is_compared_with_a_looser_one() -> None:
+    week = {"median_often": 100.0, "median_week": 160.0, "missed": 0, "runs": 24, "false_pages": 0, "null_rows": 48_000}
+    said = week_section([{"stream": "mean", **week}, {"stream": "spread", **week, "median_week": 90.0}])
+    assert "at worst **1.60** times. 96,000 unchanged rows caused 0 pages." in said
+    assert "| mean | 100 | 160 | 1.60 | 0 of 24 |" in said
+    assert week_picture([{"stream": "mean", **week}]).count("<circle") == 2
