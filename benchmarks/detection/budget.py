@@ -1,6 +1,6 @@
 """Is the promised number of false pages kept on streams that do not change?
 
-    python -m benchmarks.detection.budget [--references 6] [--only NAME]
+    python -m benchmarks.detection.budget [--references 6] [--only NAME] [--full]
 
 Claim: with its default configuration, learned from the reference alone, Weir pages at most once in 10,000 rows in the
 mean on every family of unchanged streams; peers at their defaults do not.
@@ -51,11 +51,13 @@ def main() -> None:
     """Measure all families; one line of JSON each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--references", type=int, default=6)
-    parser.add_argument("--only", default="")
+    parser.add_argument("--only", default="", help="one family")
+    parser.add_argument("--full", action="store_true", help="four times as many references")
     arguments = parser.parse_args()
+    references = arguments.references * (4 if arguments.full else 1)
     for null in nulls():
-        if arguments.only in null.name:
-            for pages in (weir_pages(null, arguments.references), *_peers(null)):
+        if arguments.only in ("", null.name):
+            for pages in (weir_pages(null, references), *_peers(null)):
                 print(json.dumps(asdict(pages)), flush=True)
 
 

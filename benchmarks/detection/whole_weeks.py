@@ -1,6 +1,6 @@
 """Is one false page a week kept over whole weeks?
 
-    python -m benchmarks.detection.whole_weeks [--references 3] [--weeks 2] [--only NAME]
+    python -m benchmarks.detection.whole_weeks [--references 3] [--weeks 2] [--only NAME] [--full]
 
 Claim: with its default configuration, Weir pages at most once a week in the mean at 100 rows a second.
 
@@ -63,10 +63,12 @@ def main() -> None:
     parser.add_argument("--references", type=int, default=3)
     parser.add_argument("--weeks", type=int, default=2)
     parser.add_argument("--only", default="", help="one family")
+    parser.add_argument("--full", action="store_true", help="four times as many references")
     arguments = parser.parse_args()
+    references = arguments.references * (4 if arguments.full else 1)
     for null in nulls():
         if null.name in FAMILIES and arguments.only in ("", null.name):
-            for reference in range(arguments.references):
+            for reference in range(references):
                 print(json.dumps(asdict(measure(null, reference, arguments.weeks))), flush=True)
 
 
