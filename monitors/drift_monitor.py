@@ -18,6 +18,7 @@ from monitors.evidence.model import EvidenceModel
 from monitors.evidence.monitor import Config, Event, EvidenceMonitor, NamedDriver
 from monitors.evidence.recent import RecentCounts
 from monitors.evidence.repeats import RowMemory
+from monitors.evidence.rules import Rule
 from monitors.evidence.ticks import TickCutter, Ticks, counts_between
 from monitors.records import FeatureSchema, OutputSchema
 
@@ -62,6 +63,8 @@ class Finding:
         Who moved, at a false discovery rate of 10 %: features and outputs, then joint channels, each by evidence.
     calibration
         What the promise rests on.
+    rule
+        The rule that was broken; it needs no evidence and no calibration.
     """
 
     level: Literal["warning", "page"]
@@ -73,6 +76,7 @@ class Finding:
     threshold_nats: float
     drivers: tuple[Moved, ...]
     calibration: Calibration
+    rule: Rule | None = None
 
 
 class DriftMonitor:
@@ -217,18 +221,19 @@ class DriftMonitor:
         found: list[Finding] = []
         begin = 0
         for end, counts_cb in zip(ends, counts, strict=False):
-            self._add(counts_cb, end - begin)
             self._newest_s = self._newest(times_n, end)
+            found += self._add(counts_cb, end - begin)
             found += self._end(self.rows_seen, self._newest_s)
             begin = end
-        self._add(counts[-1], len(rows) - begin)
         self._newest_s = self._newest(times_n, len(rows))
-        return found
+        return found + self._add(counts[-1], len(rows) - begin)
 
-    def _add(self, counts_cb: npt.NDArray[np.int64], rows: int) -> None:
+    def _add(self, counts_cb: npt.NDArray[np.int64], rows: int) -> list[Finding]:
+        """Add counts to the summary; return the rules that they break."""
         self._pending_cb = self._pending_cb + counts_cb
         self._monitor.add_counts(counts_cb, rows)
         self.rows_seen += rows
+        return [self._finding(event, self.rows_seen, self._newest_s) for event in self._monitor.rule_events()]
 
     def _newest(self, times_n: Times | None, end: int) -> float | None:
         return self._newest_s if times_n is None or not end else float(times_n[end - 1])
@@ -246,7 +251,7 @@ class DriftMonitor:
 
     def _finding(self, event: Event, row: int, time_s: float | None) -> Finding:
         return Finding(
-            level="warning" if self.calibration == "uncalibrated" else event.level,
+            level="warning" if self.calibration == "uncalibrated" and event.rule is None else event.level,
             cause=event.cause,
             row=row,
             time_s=time_s,
@@ -255,6 +260,7 @@ class DriftMonitor:
             threshold_nats=event.threshold_nats,
             drivers=tuple(self._moved(driver) for driver in sorted(event.drivers, key=_is_joint)),
             calibration=self.calibration,
+            rule=event.rule,
         )
 
     def _moved(self, driver: NamedDriver) -> Moved:

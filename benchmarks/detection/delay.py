@@ -25,31 +25,39 @@ from benchmarks.detection.streams import Stream, digits_streams, river_streams, 
 from monitors.evidence.budget import Budget
 from monitors.evidence.channels import Rows
 
-__all__ = ["AFTER_ROWS", "BEFORE_ROWS", "LEAST_RUN_LENGTH", "REFERENCE_ROWS", "Delay", "changed", "measure"]
+__all__ = ["AT_10_000_ROWS", "AT_A_PAGE_A_WEEK", "LEAST_RUN_LENGTH", "REFERENCE_ROWS", "Delay", "calibrated", "measure"]
 
 REFERENCE_ROWS = 20_000
 RUN_LENGTH_ROWS = 10_000
 NULL_ROWS = 12_000
 LEAST_RUN_LENGTH = 0.9 * RUN_LENGTH_ROWS
+AT_10_000_ROWS, AT_A_PAGE_A_WEEK = f"{WEIR}, promise of 10,000 rows", f"{WEIR}, one page a week"
 PROMISES = {
-    "Weir, promise of 10,000 rows": Budget(rows_between_false_pages=RUN_LENGTH_ROWS).summaries_between_pages,
-    "Weir, one page a week": Budget().summaries_between_pages,
+    AT_10_000_ROWS: Budget(rows_between_false_pages=RUN_LENGTH_ROWS).summaries_between_pages,
+    AT_A_PAGE_A_WEEK: Budget().summaries_between_pages,
 }
 BEFORE_ROWS, AFTER_ROWS = 1_000, 4_000
 
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """What one contestant showed on one stream; delays in rows, missed runs count with the rows they were given."""
+    """What one contestant showed on one stream; delays in rows, missed runs count with the rows they were given.
+
+    ``null_alarms`` counts the unchanged runs of ``null_rows`` rows together in which it alarmed.
+    """
 
     stream: str
     contestant: str
     run_length: float | None
     mean_delay: float
+    median_delay: float
     missed: int
     runs: int
+    null_alarms: int
+    null_rows: int
 
 
 def main() -> None:
@@ -74,18 +82,18 @@ def measure(stream: Stream, runs: int, names: tuple[str, ...] = ("",), seed: int
     rng = np.random.default_rng(seed)
     reference = stream.before(rng, REFERENCE_ROWS)
     quiet = stream.before(rng, runs * NULL_ROWS)
-    rows = changed(stream, rng, runs)
+    rows = _changed(stream, rng, runs)
     for name, paths in contestants(stream, reference).items():
         if not name.startswith(names):
             continue
-        found = paths(rows, runs)
-        threshold, run_length = calibrated(paths(quiet, runs))
-        yield _delay(stream.name, name, run_length, found >= threshold)
+        found, silent = paths(rows, runs), paths(quiet, runs)
+        threshold, run_length = calibrated(silent)
+        yield _delay(stream.name, name, run_length, found >= threshold, silent >= threshold)
         for promise, summaries in PROMISES.items() if name == WEIR else ():
-            yield _delay(stream.name, promise, None, found >= summaries)
+            yield _delay(stream.name, promise, None, found >= summaries, silent >= summaries)
 
 
-def changed(stream: Stream, rng: np.random.Generator, runs: int) -> Rows:
+def _changed(stream: Stream, rng: np.random.Generator, runs: int) -> Rows:
     """Return rows of so many runs behind each other, each of which changes after the first thousand."""
     since_n = np.arange(AFTER_ROWS, dtype=np.float64)
     return _joined(
@@ -116,14 +124,23 @@ def _run_length(records: Floats, threshold: float) -> float:
     return float(STEP_ROWS * watched.sum() / max(1, hits.any(axis=1).sum()))
 
 
-def _delay(stream: str, contestant: str, run_length: float | None, alarms: npt.NDArray[np.bool_]) -> Delay:
+def _delay(stream: str, contestant: str, run_length: float | None, alarms: Bools, null_alarms: Bools) -> Delay:
     """Return the delay over runs that were silent before the change."""
     first = BEFORE_ROWS // STEP_ROWS
     after = alarms[~alarms[:, :first].any(axis=1), first:]
     found = after.any(axis=1)
     delays = np.where(found, (after.argmax(axis=1) + 1) * STEP_ROWS, AFTER_ROWS)
-    mean = float(delays.mean()) if len(delays) else math.nan
-    return Delay(stream, contestant, run_length, mean, int((~found).sum()), len(after))
+    return Delay(
+        stream=stream,
+        contestant=contestant,
+        run_length=run_length,
+        mean_delay=float(delays.mean()) if len(delays) else math.nan,
+        median_delay=float(np.median(delays)) if len(delays) else math.nan,
+        missed=int((~found).sum()),
+        runs=len(after),
+        null_alarms=int(null_alarms.any(axis=1).sum()),
+        null_rows=STEP_ROWS * null_alarms.size,
+    )
 
 
 def _joined(parts: list[Rows]) -> Rows:

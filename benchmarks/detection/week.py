@@ -10,31 +10,22 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
 
-import numpy as np
-import numpy.typing as npt
-
-from benchmarks.detection.contestants import STEP_ROWS, weir_paths
-from benchmarks.detection.delay import AFTER_ROWS, BEFORE_ROWS, REFERENCE_ROWS, changed
+from benchmarks.detection.contestants import WEIR
+from benchmarks.detection.delay import AT_10_000_ROWS, AT_A_PAGE_A_WEEK, Delay, measure
 from benchmarks.detection.further import further_streams
 from benchmarks.detection.nulls import dependent_streams
-from benchmarks.detection.streams import Stream, digits_streams, river_streams, synthetic_streams
-from monitors.evidence.budget import Budget
+from benchmarks.detection.streams import digits_streams, river_streams, synthetic_streams
 
-__all__ = ["Week", "measure"]
-
-NULL_RUNS, NULL_ROWS = 4, 12_000
-OFTEN = Budget(rows_between_false_pages=10_000).summaries_between_pages
-WEEK = Budget().summaries_between_pages
-
-Floats = npt.NDArray[np.float64]
+__all__ = ["Week", "compared"]
 
 
 @dataclass(frozen=True, slots=True)
 class Week:
-    """What one stream showed at both promises; a run without a page counts with the rows that it was given."""
+    """Median rows to the page of one stream at both promises; what it missed and its false pages at a page a week."""
 
     stream: str
     median_often: float
@@ -56,33 +47,22 @@ def main() -> None:
     known = chain(synthetic_streams(), river_streams(), digits_streams(), dependent_streams(), further_streams())
     for stream in known:
         if arguments.only in ("", stream.name):
-            print(json.dumps(asdict(measure(stream, runs))), flush=True)
+            print(json.dumps(asdict(compared(list(measure(stream, runs, (WEIR,)))))), flush=True)
 
 
-def measure(stream: Stream, runs: int, seed: int = 11) -> Week:
-    """Return the delays of one stream at both promises, and its pages on unchanged rows."""
-    rng = np.random.default_rng(seed)
-    paths = weir_paths(stream, stream.before(rng, REFERENCE_ROWS))
-    found = paths(changed(stream, rng, runs), runs)
-    quiet = paths(stream.before(rng, NULL_RUNS * NULL_ROWS), NULL_RUNS)
-    often, week = _delays(found, OFTEN), _delays(found, WEEK)
+def compared(delays: Sequence[Delay]) -> Week:
+    """Return Weir's delays on one stream at the two promises."""
+    found = {delay.contestant: delay for delay in delays}
+    often, week = found[AT_10_000_ROWS], found[AT_A_PAGE_A_WEEK]
     return Week(
-        stream=stream.name,
-        median_often=float(np.median(often)),
-        median_week=float(np.median(week)),
-        missed=int((week > AFTER_ROWS).sum()),
-        runs=len(week),
-        false_pages=int((quiet >= WEEK).any(axis=1).sum()),
-        null_rows=NULL_RUNS * NULL_ROWS,
+        stream=week.stream,
+        median_often=often.median_delay,
+        median_week=week.median_delay,
+        missed=week.missed,
+        runs=week.runs,
+        false_pages=week.null_alarms,
+        null_rows=week.null_rows,
     )
-
-
-def _delays(paths: Floats, level: float) -> Floats:
-    """Return rows from the change to the page of runs that were silent before; more than there are where none came."""
-    first = BEFORE_ROWS // STEP_ROWS
-    pages = paths >= level
-    after = pages[~pages[:, :first].any(axis=1), first:]
-    return np.where(after.any(axis=1), (after.argmax(axis=1) + 1.0) * STEP_ROWS, AFTER_ROWS + STEP_ROWS)
 
 
 if __name__ == "__main__":
