@@ -12,7 +12,7 @@ import numpy.typing as npt
 from monitors.evidence.channels import TENSOR, Cause, Channels, Rows
 from monitors.evidence.dependence import dependence
 from monitors.evidence.joint import fitting_rows
-from monitors.evidence.repeats import RowMemory, find_repeats
+from monitors.evidence.repeats import RowMemory, agreement, find_repeats
 from monitors.evidence.table import Allowance, Table, build_table
 from monitors.records import FeatureSchema, OutputSchema
 
@@ -20,6 +20,7 @@ __all__ = ["LEAST_REFERENCE_ROWS", "EvidenceModel"]
 
 JOINT_WEIGHT = 0.4
 LEAST_REFERENCE_ROWS = 5_000
+AGREES = 0.99
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -73,14 +74,15 @@ class EvidenceModel:
         repeats = find_repeats(rows.values_nd) if learns_dependence else None
         if repeats is None:
             return cls(channels, every_cb, phi_c, allowance)
-        width = channels.grid.width
         every_cb = np.pad(every_cb, ((0, 0), (0, 1)))
         first = channels.counting_once(repeats, np.ones(channels.grid.channels, dtype=np.bool_))
         first_rc = first.cells(rows, RowMemory())
         first_cb, first_phi_c = _counted(first, first_rc, counted_r, learns_dependence)
-        once_c = first_cb[:, :width].sum(axis=1) / first_phi_c > every_cb.sum(axis=1) / phi_c
+        tells_more_c = first_cb[:, :-1].sum(axis=1) / first_phi_c > every_cb.sum(axis=1) / phi_c
+        agrees_c = agreement(rows.values_nd, every_rc, repeats) >= AGREES
+        once_c = (phi_c > 1.0) & (agrees_c | tells_more_c)
         if not once_c.any():
-            return cls(channels, every_cb[:, :width], phi_c, allowance)
+            return cls(channels, every_cb[:, :-1], phi_c, allowance)
         return cls(
             channels.counting_once(repeats, once_c),
             np.where(once_c[:, None], first_cb, every_cb),

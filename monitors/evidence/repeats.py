@@ -5,10 +5,10 @@ the reference's rows: a row repeats one of the rows shortly before it if it agre
 that stay with a client while others change. Routing keys are not needed: no training table has any, and one key may
 send many different rows.
 
-Each channel chooses: it counts repeats once where that tells more than counting every row under the dependence guard
-(rows over φ, for first rows and for all). Rows that do not count fall into a spare cell that no bet looks at, so counts
-stay whole numbers that add up. What is not exact: a row that comes by two workers counts once for each, unless one
-memory sees the rows of both.
+Each channel whose rows depend on each other chooses: it counts repeats once where they agree in it, and else where that
+tells more than counting every row under the guard. Rows that do not count fall into a spare cell that no bet looks at,
+so counts stay whole numbers that add up. What is not exact: a row that comes by two workers counts once for each,
+unless one memory sees the rows of both.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Repeats", "RowMemory", "find_repeats", "row_marks"]
+__all__ = ["Repeats", "RowMemory", "agreement", "find_repeats", "row_marks"]
 
 WINDOWS = (64, 512, 4096)
 LEAST_GAIN = 0.2
@@ -132,6 +132,13 @@ def find_repeats(values_rd: Floats) -> Repeats | None:
     is_new_r = RowMemory().take(values_rd, found)
     longest = int(np.diff(np.flatnonzero(np.append(is_new_r, True)), prepend=0).max()) - 1
     return Repeats(found.columns, found.window, longest)
+
+
+def agreement(values_rd: Floats, cells_rc: npt.NDArray[np.int64], repeats: Repeats) -> Floats:
+    """Return for each channel the share of repeated rows that lie in the cell of the row they repeat: (c,) float64."""
+    ages_r = _ages(row_marks(values_rd, repeats.columns))
+    again = np.flatnonzero(ages_r <= repeats.window)
+    return np.asarray((cells_rc[again] == cells_rc[again - ages_r[again]]).mean(axis=0))
 
 
 def _gains(values_rd: Floats, columns: Sequence[int]) -> list[float]:
