@@ -17,12 +17,15 @@ from monitors.effects import (
     share_noise,
 )
 from monitors.performance import Performance, estimate_performance
+from monitors.pit import Position, assess_position
 from monitors.streams import Pool
 from monitors.summary import Layout
 
 __all__ = ["Assessment", "ClassShare", "Judged", "assess"]
 
 Ints = npt.NDArray[np.int64]
+
+MOVED_ALONE, UNMOVED, SINGLE = 0.02, 0.5, 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class Assessment:
     value: FeatureEffects | None
     confidence: Confidence | None
     performance: Performance
+    position: Position | None
     broken_rows: int
 
     def broken(self) -> Movement:
@@ -59,6 +63,40 @@ class Assessment:
             moved = self.value.moved()
             return () if moved is None else (moved,)
         return tuple(_class_movement(share) for share in self.classes if share.before is not None)
+
+    def confidence_movements(self) -> tuple[Movement, ...]:
+        """Return how the dependence of the answers on the inputs moved."""
+        if self.position is not None:
+            return (self.position.narrowed(),)
+        found = (self.confidence.collapsed(), self.confidence.saturates()) if self.confidence else ()
+        return tuple(movement for movement in found if movement is not None)
+
+    def collapse(self) -> float:
+        """Return the part of the collapse that a benign shift of the inputs does not explain; all of it without one.
+
+        Such a shift explains that other classes are answered, and a narrower range of a regression's values.
+        """
+        if self.position is not None:
+            return 0.0 if self.shifted_benignly() else self.position.narrowed().excess
+        if self.confidence is None:
+            return 0.0
+        index = self.confidence.beyond_mix if self.shifted_benignly() else self.confidence.collapse_index
+        return index or 0.0
+
+    def shifted_benignly(self) -> bool:
+        """Whether values of the inputs moved while no more of them than before are missing or unseen.
+
+        One that moved beyond a tolerance is enough. A change of the mix may also move each of many inputs a little:
+        then their effects come near their noise, of which unchanged inputs reach 0.4 on average, and a single one 0.7
+        in one window of ten.
+        """
+        faults = [movement for feature in self.features for movement in (feature.vanished(), feature.strayed())]
+        if any(fault.excess >= MOVED_ALONE for fault in faults):
+            return False
+        moved = [m for feature in self.features if (m := feature.moved()) is not None]
+        near = [movement.effect / movement.noise for movement in moved if movement.noise]
+        together = sum(near) / len(near) >= UNMOVED + SINGLE / len(near) ** 0.5 if near else False
+        return together or any(movement.excess >= MOVED_ALONE for movement in moved)
 
     def expected_faults(self) -> dict[tuple[str, str], float]:
         """Return the shares of missing and unseen values that the reference has itself."""
@@ -96,7 +134,9 @@ def assess(layout: Layout, cells: Ints, rows: int) -> Assessment:
         value = feature_effects("value", layout.value_cells, layout.part(cells, "value"), reference)
     broken = int(layout.part(cells, "broken")[0])
     confidence, performance = assess_confidence(layout, cells, rows), estimate_performance(layout, cells)
-    return Assessment(rows, features, _class_shares(layout, cells), value, confidence, performance, broken)
+    return Assessment(
+        rows, features, _class_shares(layout, cells), value, confidence, performance, assess_position(value), broken
+    )
 
 
 def _class_shares(layout: Layout, cells: Ints) -> tuple[ClassShare, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -182,9 +183,10 @@ def _judged(assessment: Assessment, thresholds: Thresholds, companions: tuple[Mo
     if predictions := assessment.prediction_movements():
         levels = thresholds.prediction_warn, thresholds.prediction_page
         found.append(Reading("prediction-drift", *levels, predictions, companions))
-    if collapsed := assessment.confidence and assessment.confidence.collapsed():
-        levels = thresholds.collapse_warn, thresholds.collapse_page
-        found.append(Reading("confidence-collapse", *levels, (collapsed,), companions))
+    if collapsed := assessment.confidence_movements():
+        # What a benign shift of the inputs explains warns only, and so does saturation: easy inputs look the same.
+        page = thresholds.collapse_page if assessment.collapse() >= thresholds.collapse_page else math.inf
+        found.append(Reading("confidence-collapse", thresholds.collapse_warn, page, collapsed, companions))
     return found
 
 

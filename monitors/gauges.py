@@ -23,6 +23,7 @@ Gauge = tuple[str, dict[str, str], float]
 
 GAUGES = (
     "weir_alert_state",
+    "weir_confidence_collapse_beyond_mix",
     "weir_confidence_collapse_index",
     "weir_drift_effect",
     "weir_drift_null_band",
@@ -35,6 +36,8 @@ GAUGES = (
     "weir_monitor_tick_timestamp_seconds",
     "weir_prediction_entropy_nats",
     "weir_prediction_margin_ratio",
+    "weir_prediction_position",
+    "weir_prediction_position_spread",
     "weir_prediction_share",
     "weir_shadow_agreement_ratio",
     "weir_shadow_score_difference",
@@ -120,6 +123,9 @@ def _answer_gauges(assessment: Assessment, labels: dict[str, str]) -> Iterator[G
     for share in assessment.classes[:MAXIMUM_CLASSES]:
         yield "weir_prediction_share", {**labels, "class": share.name}, share.share
     yield from _performance_gauges(assessment.performance, labels)
+    if assessment.position is not None:
+        yield "weir_prediction_position", labels, assessment.position.mean
+        yield "weir_prediction_position_spread", labels, assessment.position.spread
     confidence = assessment.confidence
     if confidence is None:
         return
@@ -127,3 +133,5 @@ def _answer_gauges(assessment: Assessment, labels: dict[str, str]) -> Iterator[G
     yield "weir_prediction_margin_ratio", labels, confidence.margin
     if confidence.collapse_index is not None:
         yield "weir_confidence_collapse_index", labels, confidence.collapse_index
+    if confidence.beyond_mix is not None:
+        yield "weir_confidence_collapse_beyond_mix", labels, confidence.beyond_mix

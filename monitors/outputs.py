@@ -15,6 +15,7 @@ __all__ = [
     "entropy_nats",
     "histogram_index",
     "histogram_mean",
+    "histogram_spread",
     "is_distribution",
 ]
 
@@ -23,6 +24,8 @@ SATURATED = 0.999
 SUM_TOLERANCE = 1e-3
 
 Floats = npt.NDArray[np.float64]
+
+_MIDDLES: Floats = (np.arange(HISTOGRAM_CELLS) + 0.5) / HISTOGRAM_CELLS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,5 +91,10 @@ def histogram_index(ratios_n: Floats) -> npt.NDArray[np.int64]:
 def histogram_mean(counts: npt.NDArray[np.int64]) -> float:
     """Return the mean of a 20-cell histogram, taking each cell at its middle; 0 when it is empty."""
     total = int(counts.sum())
-    middles = (np.arange(HISTOGRAM_CELLS) + 0.5) / HISTOGRAM_CELLS
-    return float(counts @ middles / total) if total else 0.0
+    return float(counts @ _MIDDLES / total) if total else 0.0
+
+
+def histogram_spread(counts: npt.NDArray[np.int64]) -> float:
+    """Return the standard deviation of a 20-cell histogram, taking each cell at its middle; 0 when it is empty."""
+    total = int(counts.sum())
+    return float(counts @ (_MIDDLES - histogram_mean(counts)) ** 2 / total) ** 0.5 if total else 0.0

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from monitors.cells import Cells, Precision, cells_for, round_to
 from monitors.labelled import PerformanceProfile, fit_performance
+from monitors.mix import ClassConfidence, by_answered_class
 from monitors.outputs import (
     HISTOGRAM_CELLS,
     SATURATED,
@@ -79,7 +80,8 @@ class ConfidenceProfile:
     """Confidence of a classifier: 20-cell histograms over [0, 1], means over rows, nats.
 
     ``information_nats`` is the entropy of the mean answer less the mean entropy of the answers: how much the answer
-    depends on the input.
+    depends on the input. ``by_class`` tells the answers of each class apart; it is empty beyond 64 classes, and in
+    profiles of before it was kept.
     """
 
     rows: int
@@ -89,6 +91,7 @@ class ConfidenceProfile:
     probabilities: tuple[float, ...]
     information_nats: float
     saturated_ratio: float
+    by_class: tuple[ClassConfidence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +244,8 @@ def _profile_output(output: OutputSchema, labels_n: npt.NDArray[np.integer], sco
         return OutputProfile("tensor")
     known_n = labels_n[(labels_n >= 0) & (labels_n < len(output.classes))]
     counts = np.bincount(known_n, minlength=len(output.classes)).tolist()
-    confidence = _profile_confidence(scores_nk[is_distribution(scores_nk)]) if scores_nk.shape[1] else None
+    usable_n = is_distribution(scores_nk)
+    confidence = _profile_confidence(scores_nk[usable_n], labels_n[usable_n]) if scores_nk.shape[1] else None
     return OutputProfile("classification", output.classes, tuple(counts), confidence)
 
 
@@ -260,7 +264,7 @@ def _performance(
     return fit_performance(classes, labels_n[usable_n], truths_n[usable_n], confidence)
 
 
-def _profile_confidence(scores_nk: Floats) -> ConfidenceProfile | None:
+def _profile_confidence(scores_nk: Floats, labels_n: npt.NDArray[np.integer]) -> ConfidenceProfile | None:
     if not len(scores_nk):
         return None
     rows = confidences(scores_nk)
@@ -274,6 +278,7 @@ def _profile_confidence(scores_nk: Floats) -> ConfidenceProfile | None:
         probabilities=tuple(mean_k.tolist()),
         information_nats=max(0.0, entropy_nats(mean_k) - entropy),
         saturated_ratio=float((rows.top1_n > SATURATED).mean()),
+        by_class=by_answered_class(labels_n, rows, scores_nk),
     )
 
 
@@ -341,6 +346,17 @@ def _check_confidence(confidence: ConfidenceProfile, classes: int, rows: int) ->
         raise ProfileInvalid(f"{where}.probabilities", f"expected {classes} numbers")
     means = (confidence.entropy_nats, confidence.information_nats, confidence.saturated_ratio)
     _check_finite((*confidence.probabilities, *means), where)
+    if confidence.by_class and len(confidence.by_class) != classes:
+        raise ProfileInvalid(f"{where}.by_class", f"expected {classes} classes, found {len(confidence.by_class)}")
+    for i, known in enumerate(confidence.by_class):
+        _check_class(known, classes, f"{where}.by_class[{i}]", confidence.rows)
+
+
+def _check_class(known: ClassConfidence, classes: int, where: str, rows: int) -> None:
+    if not 0 <= known.rows <= rows or len(known.probabilities) != classes:
+        raise ProfileInvalid(where, f"expected 0 to {rows} rows and {classes} probabilities")
+    _check_shares((known.margin, known.saturated_ratio), where)
+    _check_finite((*known.probabilities, known.entropy_nats), where)
 
 
 def _check_performance(found: PerformanceProfile, output: OutputProfile, rows: int) -> None:

@@ -13,8 +13,10 @@
                   "predictions": [{"class", "count", "share", "reference_share"}],
                   "value": feature | null,
                   "confidence": {"rows", "entropy_nats", "margin", "margin_reference", "information_nats",
-                                 "information_reference_nats", "effective_classes", "saturated", "broken",
-                                 "collapse_index", "modes"} | null,
+                                 "information_reference_nats", "effective_classes", "saturated",
+                                 "saturated_reference", "broken", "collapse_index", "collapse_beyond_mix",
+                                 "modes"} | null,
+                  "position": {"rows", "mean", "spread", "modal", "modal_reference", "modes"} | null,
                   "performance": {"reference_accuracy", "estimates": [{"method", "accuracy", "noise", "why"}], "spread",
                                   "labels": [{"class", "share", "reference_share"}]} | null,
                   "detectors": [{"name", "calibration", "is_warm", "n_seen", "failed",
@@ -42,6 +44,7 @@ from monitors.effects import FeatureEffects
 from monitors.live.book import Fitted
 from monitors.live.stream import EvidenceStream
 from monitors.performance import Performance
+from monitors.pit import Position
 from monitors.quality import FaultRates
 from monitors.records import Alert
 from monitors.streams import Agreement, Stream, Version
@@ -117,6 +120,7 @@ def _stream(stream: Stream, judged: Judged | None, evidence: EvidenceStream | No
         "predictions": [_class(share) for share in found.classes] if found else [],
         "value": _feature(found.value) if found and found.value else None,
         "confidence": _confidence(found.confidence) if found and found.confidence else None,
+        "position": _position(found.position) if found and found.position else None,
         "performance": _performance(found.performance) if found else None,
         "detectors": [_detector(finding) for finding in stream.bank.findings()],
         "evidence": _evidence(evidence) if evidence else None,
@@ -188,9 +192,22 @@ def _confidence(found: Confidence) -> dict[str, Any]:
         "information_reference_nats": found.information_before,
         "effective_classes": found.effective_classes,
         "saturated": found.saturated,
+        "saturated_reference": found.saturated_before,
         "broken": found.broken,
         "collapse_index": found.collapse_index,
+        "collapse_beyond_mix": found.beyond_mix,
         "modes": list(found.modes),
+    }
+
+
+def _position(found: Position) -> dict[str, Any]:
+    return {
+        "rows": found.rows,
+        "mean": found.mean,
+        "spread": found.spread,
+        "modal": found.modal,
+        "modal_reference": found.modal_before,
+        "modes": ["constant-output"] if found.is_constant else [],
     }
 
 

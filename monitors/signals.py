@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from monitors.cells import Cells
 from monitors.outputs import HISTOGRAM_CELLS
+from monitors.pit import positions
 from monitors.summary import Layout
 
 __all__ = ["MAXIMUM_CLASSES", "Signals"]
@@ -82,12 +82,12 @@ def _of_features(layout: Layout, most: int) -> Iterator[_Signal]:
         known = layout.profile.feature(schema.name)
         if known is not None and cells.kind != "any":
             name = f"feature/{schema.name}"
-            yield _Signal(name, layout.start(name), _positions(cells, known.counts), 0.5)
+            yield _Signal(name, layout.start(name), positions(cells, np.array(known.counts)), 0.5)
 
 
 def _of_answers(layout: Layout) -> Iterator[_Signal]:
     if layout.has("value") and layout.profile and (value := layout.profile.output.value) and value.cells.kind != "any":
-        yield _Signal("value", layout.start("value"), _positions(value.cells, value.counts), 0.5)
+        yield _Signal("value", layout.start("value"), positions(value.cells, np.array(value.counts)), 0.5)
     if layout.has("class"):
         classes = layout.output.classes
         for i, name in enumerate(classes[:MAXIMUM_CLASSES]):
@@ -96,13 +96,3 @@ def _of_answers(layout: Layout) -> Iterator[_Signal]:
             yield _Signal(f"class/{name}", layout.start("class"), weights_b, 1.0 / len(classes))
         middles_b = (np.arange(HISTOGRAM_CELLS) + 0.5) / HISTOGRAM_CELLS
         yield _Signal("confidence", layout.start("top1"), middles_b, 0.5)
-
-
-def _positions(cells: Cells, counts: tuple[int, ...]) -> Floats:
-    """Return the position of each cell: the reference's share below it and half of that in it."""
-    positions_b = np.full(cells.size, 0.5)
-    present_b = np.array(counts[: cells.inner + 2], dtype=np.float64)
-    if present_b.sum():
-        shares_b = present_b / present_b.sum()
-        positions_b[: cells.inner + 2] = np.cumsum(shares_b) - shares_b / 2.0
-    return positions_b

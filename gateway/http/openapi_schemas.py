@@ -257,8 +257,10 @@ WATCH: dict[str, Part] = {
         information_reference_nats=SHARE_OR_NULL,
         effective_classes=NUMBER,
         saturated=NUMBER,
+        saturated_reference=SHARE_OR_NULL,
         broken=NUMBER,
         collapse_index=SHARE_OR_NULL,
+        collapse_beyond_mix=SHARE_OR_NULL,
         modes=list_of(STRING),
     ),
     "Performance": object_of(
@@ -302,6 +304,16 @@ WATCH: dict[str, Part] = {
         ),
         value=or_null(ref("FeatureEffects")),
         confidence=or_null(ref("Confidence")),
+        position=or_null(
+            object_of(
+                rows=INTEGER,
+                mean=NUMBER,
+                spread=NUMBER,
+                modal=NUMBER,
+                modal_reference=NUMBER,
+                modes=list_of({"enum": ["constant-output"]}),
+            )
+        ),
         performance=or_null(ref("Performance")),
         detectors=list_of(ref("Detector")),
         evidence=or_null(

@@ -223,6 +223,21 @@ CATALOGUE: tuple[Metric, ...] = (
         "How far confidence has fallen apart against the reference: 0 not at all, 1 completely", values=_VARIANTS,
     ),
     Metric(
+        "weir_confidence_collapse_beyond_mix", "gauge", "index", _STREAM,
+        "The same against what the present mix of answered classes leads to: what a change of traffic does not explain",
+        internal=True, values=_VARIANTS,
+    ),
+    Metric(
+        "weir_prediction_position", "gauge", "position", _STREAM,
+        "Mean position of a regression's answers in the reference's distribution; 0.5 is as there",
+        internal=True, values=_VARIANTS,
+    ),
+    Metric(
+        "weir_prediction_position_spread", "gauge", "spread", _STREAM,
+        "Spread of a regression's answers in the reference's distribution; 1 is as there, 0 a constant answer",
+        internal=True, values=_VARIANTS,
+    ),
+    Metric(
         "weir_estimated_accuracy_ratio", "gauge", "ratio", (*_STREAM, "method"),
         "Share of the answers that are right, estimated without labels; absent where the reference has none",
         internal=True, values=_VARIANTS | {"method": ("cbpe", "atc", "bbse")},
