@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,7 @@ from monitors.pit import Position, assess_position
 from monitors.streams import Pool
 from monitors.summary import Layout
 
-__all__ = ["Assessment", "ClassShare", "Judged", "assess"]
+__all__ = ["Assessment", "ClassShare", "Judged", "SegmentAssessment", "assess", "assess_segments"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -104,12 +105,54 @@ class Assessment:
         return found | {(feature.name, "unseen"): feature.unseen_before for feature in self.features}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Judged:
     """The last window of a stream that held enough rows, and what it says."""
 
     assessment: Assessment
     pool: Pool
+
+    @cached_property
+    def segments(self) -> tuple[SegmentAssessment, ...]:
+        """What each segment says, computed when it is first asked for."""
+        return assess_segments(self.pool.layout, self.pool.cells)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SegmentAssessment:
+    """Effects of one segment over a window, against its own rows of the reference."""
+
+    name: str
+    share: float
+    share_before: float
+    assessment: Assessment
+
+    def moved(self) -> tuple[Movement, ...]:
+        """Return what moved, the furthest first, as far as the sample size does not explain it."""
+        found = [m for f in self.assessment.features for m in (f.moved(), f.vanished(), f.strayed()) if m is not None]
+        found += self.assessment.prediction_movements()
+        return tuple(sorted((m for m in found if m.excess > 0.0), key=lambda m: m.excess, reverse=True))
+
+
+def assess_segments(layout: Layout, cells: Ints) -> tuple[SegmentAssessment, ...]:
+    """Compare each segment of a window with the same segment of the reference; none without a segmentation.
+
+    Notes
+    -----
+    Cost: that of ``assess``, for each segment that has rows.
+    """
+    segmentation = layout.profile.segmentation if layout.profile else None
+    if segmentation is None:
+        return ()
+    column = [schema.name for schema in layout.features].index(segmentation.split.feature)
+    names = segmentation.split.names(layout.feature_cells[column])
+    parts = [layout.of_segment(cells, code) for code in range(len(layout.segments))]
+    rows = [int(part[: layout.channels[0].size].sum()) for part in parts]
+    total, total_before = max(1, sum(rows)), max(1, sum(each.rows for each in segmentation.segments))
+    return tuple(
+        SegmentAssessment(name, n / total, before.rows / total_before, assess(mine, part, n))
+        for name, n, before, mine, part in zip(names, rows, segmentation.segments, layout.segments, parts, strict=True)
+    )
 
 
 def assess(layout: Layout, cells: Ints, rows: int) -> Assessment:

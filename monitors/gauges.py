@@ -1,23 +1,23 @@
 """What the monitors export, by name: effects, answers, alert states, the shadow's agreement.
 
 Label sets are closed: model, version, variant, feature (declared in the contract, capped), class (capped), statistic,
-detector (as configured), signal (of a feature or class, capped), cause, severity.
+detector (as configured), signal (of a feature or class, capped), segment (of the reference), method, cause, severity.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from monitors.assessment import Assessment
+from monitors.assessment import Assessment, Judged
 from monitors.causes import CAUSES
 from monitors.detectors.bank import Finding
 from monitors.effects import FeatureEffects
 from monitors.live.stream import EvidenceStream
 from monitors.performance import Performance
-from monitors.records import Alert, AlertState, Severity
+from monitors.records import Alert, AlertState, Severity, StreamKey
 from monitors.streams import Stream
 
-__all__ = ["GAUGES", "STATE_VALUES", "Gauge", "alert_gauges", "evidence_gauges", "stream_gauges"]
+__all__ = ["GAUGES", "STATE_VALUES", "Gauge", "alert_gauges", "evidence_gauges", "segment_gauges", "stream_gauges"]
 
 Gauge = tuple[str, dict[str, str], float]
 
@@ -39,6 +39,8 @@ GAUGES = (
     "weir_prediction_position",
     "weir_prediction_position_spread",
     "weir_prediction_share",
+    "weir_segment_effect",
+    "weir_segment_share",
     "weir_shadow_agreement_ratio",
     "weir_shadow_score_difference",
     "weir_uncalibrated_detections",
@@ -48,6 +50,7 @@ GAUGES = (
 
 STATE_VALUES: dict[AlertState, int] = {"resolved": 0, "warn": 1, "recovering": 2, "firing": 3}
 MAXIMUM_CLASSES = 32
+SEGMENT_STATISTICS = ("wasserstein", "missing", "unseen", "share")
 SEVERITIES: tuple[Severity, ...] = ("warning", "page")
 
 
@@ -72,6 +75,19 @@ def evidence_gauges(evidence: EvidenceStream) -> Iterator[Gauge]:
     for cause, (nats, page_nats) in evidence.levels().items():
         yield "weir_evidence_nats", {**labels, "cause": cause}, max(0.0, nats)
         yield "weir_evidence_page_nats", {**labels, "cause": cause}, page_nats
+
+
+def segment_gauges(key: StreamKey, judged: Judged) -> Iterator[Gauge]:
+    """Yield the share of each segment of a stream, and by statistic the largest effect in it, less its noise."""
+    labels = {"model": key.model, "version": key.version, "variant": key.variant}
+    for segment in judged.segments:
+        named = {**labels, "segment": segment.name}
+        yield "weir_segment_share", named, segment.share
+        largest: dict[str, float] = {}
+        for movement in segment.moved():
+            largest.setdefault(movement.statistic, movement.excess)
+        for statistic in SEGMENT_STATISTICS:
+            yield "weir_segment_effect", {**named, "statistic": statistic}, largest.get(statistic, 0.0)
 
 
 def alert_gauges(watched: Iterable[tuple[str, str]], alerts: Sequence[Alert]) -> Iterator[Gauge]:

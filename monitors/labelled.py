@@ -19,6 +19,7 @@ STEPS_A_NAT = 1 << 20
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.integer]
 
 
@@ -42,10 +43,10 @@ class CertaintyProfile:
         """Return the cell of each top-1 probability."""
         return np.searchsorted(np.asarray(self.points), top1_n, side="right").astype(np.int64)
 
-    def surer(self, entropy_n: Floats) -> tuple[int, int]:
-        """Return how many rows lie below the entropy, and how many at it."""
+    def surer(self, entropy_n: Floats) -> tuple[Flags, Flags]:
+        """Return which rows lie below the entropy, and which at it."""
         steps_n = to_steps(entropy_n)
-        return int((steps_n < self.entropy_steps).sum()), int((steps_n == self.entropy_steps).sum())
+        return steps_n < self.entropy_steps, steps_n == self.entropy_steps
 
 
 @dataclass(frozen=True, slots=True)

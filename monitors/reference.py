@@ -1,23 +1,16 @@
-"""The reference profile of a version: what its inputs and answers looked like where it was accepted.
-
-A profile is text (``reference.json``), made once from a table, and holds counts only: no row of the table can be read
-back from it.
-"""
+"""The reference profile of a version: what its inputs and answers looked like where it was accepted, made and read."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import Literal
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from monitors.cells import Cells, Precision, cells_for, round_to
 from monitors.labelled import PerformanceProfile, fit_performance
-from monitors.mix import ClassConfidence, by_answered_class
+from monitors.mix import by_answered_class
 from monitors.outputs import (
     HISTOGRAM_CELLS,
     SATURATED,
@@ -27,8 +20,20 @@ from monitors.outputs import (
     histogram_index,
     is_distribution,
 )
-from monitors.records import FeatureKind, FeatureSchema, OutputKind, OutputSchema
-from monitors.transport.documents import DocumentRefused, decode_document, encode_document
+from monitors.profile import (
+    QUANTILES,
+    ConfidenceProfile,
+    FeatureProfile,
+    OutputProfile,
+    ProfileInvalid,
+    ReferenceProfile,
+    Segmentation,
+    SegmentProfile,
+)
+from monitors.profile_check import check_profile
+from monitors.records import FeatureSchema, OutputSchema
+from monitors.segments import split_of
+from monitors.transport.documents import DocumentRefused, decode_document
 
 __all__ = [
     "QUANTILES",
@@ -41,95 +46,7 @@ __all__ = [
     "from_json",
 ]
 
-QUANTILES = (0.01, 0.05, 0.25, 0.50, 0.75, 0.95, 0.99)
-MAXIMUM_CELLS = 4096
-MAXIMUM_FEATURES = 100_000
-MAXIMUM_COUNT = 2**53
-"""Bounds of a profile that is read: cells inside the frame of one feature, features, rows in one cell."""
-
 Floats = npt.NDArray[np.float64]
-
-
-class ProfileInvalid(ValueError):
-    """A reference profile that cannot be used: where in the document, and what is wrong there."""
-
-    def __init__(self, where: str, what: str) -> None:
-        super().__init__(f"reference profile, {where}: {what}")
-        self.where, self.what = where, what
-
-
-@dataclass(frozen=True, slots=True)
-class FeatureProfile:
-    """One feature (or a regression's value): its cells, the reference's counts in them, and what to fill in for it.
-
-    ``quantiles`` are those of ``QUANTILES``; empty for a category and for a feature without a finite value. ``fill`` is
-    the median of a number (a value that occurred), the mode of a category.
-    """
-
-    name: str
-    kind: FeatureKind
-    cells: Cells
-    counts: tuple[int, ...]
-    quantiles: tuple[float, ...] = ()
-    mode: float | str | None = None
-    fill: float | str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ConfidenceProfile:
-    """Confidence of a classifier: 20-cell histograms over [0, 1], means over rows, nats.
-
-    ``information_nats`` is the entropy of the mean answer less the mean entropy of the answers: how much the answer
-    depends on the input. ``by_class`` tells the answers of each class apart; it is empty beyond 64 classes, and in
-    profiles of before it was kept.
-    """
-
-    rows: int
-    top1_counts: tuple[int, ...]
-    margin_counts: tuple[int, ...]
-    entropy_nats: float
-    probabilities: tuple[float, ...]
-    information_nats: float
-    saturated_ratio: float
-    by_class: tuple[ClassConfidence, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class OutputProfile:
-    """Answers on the reference: class counts and confidence of a classifier, the value's cells of a regressor.
-
-    ``performance`` is there where the reference has labels.
-    """
-
-    kind: OutputKind
-    classes: tuple[str, ...] = ()
-    class_counts: tuple[int, ...] = ()
-    confidence: ConfidenceProfile | None = None
-    value: FeatureProfile | None = None
-    performance: PerformanceProfile | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ReferenceProfile:
-    """Profile of one version over ``rows`` reference rows."""
-
-    schema_version: Literal[1]
-    rows: int
-    features: tuple[FeatureProfile, ...]
-    output: OutputProfile
-
-    def feature(self, name: str) -> FeatureProfile | None:
-        """Return the profile of a feature, ``None`` when the reference does not know it."""
-        return next((feature for feature in self.features if feature.name == name), None)
-
-    def median_or_mode(self, name: str) -> float | str | None:
-        """Return what stands in for a missing value: the median of a number, the mode of a category."""
-        feature = self.feature(name)
-        return None if feature is None else feature.fill
-
-    def to_json(self) -> bytes:
-        """Return the text of ``reference.json``: the same bytes for the same profile, one line an item."""
-        return encode_document(self)
 
 
 def build_profile(
@@ -140,6 +57,7 @@ def build_profile(
     scores_nk: Floats,
     *,
     truths_n: npt.NDArray[np.integer] | None = None,
+    segment: str | None = None,
 ) -> ReferenceProfile:
     """Make the profile of a version from reference rows and its answers to them.
 
@@ -157,11 +75,14 @@ def build_profile(
         Probabilities, or the regression's value as one column; k may be 0.
     truths_n : (n,) int
         Index of the true class, -1 where it is not known; only for a classification.
+    segment
+        Feature whose values tell the rows apart.
 
     Raises
     ------
     ValueError
-        When the shapes do not fit each other, or there are labels for another output than classes.
+        When the shapes do not fit each other, there are labels for another output than classes, or the feature of the
+        segments is none or has no single values.
 
     Examples
     --------
@@ -175,7 +96,8 @@ def build_profile(
     answers = _profile_output(output, labels_n, scores_nk)
     if truths_n is not None:
         answers = replace(answers, performance=_performance(output, labels_n, scores_nk, truths_n))
-    return ReferenceProfile(1, len(values_nd), tuple(columns), answers)
+    profile = ReferenceProfile(1, len(values_nd), tuple(columns), answers)
+    return replace(profile, segmentation=_segment(profile, segment, output, values_nd, labels_n, scores_nk))
 
 
 def from_json(text: bytes) -> ReferenceProfile:
@@ -190,7 +112,7 @@ def from_json(text: bytes) -> ReferenceProfile:
         profile = decode_document(text, ReferenceProfile)
     except DocumentRefused as exc:
         raise ProfileInvalid(exc.where, exc.what) from exc
-    _check_profile(profile)
+    check_profile(profile)
     return profile
 
 
@@ -209,6 +131,43 @@ def _require_shapes(
     columns = {"classification": (0, len(output.classes)), "regression": (1,), "tensor": (0,)}[output.kind]
     if scores_nk.shape[1] not in columns:
         raise ValueError(f"scores have {scores_nk.shape[1]} columns, expected {' or '.join(map(str, columns))}")
+
+
+def _segment(
+    profile: ReferenceProfile,
+    name: str | None,
+    output: OutputSchema,
+    values_nd: Floats,
+    labels_n: npt.NDArray[np.integer],
+    scores_nk: Floats,
+) -> Segmentation | None:
+    if name is None:
+        return None
+    names = [feature.name for feature in profile.features]
+    if name not in names:
+        raise ValueError(f"no feature is called {name!r}, by whose values the rows were to be told apart")
+    column = names.index(name)
+    cells = profile.features[column].cells
+    split = split_of(name, cells, np.array(profile.features[column].counts))
+    codes_n = split.codes(cells, cells.index(values_nd[:, column]))
+    segments = []
+    for code in range(len(split.cells) + 1):
+        mine_n = codes_n == code
+        counts = [f.cells.count(values_nd[mine_n, i]) for i, f in enumerate(profile.features)]
+        answers = _segment_output(profile.output, output, labels_n[mine_n], scores_nk[mine_n])
+        rows = int(mine_n.sum())
+        segments.append(SegmentProfile(rows, tuple(tuple(each.tolist()) for each in counts), answers))
+    return Segmentation(split, tuple(segments))
+
+
+def _segment_output(
+    whole: OutputProfile, output: OutputSchema, labels_n: npt.NDArray[np.integer], scores_nk: Floats
+) -> OutputProfile:
+    """Return the answers of a segment, on the cells of the whole reference."""
+    if whole.value is not None:
+        counts = tuple(whole.value.cells.count(scores_nk[:, 0]).tolist())
+        return OutputProfile("regression", value=FeatureProfile("value", "number", whole.value.cells, counts))
+    return _profile_output(output, labels_n, scores_nk)
 
 
 def _precision(dtype: str) -> Precision:
@@ -284,130 +243,3 @@ def _profile_confidence(scores_nk: Floats, labels_n: npt.NDArray[np.integer]) ->
 
 def _histogram(ratios_n: Floats) -> tuple[int, ...]:
     return tuple(np.bincount(histogram_index(ratios_n), minlength=HISTOGRAM_CELLS).tolist())
-
-
-def _check_profile(profile: ReferenceProfile) -> None:
-    _check_count(profile.rows, "$.rows")
-    if len(profile.features) > MAXIMUM_FEATURES:
-        raise ProfileInvalid("$.features", f"expected at most {MAXIMUM_FEATURES}, found {len(profile.features)}")
-    names = [feature.name for feature in profile.features]
-    if len(set(names)) != len(names):
-        raise ProfileInvalid("$.features", "two features have the same name")
-    for i, feature in enumerate(profile.features):
-        _check_feature(feature, profile.rows, f"$.features[{i}] ({feature.name})")
-    _check_output(profile.output, profile.rows)
-
-
-def _check_feature(feature: FeatureProfile, rows: int, where: str) -> None:
-    _check_cells(feature, f"{where}.cells")
-    _check_counts(feature.counts, feature.cells.size, f"{where}.counts", rows)
-    if len(feature.quantiles) not in (0, len(QUANTILES)):
-        raise ProfileInvalid(f"{where}.quantiles", f"expected {len(QUANTILES)} numbers, found {len(feature.quantiles)}")
-    numbers = [value for value in (feature.mode, feature.fill) if isinstance(value, float)]
-    _check_finite((*feature.quantiles, *numbers), where)
-
-
-def _check_cells(feature: FeatureProfile, where: str) -> None:
-    cells = feature.cells
-    kinds = {"number": ("quantiles", "values", "any"), "category": ("categories", "any")}[feature.kind]
-    if cells.kind not in kinds:
-        raise ProfileInvalid(f"{where}.kind", f"expected {' or '.join(kinds)} for a {feature.kind}, found {cells.kind}")
-    if bool(cells.categories) != (cells.kind == "categories"):
-        raise ProfileInvalid(f"{where}.categories", f"do not fit cells of kind {cells.kind}")
-    least = {"quantiles": 2, "values": 1}.get(cells.kind, 0)
-    if len(cells.points) < least or any(low >= high for low, high in pairwise(cells.points)):
-        raise ProfileInvalid(f"{where}.points", f"expected at least {least} strictly rising numbers")
-    _check_finite(cells.points, f"{where}.points")
-    if max(len(cells.points), cells.inner) > MAXIMUM_CELLS:
-        raise ProfileInvalid(where, f"expected at most {MAXIMUM_CELLS} cells, found {cells.inner}")
-
-
-def _check_output(output: OutputProfile, rows: int) -> None:
-    _check_counts(output.class_counts, len(output.classes), "$.output.class_counts")
-    if sum(output.class_counts) > rows:
-        raise ProfileInvalid("$.output.class_counts", f"expected at most {rows} answers in all, as there are rows")
-    if output.kind == "regression" and output.value is None:
-        raise ProfileInvalid("$.output.value", "expected the value's cells of a regressor, found none")
-    if output.value is not None:
-        _check_feature(output.value, rows, "$.output.value")
-    if output.confidence is not None:
-        _check_confidence(output.confidence, len(output.classes), rows)
-    if output.performance is not None:
-        _check_performance(output.performance, output, rows)
-
-
-def _check_confidence(confidence: ConfidenceProfile, classes: int, rows: int) -> None:
-    where = "$.output.confidence"
-    if not 0 <= confidence.rows <= rows:
-        raise ProfileInvalid(f"{where}.rows", f"expected 0 to {rows}, found {confidence.rows}")
-    _check_counts(confidence.top1_counts, HISTOGRAM_CELLS, f"{where}.top1_counts", confidence.rows)
-    _check_counts(confidence.margin_counts, HISTOGRAM_CELLS, f"{where}.margin_counts", confidence.rows)
-    if len(confidence.probabilities) != classes:
-        raise ProfileInvalid(f"{where}.probabilities", f"expected {classes} numbers")
-    means = (confidence.entropy_nats, confidence.information_nats, confidence.saturated_ratio)
-    _check_finite((*confidence.probabilities, *means), where)
-    if confidence.by_class and len(confidence.by_class) != classes:
-        raise ProfileInvalid(f"{where}.by_class", f"expected {classes} classes, found {len(confidence.by_class)}")
-    for i, known in enumerate(confidence.by_class):
-        _check_class(known, classes, f"{where}.by_class[{i}]", confidence.rows)
-
-
-def _check_class(known: ClassConfidence, classes: int, where: str, rows: int) -> None:
-    if not 0 <= known.rows <= rows or len(known.probabilities) != classes:
-        raise ProfileInvalid(where, f"expected 0 to {rows} rows and {classes} probabilities")
-    _check_shares((known.margin, known.saturated_ratio), where)
-    _check_finite((*known.probabilities, known.entropy_nats), where)
-
-
-def _check_performance(found: PerformanceProfile, output: OutputProfile, rows: int) -> None:
-    where, classes = "$.output.performance", len(output.classes)
-    if output.kind != "classification" or not 1 <= found.rows <= rows:
-        raise ProfileInvalid(where, f"expected labels of 1 to {rows} rows of a classification, found {found.rows}")
-    _check_shares((found.accuracy,), f"{where}.accuracy")
-    if found.confusion and len(found.confusion) != classes:
-        raise ProfileInvalid(f"{where}.confusion", f"expected {classes} rows, found {len(found.confusion)}")
-    for counts in found.confusion:
-        _check_counts(counts, classes, f"{where}.confusion")
-    if found.confusion and sum(map(sum, found.confusion)) != found.rows:
-        raise ProfileInvalid(f"{where}.confusion", f"expected counts that add up to {found.rows} rows")
-    if found.certainty is not None:
-        _check_certainty(found, f"{where}.certainty")
-
-
-def _check_certainty(found: PerformanceProfile, where: str) -> None:
-    certainty = found.certainty
-    assert certainty is not None
-    points = certainty.points
-    if len(points) > MAXIMUM_CELLS or any(low >= high for low, high in pairwise(points)):
-        raise ProfileInvalid(f"{where}.points", f"expected at most {MAXIMUM_CELLS} strictly rising numbers")
-    _check_finite(points, f"{where}.points")
-    _check_counts(certainty.counts, len(points) + 1, f"{where}.counts", found.rows)
-    if len(certainty.right) != len(points) + 1:
-        raise ProfileInvalid(f"{where}.right", f"expected {len(points) + 1} shares, found {len(certainty.right)}")
-    _check_shares((*certainty.right, certainty.tie), where)
-    _check_count(certainty.entropy_steps, f"{where}.entropy_steps")
-
-
-def _check_shares(shares: Sequence[float], where: str) -> None:
-    if not all(0.0 <= share <= 1.0 for share in shares):
-        raise ProfileInvalid(where, "expected shares from 0 to 1")
-
-
-def _check_counts(counts: tuple[int, ...], size: int, where: str, rows: int | None = None) -> None:
-    """Check the number of counts, each of them, and their sum where each row must be in one of them."""
-    if len(counts) != size:
-        raise ProfileInvalid(where, f"expected {size} counts, found {len(counts)}")
-    for count in counts:
-        _check_count(count, where)
-    if rows is not None and sum(counts) != rows:
-        raise ProfileInvalid(where, f"expected counts that add up to {rows} rows, found {sum(counts)}")
-
-
-def _check_count(count: int, where: str) -> None:
-    if not 0 <= count <= MAXIMUM_COUNT:
-        raise ProfileInvalid(where, "expected counts from 0 to 2^53")
-
-
-def _check_finite(numbers: Sequence[float], where: str) -> None:
-    if not all(math.isfinite(number) for number in numbers):
-        raise ProfileInvalid(where, "expected finite numbers")

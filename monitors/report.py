@@ -23,6 +23,9 @@
                                  "signals": [{"signal", "value", "statistic", "detections", "detected_at"}]}],
                   "evidence": {"calibration", "rows", "summaries", "late_rows", "left_out_rows", "burn_in_rows",
                                "causes": [{"cause", "nats", "page_nats"}]} | null,
+                  "segments": {"feature", "values": [{"name", "rows", "share", "reference_share", "collapse_index",
+                               "moved": [{"name", "statistic", "effect", "noise", "before", "after"}],
+                               "features": [{"name", "psi", ..., "unseen_reference"}], "predictions": [...]}]} | null,
                   "shadow": {"rows", "agreement", "score_difference"} | null}],
      "alerts": [...]}
 
@@ -36,7 +39,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from monitors.assessment import ClassShare, Judged
+from monitors.assessment import ClassShare, Judged, SegmentAssessment
 from monitors.confidence import Confidence
 from monitors.detectors.bank import Finding
 from monitors.distances import Distance
@@ -50,6 +53,8 @@ from monitors.records import Alert
 from monitors.streams import Agreement, Stream, Version
 
 __all__ = ["report_model"]
+
+MOST_MOVED = 5
 
 
 def report_model(
@@ -124,6 +129,7 @@ def _stream(stream: Stream, judged: Judged | None, evidence: EvidenceStream | No
         "performance": _performance(found.performance) if found else None,
         "detectors": [_detector(finding) for finding in stream.bank.findings()],
         "evidence": _evidence(evidence) if evidence else None,
+        "segments": _segments(judged) if judged else None,
         "shadow": _agreement(stream.agreement()),
     }
 
@@ -144,7 +150,40 @@ def _evidence(evidence: EvidenceStream) -> dict[str, Any]:
     }
 
 
+def _segments(judged: Judged) -> dict[str, Any] | None:
+    profile = judged.pool.layout.profile
+    if profile is None or profile.segmentation is None:
+        return None
+    return {
+        "feature": profile.segmentation.split.feature,
+        "values": [_segment(segment) for segment in judged.segments],
+    }
+
+
+def _segment(segment: SegmentAssessment) -> dict[str, Any]:
+    found = segment.assessment
+    return {
+        "name": segment.name,
+        "rows": found.rows,
+        "share": segment.share,
+        "reference_share": segment.share_before,
+        "collapse_index": found.confidence.collapse_index if found.confidence else None,
+        "moved": [asdict(movement) for movement in segment.moved()[:MOST_MOVED]],
+        "features": [_effects(feature) for feature in found.features],
+        "predictions": [_class(share) for share in found.classes],
+    }
+
+
 def _feature(feature: FeatureEffects) -> dict[str, Any]:
+    return {
+        **_effects(feature),
+        "labels": list(feature.cells.labels()),
+        "reference_counts": feature.reference.tolist() if feature.reference is not None else None,
+        "counts": feature.current.tolist(),
+    }
+
+
+def _effects(feature: FeatureEffects) -> dict[str, Any]:
     return {
         "name": feature.name,
         **_distance("psi", feature.psi),
@@ -157,9 +196,6 @@ def _feature(feature: FeatureEffects) -> dict[str, Any]:
         "unseen": feature.unseen,
         "unseen_reference": feature.unseen_before if feature.reference is not None else None,
         "outside": feature.outside,
-        "labels": list(feature.cells.labels()),
-        "reference_counts": feature.reference.tolist() if feature.reference is not None else None,
-        "counts": feature.current.tolist(),
     }
 
 

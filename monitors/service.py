@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from monitors.detectors.bank import DetectorChoice
-from monitors.gauges import Gauge, alert_gauges, evidence_gauges, stream_gauges
+from monitors.gauges import Gauge, alert_gauges, evidence_gauges, segment_gauges, stream_gauges
 from monitors.incidents import IncidentBook
 from monitors.judge import Judge
 from monitors.live.book import EvidenceBook, Fitted, fitted_of
@@ -181,6 +181,8 @@ class MonitorService:
         for stream in self._streams:
             judged = self._judge.judged(stream.key)
             yield from stream_gauges(stream, judged.assessment if judged else None, self.thresholds.feature_series)
+            if judged is not None:
+                yield from segment_gauges(stream.key, judged)
         for evidence in self._evidence:
             yield from evidence_gauges(evidence)
         watched = {(stream.key.model, stream.key.version) for stream in self._streams}

@@ -48,6 +48,7 @@ class Pool:
     ``rows_until`` is the stream's ``rows_total`` as of its last tick.
     """
 
+    layout: Layout
     rows: int
     ticks: int
     cells: npt.NDArray[np.int64]
@@ -141,7 +142,8 @@ class Stream:
                 break
         to_ms = max(starts, default=last_start_ms) + self._tick_ms
         from_s = min(starts, default=last_start_ms) / 1000.0
-        return Pool(rows, ticks, cells, from_s, to_ms / 1000.0, self.rows_total - self._rows_after(last_start_ms))
+        rows_until = self.rows_total - self._rows_after(last_start_ms)
+        return Pool(self.version.layout, rows, ticks, cells, from_s, to_ms / 1000.0, rows_until)
 
     def agreement(self) -> Agreement | None:
         """Return the agreement over the remembered ticks, ``None`` where nothing was compared."""

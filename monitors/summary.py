@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from monitors.labelled import CertaintyProfile
 from monitors.outputs import HISTOGRAM_CELLS, SATURATED, confidences, histogram_index, is_distribution
 from monitors.records import BROKEN_FLAG, FeatureSchema, Observation, OutputSchema, StreamInfo, TickSummary
 from monitors.reference import FeatureProfile, ProfileInvalid, ReferenceProfile
+from monitors.segments import Split
 
 __all__ = ["FIXED_POINT", "FLAG_BITS", "Channel", "Layout", "ObservationInvalid", "merge", "summarise", "to_fixed"]
 
@@ -29,6 +30,7 @@ FLAG_BITS = 5
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 
 class ObservationInvalid(ValueError):
@@ -58,12 +60,18 @@ class Layout:
         Cells of each feature.
     value_cells
         Cells of a regression's value.
+    segments
+        Layouts of the reference's segments, each with the channels of the whole.
     channels
         ``feature/<name>`` for each feature, then ``flags``, ``broken``; for a classifier ``class`` (the last cell is
         "no class"), ``scored``, ``top1``, ``margin``, ``saturated``, ``entropy``, ``probabilities``, and with a
         labelled reference ``certainty``, ``surer`` (below the threshold of entropy, at it); for a regressor ``value``.
     digest
         Identity of all of this.
+
+    Notes
+    -----
+    With segments the cells of each follow, in order, on those of the whole.
     """
 
     features: tuple[FeatureSchema, ...]
@@ -73,6 +81,11 @@ class Layout:
     value_cells: Cells
     channels: tuple[Channel, ...]
     digest: str
+    segments: tuple[Layout, ...] = ()
+    _places: dict[str, Channel] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_places", {channel.name: channel for channel in self.channels})
 
     @classmethod
     def of(cls, info: StreamInfo, profile: ReferenceProfile | None) -> Layout:
@@ -90,13 +103,24 @@ class Layout:
             raise ProfileInvalid("$.output.classes", f"expected {list(info.output.classes)} as in the contract")
         certainty = profile.output.performance.certainty if profile and profile.output.performance else None
         channels = _channels(info, cells, value_cells, certainty)
-        digest = _digest(channels, (*cells, value_cells), certainty)
-        return cls(info.features, info.output, profile, cells, value_cells, channels, digest)
+        split = profile.segmentation.split if profile and profile.segmentation else None
+        digest = _digest(channels, (*cells, value_cells), certainty, split)
+        segments = tuple(cls.of(info, each) for each in profile.of_segments()) if profile else ()
+        return cls(info.features, info.output, profile, cells, value_cells, channels, digest, segments)
+
+    @property
+    def width(self) -> int:
+        """Number of cells of the whole, and of each segment."""
+        return self.channels[-1].start + self.channels[-1].size
 
     @property
     def size(self) -> int:
-        """Number of cells."""
-        return self.channels[-1].start + self.channels[-1].size
+        """Number of cells of a summary."""
+        return self.width * (1 + len(self.segments))
+
+    def of_segment(self, cells: Ints, code: int) -> Ints:
+        """Return the cells of one segment, which are read by its own layout."""
+        return cells[self.width * (1 + code) : self.width * (2 + code)]
 
     @property
     def certainty(self) -> CertaintyProfile | None:
@@ -106,15 +130,15 @@ class Layout:
 
     def has(self, name: str) -> bool:
         """Whether there is such a channel."""
-        return any(channel.name == name for channel in self.channels)
+        return name in self._places
 
     def start(self, name: str) -> int:
         """Return where a channel begins."""
-        return next(channel.start for channel in self.channels if channel.name == name)
+        return self._places[name].start
 
     def part(self, cells: Ints, name: str) -> Ints:
         """Return the cells of one channel."""
-        channel = next(channel for channel in self.channels if channel.name == name)
+        channel = self._places[name]
         return cells[channel.start : channel.start + channel.size]
 
     def reference(self, feature: FeatureSchema) -> FeatureProfile | None:
@@ -155,12 +179,11 @@ def summarise(layout: Layout, observation: Observation, tick_ms: int) -> dict[in
     """
     _require_fit(layout, observation)
     starts_n = np.floor(observation.answered_at_n * 1000.0).astype(np.int64) // tick_ms * tick_ms
-    positions_nc = _positions(layout, observation)
+    contributions = _contributions(layout, observation)
     summaries = {}
     for start in np.unique(starts_n).tolist():
         rows_n = starts_n == start
-        cells = np.bincount(positions_nc[rows_n].ravel(), minlength=layout.size)
-        _add_outputs(layout, cells, observation, rows_n)
+        cells = contributions.cells(layout, rows_n)
         summaries[start] = TickSummary(observation.key, start, tick_ms, layout.digest, int(rows_n.sum()), cells)
     return summaries
 
@@ -208,10 +231,17 @@ def _channels(
     return tuple(Channel(name, start, size) for (name, size), start in zip(sizes, starts, strict=False))
 
 
-def _digest(channels: tuple[Channel, ...], cells: tuple[Cells, ...], certainty: CertaintyProfile | None) -> str:
+def _digest(
+    channels: tuple[Channel, ...],
+    cells: tuple[Cells, ...],
+    certainty: CertaintyProfile | None,
+    split: Split | None,
+) -> str:
     document: list[object] = [[[c.name, c.start, c.size] for c in channels], [asdict(c) for c in cells]]
     if certainty is not None:
         document += [certainty.points, certainty.entropy_steps]
+    if split is not None:
+        document.append(asdict(split))
     return hashlib.sha256(json.dumps(document, separators=(",", ":")).encode()).hexdigest()[:32]
 
 
@@ -226,6 +256,67 @@ def _require_fit(layout: Layout, observation: Observation) -> None:
         raise ObservationInvalid("answer times must be finite, one for each row")
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Contributions:
+    """What each row adds to which cell of the whole: one, or an amount in fixed point.
+
+    ``rows_m`` and ``places_m`` say row and cell of each count, ``amounts`` give for a cell its rows and what they add.
+    """
+
+    segments_n: Ints
+    rows_m: Ints
+    places_m: Ints
+    amounts: list[tuple[int, Ints, Ints]]
+
+    def cells(self, layout: Layout, chosen_n: Flags) -> Ints:
+        """Add up the chosen rows, those of each segment apart, and the whole as their sum."""
+        segments, width = max(1, len(layout.segments)), layout.width
+        mine_m = chosen_n[self.rows_m]
+        flat_m = self.segments_n[self.rows_m[mine_m]] * width + self.places_m[mine_m]
+        cells_sc = np.bincount(flat_m, minlength=segments * width).reshape(segments, width)
+        for place, rows_k, amounts_k in self.amounts:
+            mine_k = chosen_n[rows_k]
+            # Sums of integers below 2^53 are exact in a double.
+            sums_s = np.bincount(self.segments_n[rows_k[mine_k]], weights=amounts_k[mine_k], minlength=segments)
+            cells_sc[:, place] += sums_s.astype(np.int64)
+        return cells_sc[0] if not layout.segments else np.concatenate([cells_sc.sum(axis=0), cells_sc.ravel()])
+
+
+def _contributions(layout: Layout, observation: Observation) -> _Contributions:
+    places_nc = _positions(layout, observation)
+    rows_n = np.arange(len(places_nc))
+    counts = [(np.repeat(rows_n, places_nc.shape[1]), places_nc.ravel())]
+    flags_n = observation.flags_n.astype(np.int64)
+    flagged, bits = np.nonzero(flags_n[:, None] >> np.arange(FLAG_BITS) & 1)
+    counts.append((flagged, layout.start("flags") + bits))
+    usable_n = _usable(layout, observation.scores_nk) & (flags_n & BROKEN_FLAG == 0)
+    counts.append(_at(rows_n[~usable_n], layout.start("broken")))
+    amounts: list[tuple[int, Ints, Ints]] = []
+    usable = rows_n[usable_n]
+    if layout.output.kind == "classification":
+        counts.append((usable, layout.start("class") + _classes(layout, observation.labels_n[usable])))
+        more, amounts = _confidence(layout, usable, observation.scores_nk[usable])
+        counts += more
+    if layout.output.kind == "regression":
+        counts.append((usable, layout.start("value") + layout.value_cells.index(observation.scores_nk[usable, 0])))
+    rows_m, places_m = (np.concatenate(parts) for parts in zip(*counts, strict=True))
+    return _Contributions(_segments(layout, places_nc), rows_m, places_m, amounts)
+
+
+def _at(rows: Ints, place: int) -> tuple[Ints, Ints]:
+    return rows, np.full(len(rows), place, dtype=np.int64)
+
+
+def _segments(layout: Layout, places_nc: Ints) -> Ints:
+    """Return the segment of each row; all are of the first where rows are not told apart."""
+    segmentation = layout.profile.segmentation if layout.profile else None
+    if segmentation is None:
+        return np.zeros(len(places_nc), dtype=np.int64)
+    column = [schema.name for schema in layout.features].index(segmentation.split.feature)
+    index_n = places_nc[:, column] - layout.channels[column].start
+    return segmentation.split.codes(layout.feature_cells[column], index_n)
+
+
 def _positions(layout: Layout, observation: Observation) -> Ints:
     """Return, for each row and feature, the cell that it adds one to."""
     positions = np.empty(observation.values_nd.shape, dtype=np.int64)
@@ -234,43 +325,38 @@ def _positions(layout: Layout, observation: Observation) -> Ints:
     return positions
 
 
-def _add_outputs(layout: Layout, cells: Ints, observation: Observation, rows_n: npt.NDArray[np.bool_]) -> None:
-    flags_n = observation.flags_n[rows_n].astype(np.int64)
-    layout.part(cells, "flags")[:] = [(flags_n >> bit & 1).sum() for bit in range(FLAG_BITS)]
-    scores_nk = observation.scores_nk[rows_n]
-    usable_n = _usable(layout, scores_nk) & (flags_n & BROKEN_FLAG == 0)
-    layout.part(cells, "broken")[0] = len(usable_n) - usable_n.sum()
-    if layout.output.kind == "classification":
-        _add_classes(layout, cells, observation.labels_n[rows_n][usable_n])
-        _add_confidence(layout, cells, scores_nk[usable_n])
-    if layout.output.kind == "regression":
-        layout.part(cells, "value")[:] = layout.value_cells.count(scores_nk[usable_n, 0])
-
-
-def _usable(layout: Layout, scores_nk: Floats) -> npt.NDArray[np.bool_]:
+def _usable(layout: Layout, scores_nk: Floats) -> Flags:
     if layout.output.kind == "classification" and scores_nk.shape[1]:
         return is_distribution(scores_nk)
     return np.asarray(np.isfinite(scores_nk).all(axis=1))
 
 
-def _add_classes(layout: Layout, cells: Ints, labels_n: npt.NDArray[np.int32]) -> None:
+def _classes(layout: Layout, labels_n: npt.NDArray[np.int32]) -> Ints:
     classes = len(layout.output.classes)
-    known_n = np.where((labels_n >= 0) & (labels_n < classes), labels_n, classes)
-    layout.part(cells, "class")[:] = np.bincount(known_n, minlength=classes + 1)
+    return np.where((labels_n >= 0) & (labels_n < classes), labels_n, classes).astype(np.int64)
 
 
-def _add_confidence(layout: Layout, cells: Ints, scores_nk: Floats) -> None:
+def _confidence(
+    layout: Layout, usable: Ints, scores_nk: Floats
+) -> tuple[list[tuple[Ints, Ints]], list[tuple[int, Ints, Ints]]]:
+    """Return the counts and amounts of the usable rows' probabilities."""
     if not scores_nk.size:
-        return
-    rows = confidences(scores_nk)
-    layout.part(cells, "scored")[0] = len(scores_nk)
-    layout.part(cells, "top1")[:] = np.bincount(histogram_index(rows.top1_n), minlength=HISTOGRAM_CELLS)
-    layout.part(cells, "margin")[:] = np.bincount(histogram_index(rows.margin_n), minlength=HISTOGRAM_CELLS)
-    layout.part(cells, "saturated")[0] = (rows.top1_n > SATURATED).sum()
-    layout.part(cells, "entropy")[0] = to_fixed(rows.entropy_n).sum()
-    layout.part(cells, "probabilities")[:] = to_fixed(scores_nk).sum(axis=0)
+        return [], []
+    found = confidences(scores_nk)
+    counts = [
+        _at(usable, layout.start("scored")),
+        (usable, layout.start("top1") + histogram_index(found.top1_n)),
+        (usable, layout.start("margin") + histogram_index(found.margin_n)),
+        _at(usable[found.top1_n > SATURATED], layout.start("saturated")),
+    ]
     if layout.certainty is not None:
-        layout.part(cells, "certainty")[:] = np.bincount(
-            layout.certainty.cells(rows.top1_n), minlength=len(layout.certainty.counts)
-        )
-        layout.part(cells, "surer")[:] = layout.certainty.surer(rows.entropy_n)
+        surer_n, equally_n = layout.certainty.surer(found.entropy_n)
+        counts += [
+            (usable, layout.start("certainty") + layout.certainty.cells(found.top1_n)),
+            _at(usable[surer_n], layout.start("surer")),
+            _at(usable[equally_n], layout.start("surer") + 1),
+        ]
+    amounts = [(layout.start("entropy"), usable, to_fixed(found.entropy_n))]
+    start, fixed_nk = layout.start("probabilities"), to_fixed(scores_nk)
+    amounts += [(start + k, usable, fixed_nk[:, k]) for k in range(fixed_nk.shape[1])]
+    return counts, amounts

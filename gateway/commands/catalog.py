@@ -62,6 +62,9 @@ def profile(
     label: Annotated[
         str | None, typer.Option(help="Column with the true class, for estimates of accuracy", show_default=False)
     ] = None,
+    segment: Annotated[
+        str | None, typer.Option(help="Feature whose values are watched apart", show_default=False)
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Where to write the profile; in the version's folder by default")
     ] = None,
@@ -82,7 +85,7 @@ def profile(
         raise typer.Exit(1)
     try:
         bundle = Repository(folder, limits=BundleLimits()).read(model, version)
-        profiled = profile_bundle(bundle, table, label=label)
+        profiled = profile_bundle(bundle, table, label=label, segment=segment)
         _write(target, profiled.profile.to_json())
         _write_evidence(out.with_suffix(".evidence.json") if out else target.with_name("evidence.json"), profiled)
     except (WeirError, TableInvalid, ProfileInvalid, OSError) as exc:
@@ -91,6 +94,8 @@ def profile(
     if profiled.ignored:
         typer.echo(f"no feature of {model}, left out: {printable(', '.join(profiled.ignored))}", err=True)
     typer.echo(f"{target}: {profiled.profile.rows} rows, {len(profiled.profile.features)} features")
+    if segmentation := profiled.profile.segmentation:
+        typer.echo(f"{len(segmentation.segments)} segments by {segmentation.split.feature}, other included")
     if performance := profiled.profile.output.performance:
         typer.echo(f"{performance.rows} rows have a label; accuracy on them {performance.accuracy:.4f}")
     if profiled.evidence is None:

@@ -43,20 +43,21 @@ class Profiled:
     ignored: tuple[str, ...]
 
 
-def profile_bundle(bundle: Bundle, table: Path, *, label: str | None = None) -> Profiled:
+def profile_bundle(bundle: Bundle, table: Path, *, label: str | None = None, segment: str | None = None) -> Profiled:
     """Compute the reference profile of a version, and its evidence model from the rows in their order.
 
     A string feature without declared categories gets those of the table when there are at most 32. A fill that the
     manifest leaves to the profile is the table's median or mode. So the model is loaded twice: once to learn its
     contract, once with what the table says. With a column of labels the profile also holds what performance is
-    estimated from.
+    estimated from. With the name of a feature its values are profiled apart.
 
     Raises
     ------
     gateway.errors.VersionRefused
         The version does not load, or takes tensors and no named features.
     TableInvalid
-        The table cannot be read by the contract, a label is no class of the model, or the model fails on its rows.
+        The table cannot be read by the contract, a label is no class of the model, the feature cannot tell
+        segments apart, or the model fails on its rows.
     """
     placeholders = _placeholders(bundle.manifest.interface)
     draft = load_version(replace(bundle, golden=None), hints_of=lambda _: placeholders)
@@ -65,7 +66,7 @@ def profile_bundle(bundle: Bundle, table: Path, *, label: str | None = None) -> 
     read = read_table(table, draft.contract, label=label)
     hints = _hints(draft, read.rows)
     version = load_version(bundle, hints_of=lambda _: hints)
-    return Profiled(*_profile(version, read), read.ignored)
+    return Profiled(*_profile(version, read, segment), read.ignored)
 
 
 def _placeholders(interface: Interface) -> dict[str, Hint]:
@@ -103,14 +104,21 @@ def _raw(decoded: Decoded) -> npt.NDArray[np.float64]:
     return decoded.values_nd.astype(np.float64)
 
 
-def _profile(version: ServableVersion, table: Table) -> tuple[ReferenceProfile, EvidenceModel | None]:
+def _profile(
+    version: ServableVersion, table: Table, segment: str | None
+) -> tuple[ReferenceProfile, EvidenceModel | None]:
     decoded = _encoded(version, version.contract, table.rows)
     answers = list(answers_of(version, decoded))
     labels_n = np.concatenate([labels for labels, _ in answers])
     scores_nk = np.concatenate([scores for _, scores in answers])
     info, values_nd = version.info, _raw(decoded)
     truths_n = _truths(info.output, table) if table.labels else None
-    profile = build_profile(info.features, info.output, values_nd, labels_n, scores_nk, truths_n=truths_n)
+    try:
+        profile = build_profile(
+            info.features, info.output, values_nd, labels_n, scores_nk, truths_n=truths_n, segment=segment
+        )
+    except ValueError as exc:
+        raise TableInvalid(f"{exc}") from exc
     if len(values_nd) < LEAST_REFERENCE_ROWS:
         return profile, None
     return profile, EvidenceModel.fit(Rows(values_nd, scores_nk, labels_n), info.features, info.output)

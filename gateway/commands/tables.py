@@ -79,6 +79,8 @@ def show_drift(report: Document) -> None:
             line(f"collapse index {_number(confidence['collapse_index'])}")
         if performance := stream["performance"]:
             _show_performance(performance)
+        if segments := stream["segments"]:
+            _show_segments(segments)
         _show_detectors(stream["detectors"])
     if not report["streams"]:
         line("nothing observed yet")
@@ -128,6 +130,17 @@ def _show_window(stream: Document, as_of: float) -> None:
     line(f"rows of {begin.removeprefix(today)} to {end.removeprefix(begin[: len(today)])} UTC")
     if stream["rows_since"] and stream["window_to"] < as_of:
         line(f"{stream['rows_since']} rows came since: too few, so far, to judge again")
+
+
+def _show_segments(segments: Document) -> None:
+    """Print each segment against its own rows of the reference: its share, and what moved most in it."""
+    rows = []
+    for segment in segments["values"]:
+        words = [f"{m['name']} {m['before']} -> {m['after']}" for m in segment["moved"][:_LATEST]]
+        shares = (_share(segment["share"]), _share(segment["reference_share"]))
+        rows.append((segment["name"], str(segment["rows"]), *shares, "; ".join(words) or "nothing"))
+    columns = ("segment", "rows", "share", "reference", "moved beyond noise")
+    _table(f"segments by {segments['feature']}", columns, rows)
 
 
 def _show_performance(performance: Document) -> None:

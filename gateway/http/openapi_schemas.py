@@ -276,6 +276,21 @@ WATCH: dict[str, Part] = {
         spread=SHARE_OR_NULL,
         labels=list_of(members({"class": STRING, "share": NUMBER, "reference_share": NUMBER})),
     ),
+    "Segment": object_of(
+        "One value of the feature that tells the reference's rows apart, against its own rows there.",
+        name=STRING,
+        rows=INTEGER,
+        share=NUMBER,
+        reference_share=NUMBER,
+        collapse_index=SHARE_OR_NULL,
+        moved=list_of(
+            object_of(name=STRING, statistic=STRING, effect=NUMBER, noise=NUMBER, before=STRING, after=STRING)
+        ),
+        features=list_of({"type": "object", "description": "As of FeatureEffects, without labels and counts."}),
+        predictions=list_of(
+            members({"class": STRING, "count": INTEGER, "share": NUMBER, "reference_share": SHARE_OR_NULL})
+        ),
+    ),
     "Detector": object_of(
         name=STRING,
         calibration={"enum": ["uncalibrated"]},
@@ -327,6 +342,7 @@ WATCH: dict[str, Part] = {
                 causes=list_of(object_of(cause=STRING, nats=NUMBER, page_nats=NUMBER)),
             )
         ),
+        segments=or_null(object_of(feature=STRING, values=list_of(ref("Segment")))),
         shadow=or_null(object_of(rows=INTEGER, agreement=NUMBER, score_difference=NUMBER)),
     ),
     "DriftReport": object_of(

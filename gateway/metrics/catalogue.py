@@ -238,6 +238,16 @@ CATALOGUE: tuple[Metric, ...] = (
         internal=True, values=_VARIANTS,
     ),
     Metric(
+        "weir_segment_share", "gauge", "ratio", (*_STREAM, "segment"),
+        "Share of the rows that belong to a segment of the reference", internal=True, values=_VARIANTS,
+    ),
+    Metric(
+        "weir_segment_effect", "gauge", "effect", (*_STREAM, "segment", "statistic"),
+        "Largest effect in a segment beyond what its sample size explains, against its own rows of the reference",
+        internal=True,
+        values=_VARIANTS | {"statistic": ("wasserstein", "missing", "unseen", "share")},
+    ),
+    Metric(
         "weir_estimated_accuracy_ratio", "gauge", "ratio", (*_STREAM, "method"),
         "Share of the answers that are right, estimated without labels; absent where the reference has none",
         internal=True, values=_VARIANTS | {"method": ("cbpe", "atc", "bbse")},

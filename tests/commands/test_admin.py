@@ -30,6 +30,7 @@ T = TypeVar("T")
 FEATURE = {"psi_band": 0.05, "jensen_shannon": 0.04, "jensen_shannon_band": 0.06, "ks": None, "ks_band": None}
 SPOKEN = {"signal": "feature/age", "detections": 2, "detected_at": 1_700_000_000.0}
 QUIET = {"signal": "confidence", "detections": 0, "detected_at": None}
+GONE = {"name": "income", "before": "missing 0 %", "after": "missing 25 %"}
 STREAM = {
     "version": "1",
     "variant": "stable",
@@ -42,6 +43,13 @@ STREAM = {
         FEATURE | {"name": "income", "psi": 0.5, "wasserstein": 0.3, "missing": 0.25, "unseen": 0.0},
     ],
     "confidence": {"collapse_index": 0.125},
+    "segments": {
+        "feature": "kind",
+        "values": [
+            {"name": "new", "rows": 90, "share": 0.225, "reference_share": 0.2, "moved": [GONE]},
+            {"name": "other", "rows": 310, "share": 0.775, "reference_share": 0.8, "moved": []},
+        ],
+    },
     "performance": {
         "reference_accuracy": 0.9,
         "estimates": [{"method": "cbpe", "accuracy": 0.75}, {"method": "atc", "accuracy": None}],
@@ -245,6 +253,7 @@ def test_drift_shows_first_what_moved_most(weir: Weir) -> None:
     code, out, _ = weir("drift", "m")
     assert code == 0
     assert out.index("income") < out.index("age")
+    assert all(word in out for word in ("segments by kind", "22.50 %", "income missing 0 % -> missing 25 %"))
     assert all(word in out for word in ("0.500", "25.00 %", "unseen", "12.50 %", "collapse index 0.125"))
     assert "rows of 2023-11-14 22:13:20 to 22:13:21 UTC" in out
     assert "7 rows came since: too few, so far, to judge again" in out

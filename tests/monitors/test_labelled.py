@@ -35,7 +35,7 @@ def test_exactly_as_many_rows_are_surer_as_were_answered_rightly(distinct: int) 
     right_n = rng.uniform(size=3_000) < top1_n
     found = fitted(top1_n, right_n)
     below, at = found.surer(confidences(np.column_stack([top1_n, 1.0 - top1_n])).entropy_n)
-    assert below + found.tie * at == pytest.approx(right_n.sum())
+    assert below.sum() + found.tie * at.sum() == pytest.approx(right_n.sum())
 
 
 @pytest.mark.parametrize(("right", "share"), [(True, 1.0), (False, 0.0)])
@@ -44,7 +44,7 @@ def test_answers_that_are_all_right_or_all_wrong_are_told_so(right: bool, share:
     found = fitted(top1_n, np.full(100, right))
     below, at = found.surer(confidences(np.column_stack([top1_n, 1.0 - top1_n])).entropy_n)
     assert set(found.right) == {share}
-    assert (below + found.tie * at) / 100 == share
+    assert (below.sum() + found.tie * at.sum()) / 100 == share
 
 
 def test_a_constant_certainty_has_one_cell() -> None:

@@ -142,6 +142,19 @@ def test_labels_that_cannot_be_used_are_refused(
     assert not (folder / "reference.json").exists()
 
 
+def test_profile_tells_the_rows_apart_by_a_feature(tmp_path: Path, iris_table: Path) -> None:
+    folder = models.write_bundle(tmp_path / "models" / "iris" / "1", models.columns_classifier())
+    result = weir("profile", tmp_path / "models", "iris", "1", "--table", iris_table, "--segment", "sepal")
+    assert result.exit_code == 0
+    assert "3 segments by sepal, other included" in result.stdout
+    segmentation = from_json((folder / "reference.json").read_bytes()).segmentation
+    assert segmentation is not None
+    assert sum(segment.rows for segment in segmentation.segments) == 150
+    refused = weir("profile", tmp_path / "models", "iris", "1", "--table", iris_table, "--segment", "species")
+    assert refused.exit_code == 1
+    assert refused.stderr.startswith("weir: no feature is called 'species'")
+
+
 def test_labels_of_a_regression_are_refused(tmp_path: Path) -> None:
     models.write_bundle(tmp_path / "m" / "1", models.regressor())
     table = write_csv(tmp_path / "rows.csv", [*(f"x{j}" for j in range(10)), "y"], [[0.1] * 10 + [3]] * 5)
