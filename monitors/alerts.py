@@ -18,6 +18,7 @@ level fires as a warning.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -119,7 +120,8 @@ class AlertPolicy:
         """Return the alert with the worst that it has been: level, severity, evidence, and what stands behind them."""
         labels, level = dict(alert.labels), reading.level
         if level is not None:
-            turned_on = reading.page if level == "page" else reading.warn
+            # Evidence may page where no effect would: a level that nothing reaches is none to come down from.
+            turned_on = reading.page if level == "page" and math.isfinite(reading.page) else reading.warn
             labels[ON_LEVEL] = repr(max(turned_on, float(labels.get(ON_LEVEL, "0"))))
         if level == "page":
             labels.setdefault(FIRED_AT, repr(now_s))
