@@ -140,7 +140,7 @@ def _show_segments(segments: Document) -> None:
         shares = (_share(segment["share"]), _share(segment["reference_share"]))
         rows.append((segment["name"], str(segment["rows"]), *shares, "; ".join(words) or "nothing"))
     columns = ("segment", "rows", "share", "reference", "moved beyond noise")
-    _table(f"segments by {segments['feature']}", columns, rows)
+    table(f"segments by {segments['feature']}", columns, rows)
 
 
 def _show_performance(performance: Document) -> None:
