@@ -162,6 +162,9 @@ def _versions() -> Panels:
 def _inputs() -> Panels:
     feature = "by (model, version, variant, feature, statistic)"
     cause = "by (model, version, variant, cause)"
+    segment = "by (model, version, variant, segment, statistic)"
+    effects = _latest("weir_drift_effect", feature, f'{MODEL},statistic=~"wasserstein|missing|unseen"')
+    distances = _latest("weir_drift_effect", feature, f'{MODEL},statistic=~"psi|jensen_shannon|ks"')
     faults = _rate("weir_feature_faults_total", "by (model, version, feature, kind)")
     broken = _rate("weir_rule_broken_rows_total", "by (model, version, rule)")
     judged = _rate("weir_contract_rows_total", "by (model, version)")
@@ -181,7 +184,7 @@ def _inputs() -> Panels:
             "Drift by feature",
             "How far each feature has moved from its reference, by statistic. Coloured at the default thresholds.",
             "none",
-            Query(_latest("weir_drift_effect", feature), f"{_STREAM} {{{{feature}}}} {{{{statistic}}}}"),
+            Query(effects, f"{_STREAM} {{{{feature}}}} {{{{statistic}}}}"),
             warn=0.1,
             page=0.2,
         ),
@@ -198,7 +201,24 @@ def _inputs() -> Panels:
             "Strongest drift",
             "The ten features that have moved furthest.",
             "none",
-            Query(f"topk(10, {_latest('weir_drift_effect', feature)})", f"{_STREAM} {{{{feature}}}} {{{{statistic}}}}"),
+            Query(f"topk(10, {effects})", f"{_STREAM} {{{{feature}}}} {{{{statistic}}}}"),
+        ),
+        lines(
+            "Distances beside their null bands",
+            "The ten largest of PSI, Jensen-Shannon and KS, as multiples of what unchanged data stays below.",
+            "none",
+            Query(
+                f"topk(10, {distances} / ({_latest('weir_drift_null_band', feature)} > 0))",
+                f"{_STREAM} {{{{feature}}}} {{{{statistic}}}}",
+            ),
+        ),
+        lines(
+            "Segments",
+            "The ten largest effects in segments of the traffic, beyond what their sample size explains.",
+            "none",
+            Query(
+                f"topk(10, {_latest('weir_segment_effect', segment)})", f"{_STREAM} {{{{segment}}}} {{{{statistic}}}}"
+            ),
         ),
         lines(
             "Missing and broken values",
@@ -217,6 +237,18 @@ def _answers() -> Panels:
             "0 is the confidence of the reference, 1 its complete loss.",
             "none",
             Query(_latest("weir_confidence_collapse_index"), _STREAM),
+            Query(_latest("weir_confidence_collapse_beyond_mix"), f"{_STREAM} beyond the mix"),
+        ),
+        lines(
+            "Estimated accuracy",
+            "Share of right answers, estimated without labels by each method, and how far the methods part.",
+            "percentunit",
+            Query(
+                _latest("weir_estimated_accuracy_ratio", "by (model, version, variant, method)"),
+                f"{_STREAM} {{{{method}}}}",
+            ),
+            Query(_latest("weir_estimated_accuracy_spread"), f"{_STREAM} spread"),
+            most=1,
         ),
         lines(
             "Predictions",

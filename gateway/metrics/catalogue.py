@@ -184,12 +184,14 @@ CATALOGUE: tuple[Metric, ...] = (
     Metric("weir_route_revision", "gauge", "revision", ("model",), "Revision of the route in force"),
     Metric(
         "weir_drift_effect", "gauge", "effect", (*_STREAM, "feature", "statistic"),
-        "Difference of a feature from its reference, by statistic", values=_VARIANTS,
+        "Difference of a feature from its reference, by statistic",
+        values=_VARIANTS
+        | {"statistic": ("psi", "jensen_shannon", "ks", "wasserstein", "missing", "unseen")},
     ),
     Metric(
         "weir_drift_null_band", "gauge", "effect", (*_STREAM, "feature", "statistic"),
         "What a statistic stays below in 95 % of windows of the present size when nothing has changed",
-        internal=True, values=_VARIANTS,
+        values=_VARIANTS | {"statistic": ("psi", "jensen_shannon", "ks")},
     ),
     Metric(
         "weir_uncalibrated_statistic", "gauge", "statistic", (*_STREAM, "detector", "signal"),
@@ -225,7 +227,7 @@ CATALOGUE: tuple[Metric, ...] = (
     Metric(
         "weir_confidence_collapse_beyond_mix", "gauge", "index", _STREAM,
         "The same against what the present mix of answered classes leads to: what a change of traffic does not explain",
-        internal=True, values=_VARIANTS,
+        values=_VARIANTS,
     ),
     Metric(
         "weir_prediction_position", "gauge", "position", _STREAM,
@@ -244,17 +246,16 @@ CATALOGUE: tuple[Metric, ...] = (
     Metric(
         "weir_segment_effect", "gauge", "effect", (*_STREAM, "segment", "statistic"),
         "Largest effect in a segment beyond what its sample size explains, against its own rows of the reference",
-        internal=True,
         values=_VARIANTS | {"statistic": ("wasserstein", "missing", "unseen", "share")},
     ),
     Metric(
         "weir_estimated_accuracy_ratio", "gauge", "ratio", (*_STREAM, "method"),
         "Share of the answers that are right, estimated without labels; absent where the reference has none",
-        internal=True, values=_VARIANTS | {"method": ("cbpe", "atc", "bbse")},
+        values=_VARIANTS | {"method": ("cbpe", "atc", "bbse")},
     ),
     Metric(
         "weir_estimated_accuracy_spread", "gauge", "ratio", _STREAM,
-        "Largest difference between two methods that estimate accuracy", internal=True, values=_VARIANTS,
+        "Largest difference between two methods that estimate accuracy", values=_VARIANTS,
     ),
     Metric(
         "weir_estimated_label_share", "gauge", "ratio", (*_STREAM, "class"),

@@ -117,6 +117,8 @@ class DetectorBank:
         try:
             detector.update(self._values_s)
             fired_s, statistic_s = detector.drift_detected.tolist(), detector.statistic.tolist()
+            if not np.isfinite(detector.statistic).all():
+                raise ValueError("its statistic is not finite")
             state = bool(detector.is_warm), int(detector.n_seen)
             moved = zip(known.signals, self._values_s.tolist(), statistic_s, fired_s, strict=True)
             signals = tuple(_moved(signal, value, statistic, fired, end_s) for signal, value, statistic, fired in moved)

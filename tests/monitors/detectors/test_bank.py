@@ -35,6 +35,13 @@ class Raising(Detector):
             raise RuntimeError("broken")
 
 
+class Infinite(Raising):
+    """A detector that divides by nothing."""
+
+    def _step(self, x_s: Floats) -> None:
+        self.statistic = np.full(self.shape, np.inf)
+
+
 class Unmade(Raising):
     """A detector that cannot be made."""
 
@@ -71,6 +78,14 @@ def test_a_detector_that_raises_is_taken_out_and_the_others_go_on() -> None:
     assert found["raising"].failed == "RuntimeError: broken"
     assert found["unmade"].failed == "TypeError: not so"
     assert (found["raising"].n_seen, found["page-hinkley"].n_seen) == (2, 5)
+
+
+def test_a_statistic_that_is_not_finite_takes_its_detector_out_and_not_the_report() -> None:
+    bank = DetectorBank({"infinite": Infinite}, SIGNALS)
+    bank.take(cells(np.random.default_rng(1), 100), 100, 1.0)
+    (found,) = bank.findings()
+    assert found.failed == "ValueError: its statistic is not finite"
+    assert {signal.statistic for signal in found.signals} == {0.0}
 
 
 def test_without_signals_or_detectors_there_is_nothing_to_find() -> None:
