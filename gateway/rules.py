@@ -12,7 +12,6 @@ TimeUnit = Literal["s", "ms", "us", "ns"]
 RuleKind = Literal["relation", "freshness", "missing", "range", "categories"]
 _KINDS: Final[tuple[RuleKind, ...]] = ("relation", "freshness", "missing", "range", "categories")
 _NAME: Final = {"pattern": r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"}
-_NOT_EMPTY: Final = {"minLength": 1}
 _POSITIVE: Final = {"exclusiveMinimum": 0}
 _NOT_NEGATIVE: Final = {"minimum": 0}
 
