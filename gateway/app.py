@@ -10,8 +10,7 @@ import os
 import signal
 import socket
 import ssl
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -30,6 +29,7 @@ from gateway.admission.limit import ConcurrencyLimit
 from gateway.admission.waking import Waking
 from gateway.apply_delay import ApplyDelay
 from gateway.arms import ArmKeeper
+from gateway.background import Background
 from gateway.catalog.bundle import BundleLimits
 from gateway.catalog.digests import DigestRegister
 from gateway.catalog.repository import Repository
@@ -38,32 +38,27 @@ from gateway.clock import SystemClock
 from gateway.codec.configuration import decode_settings
 from gateway.commands.reference_hints import hints_of
 from gateway.control import Control
-from gateway.engine.version import ServableVersion
 from gateway.failure_feed import FailureFeed
 from gateway.heartbeat import BEAT_EVERY_S, Heartbeat
 from gateway.http.admin_access import ControlAccess
 from gateway.http.auth import BearerToken
-from gateway.http.connection import connection_protocol
 from gateway.http.draining import CompanionServer, DrainingServer
-from gateway.http.exchange import FastPath
-from gateway.http.fast_path import fast_protocol
 from gateway.http.gateway_app import GatewayApp
-from gateway.http.predict import PredictEndpoint
 from gateway.http.probes import Readiness
 from gateway.http.request_counts import RequestCounts
 from gateway.http.router import build_router
 from gateway.http.sign_in_throttle import SignInThrottle
 from gateway.http.watch_proxy import WatchProxy
+from gateway.http.ways_in import WaysIn
 from gateway.loading import version_loader
 from gateway.logs import configure_logging
 from gateway.metrics.shared import SharedCounters
 from gateway.metrics.totals import read_counters
 from gateway.observers import Observers
 from gateway.pipeline import Pipeline
-from gateway.residents import Residents
+from gateway.publishing import Publisher
 from gateway.resting import RestKeeper
 from gateway.roster import Roster
-from gateway.routing.document import RouteDocument
 from gateway.rundir import RunDirectory
 from gateway.settings import Settings
 from gateway.shadow_feed import ShadowFeed
@@ -89,7 +84,6 @@ _TAP_FLUSH_S = 0.1
 _FAILURES_PER_S = 20
 _YOUNG_OBJECTS = 10_000
 _SHADOW_FLUSH_S = 0.02
-_log = logging.getLogger("weir.worker")
 
 
 class Worker:
@@ -130,15 +124,22 @@ class Worker:
             queue_rows=settings.limits.queue_rows,
             timeout_s=settings.limits.request_timeout_s,
         )
-        self._apply_delay = ApplyDelay(self._counters, clock)
-        self._loaded: Mapping[tuple[str, str], ServableVersion] = {}
-        self._residents = Residents(self._counters)
         serving = settings.serving
         self._rest = RestKeeper(
             clock,
             budget_bytes=serving.memory_budget_mb << 20,
             idle_ttl_s=serving.idle_ttl_s,
             uses=self._keeper.uses,
+        )
+        self._publisher = Publisher(
+            self._pipeline,
+            self._keeper,
+            self._tap,
+            self._rest,
+            self._counters,
+            ApplyDelay(self._counters, clock),
+            introduce=lambda servable: encode_frame(servable.info),
+            tell_watch=self._watch.send,
         )
         self._roster = Roster(
             self._store,
@@ -151,7 +152,7 @@ class Worker:
             wanted=lambda on_disk, route, residency: wanted_versions(
                 on_disk, route, residency, limit=settings.serving.resident_versions
             ),
-            publish=self._publish,
+            publish=self._publisher.publish,
             rest=self._rest if serving.memory_budget_mb or serving.idle_ttl_s else None,
         )
         self.readiness = Readiness(
@@ -176,23 +177,8 @@ class Worker:
         )
         door = Door(admission, self._counters)
         self.grpc = None if settings.grpc_port is None else self._grpc_server(door, control, authenticate, run_dir)
-        predict = PredictEndpoint(
-            self._pipeline, door, key_header=settings.routing.key_header, body_bytes=settings.limits.body_bytes
-        )
-        counts = RequestCounts(self._counters)
-        if settings.admin_port is None:
-            self.asgi, self.admin_asgi = GatewayApp(predict, router_of(), counts), None
-        else:
-            self.asgi = GatewayApp(predict, router_of(side="public"), counts)
-            self.admin_asgi = GatewayApp(None, router_of(side="admin"), counts)
-        fast_path = FastPath(
-            self._pipeline, counts, door, key_header=settings.routing.key_header, body_bytes=settings.limits.body_bytes
-        )
-        patience_s = settings.limits.read_timeout_s
-        is_fast = settings.serving.fast_path
-        self.admin_protocol = connection_protocol(patience_s)
-        self.protocol = fast_protocol(fast_path, patience_s) if is_fast else self.admin_protocol
-        self._tasks: list[asyncio.Task[None]] = []
+        self.ways_in = WaysIn.build(settings, self._pipeline, door, RequestCounts(self._counters), router_of)
+        self._background = Background()
 
     def _grpc_server(
         self, door: Door, control: Control, authenticate: BearerToken, run_dir: RunDirectory
@@ -239,13 +225,11 @@ class Worker:
             await self._roster.tick()
             await asyncio.sleep(0.01)
         await self._roster.tick()
-        every_s = self._settings.serving.refresh_ms / 1e3
-        self._tasks = [
-            asyncio.create_task(_repeat(every_s, self._tick), name="roster"),
-            asyncio.create_task(_repeat(TICK_S, _awaitable(self._tick_gate)), name="gate"),
-            asyncio.create_task(_repeat(_TAP_FLUSH_S, _awaitable(self._flush_tap)), name="tap"),
-            asyncio.create_task(_repeat(_SHADOW_FLUSH_S, _awaitable(self._feed.flush)), name="shadow-feed"),
-        ]
+        background = self._background
+        background.every(self._settings.serving.refresh_ms / 1e3, self._tick, name="roster")
+        background.every(TICK_S, self._tick_gate, name="gate")
+        background.every(_TAP_FLUSH_S, self._flush_tap, name="tap")
+        background.every(_SHADOW_FLUSH_S, self._feed.flush, name="shadow-feed")
 
     async def drain(self) -> None:
         """Say that this worker is about to stop: readiness first."""
@@ -256,9 +240,7 @@ class Worker:
 
     async def stop(self) -> None:
         """End in the reverse order of the start; what the channels hold is sent if they take it at once."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._background.stop()
         self._flush_tap()
         self._feed.flush()
         await self._watch.close()
@@ -276,50 +258,14 @@ class Worker:
     async def _tick(self) -> None:
         await self._roster.tick()
         self._counters.gauge("weir_store_away_workers").set(not self._roster.store_is_up)
-        queued: Counter[tuple[str, str]] = Counter()
-        for arm in self._keeper.arms():
-            queued[(arm.model, arm.version)] += arm.lane.queued_rows
-        for (model, version), rows in queued.items():
-            self._counters.gauge("weir_queue_rows", model=model, version=version).set(rows)
-
-    def _publish(
-        self, routes: Mapping[str, RouteDocument], loaded: Mapping[tuple[str, str], ServableVersion]
-    ) -> Mapping[str, int]:
-        before = self._keeper.arms()
-        self._pipeline.table = table = self._keeper.build(routes, loaded, self._rest)
-        self._tap.forget(before - self._keeper.arms())
-        fresh = [servable for name, servable in loaded.items() if self._loaded.get(name) is not servable]
-        self._loaded = loaded
-        self._residents.show(loaded)
-        for servable in fresh:
-            self._watch.send(encode_frame(servable.info))
-        applied = {model: route.revision for model, route in table.routes.items()}
-        self._apply_delay.note(routes, applied)
-        return applied
+        self._publisher.show_queues()
 
     def _introductions(self) -> Iterable[bytes]:
-        return [encode_frame(servable.info) for servable in self._loaded.values()]
+        return self._publisher.introductions()
 
 
 def _encode_observation(observation: Observation) -> bytes:
     return encode_frame(observation)
-
-
-def _awaitable(function: Callable[[], None]) -> Callable[[], Awaitable[None]]:
-    async def call() -> None:
-        function()
-
-    return call
-
-
-async def _repeat(every_s: float, tick: Callable[[], Awaitable[None]]) -> None:
-    """Tick for ever; a tick that fails is reported and the next one tried."""
-    while True:
-        await asyncio.sleep(every_s)
-        try:
-            await tick()
-        except Exception:
-            _log.exception("a background step failed; it will be tried again")
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,25 +283,27 @@ async def serve(settings: Settings, run_dir: RunDirectory, name: str, inherited:
     heartbeat.beat(is_ready=None)
     worker = Worker(settings, run_dir, name, asyncio.get_running_loop())
     config_of = partial(_server_config, settings, server_context(settings))
-    server = DrainingServer(config_of(worker.asgi, worker.protocol), worker.drain)
+    public, admin = worker.ways_in.public, worker.ways_in.admin
+    server = DrainingServer(config_of(public.asgi, public.protocol), worker.drain)
 
-    async def beat() -> None:
+    def beat() -> None:
         heartbeat.beat(is_ready=not worker.readiness.reasons() if server.started else None)
 
-    beating = asyncio.create_task(_repeat(BEAT_EVERY_S, beat), name="heartbeat")
+    beating = Background()
+    beating.every(BEAT_EVERY_S, beat, name="heartbeat")
     try:
         await worker.start()
         _collect_less()
         async with AsyncExitStack() as stack:
-            if inherited.admin is not None and worker.admin_asgi is not None:
-                companion = CompanionServer(config_of(worker.admin_asgi, worker.admin_protocol))
+            if inherited.admin is not None and admin is not None:
+                companion = CompanionServer(config_of(admin.asgi, admin.protocol))
                 await stack.enter_async_context(companion.standing(inherited.admin))
             if worker.grpc is not None:
                 await stack.enter_async_context(worker.grpc.standing())
             await server.serve(sockets=[inherited.public])
     finally:
         await worker.stop()
-        beating.cancel()
+        await beating.stop()
 
 
 def _collect_less() -> None:
