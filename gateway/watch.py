@@ -56,7 +56,7 @@ __all__ = ["LoggedAlerts", "MetricsPage", "main", "paging_of", "run_watch", "thr
 
 FOLD_EVERY_S = 5.0
 LONGEST_PAUSE_S = 0.5
-STEER_EVERY_S = 0.25
+STEER_EVERY_S = 0.5
 logger = logging.getLogger(__name__)
 
 

@@ -18,7 +18,7 @@ from monitors.trials.words import percent
 __all__ = ["baking_verdict", "errors_verdict"]
 
 
-def errors_verdict(spec: TrialSpec, counts: TrialCounts, nats: float) -> Verdict:
+def errors_verdict(spec: TrialSpec, counts: TrialCounts, nats: float, *, foresee: bool = True) -> Verdict:
     """Return the verdict of a canary step; ``nats`` is the evidence of a :class:`RatioEvidence` over its blocks."""
     guard, level = spec.guards.errors, abort_level("errors", spec)
     bounds = ShareBounds(PASS_ALPHA / 2, near=guard.margin / 2)
@@ -52,11 +52,11 @@ def errors_verdict(spec: TrialSpec, counts: TrialCounts, nats: float) -> Verdict
         high=high(1.0),
         margin=guard.margin,
         samples=mine.keys,
-        needed=None if is_aborted or has_passed else needed(),
+        needed=None if is_aborted or has_passed or not foresee else needed(),
     )
 
 
-def baking_verdict(spec: TrialSpec, counts: TrialCounts) -> Verdict:
+def baking_verdict(spec: TrialSpec, counts: TrialCounts, *, foresee: bool = True) -> Verdict:
     """Return the verdict on a candidate that has all traffic: no arm beside it, only a limit of what it may fail."""
     guard, mine = spec.guards.errors, counts.candidate
     sure = ShareBounds(abort_alpha("baking", spec), near=guard.bake_limit / 2)
@@ -78,7 +78,7 @@ def baking_verdict(spec: TrialSpec, counts: TrialCounts) -> Verdict:
         high=bounds.high(mine.first_failed, mine.keys),
         margin=guard.bake_limit,
         samples=mine.keys,
-        needed=still_needed(mine.keys, passes) if result == "inconclusive" else None,
+        needed=still_needed(mine.keys, passes) if foresee and result == "inconclusive" else None,
     )
 
 

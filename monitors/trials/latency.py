@@ -25,7 +25,7 @@ __all__ = ["latency_verdict"]
 Counts = npt.NDArray[np.generic]
 
 
-def latency_verdict(spec: TrialSpec, guard: LatencyGuard, counts: TrialCounts) -> Verdict:
+def latency_verdict(spec: TrialSpec, guard: LatencyGuard, counts: TrialCounts, *, foresee: bool = True) -> Verdict:
     """Return the verdict of a canary step: that on the quantile that is worst off against its limit."""
     each = [_Quantile(quantile, guard, counts) for quantile in guard.quantiles]
     alpha = abort_alpha("latency", spec) / len(each) / 2
@@ -37,7 +37,7 @@ def latency_verdict(spec: TrialSpec, guard: LatencyGuard, counts: TrialCounts) -
     elif all(one.passes(1.0) for one in each):
         result = "pass"
     needed = None
-    if result == "inconclusive":
+    if foresee and result == "inconclusive":
         needed = still_needed(samples, lambda factor: all(one.passes(factor) for one in each))
     return Verdict(
         gate="latency",

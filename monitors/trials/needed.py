@@ -8,7 +8,7 @@ from math import ceil
 __all__ = ["still_needed"]
 
 _FARTHEST = 4_096.0
-_HALVINGS = 10
+_HALVINGS = 5
 
 
 def still_needed(samples: int, passes: Callable[[float], bool]) -> int | None:

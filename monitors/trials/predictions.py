@@ -36,7 +36,9 @@ def value_cells(value_n: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     return np.clip(place_n * (SCORE_CELLS - 1), 0, SCORE_CELLS - 1).astype(np.int64)
 
 
-def predictions_verdict(spec: TrialSpec, guard: PredictionGuard, counts: TrialCounts) -> Verdict:
+def predictions_verdict(
+    spec: TrialSpec, guard: PredictionGuard, counts: TrialCounts, *, foresee: bool = True
+) -> Verdict:
     """Return the verdict of a canary step, on whichever of the two distributions lies farther apart."""
     mine, theirs = counts.candidate, counts.stable
     kinds = [
@@ -65,5 +67,5 @@ def predictions_verdict(spec: TrialSpec, guard: PredictionGuard, counts: TrialCo
         high=min(1.0, apart + radius(PASS_ALPHA)),
         margin=guard.distance,
         samples=n,
-        needed=still_needed(n, passes) if result == "inconclusive" else None,
+        needed=still_needed(n, passes) if foresee and result == "inconclusive" else None,
     )

@@ -13,6 +13,7 @@ Bernoulli, 2022 (bounds of one fixed quantile by inverting a sequential test).
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import inf
 
 import numpy as np
@@ -53,14 +54,16 @@ def quantile_bounds(counts_b: npt.NDArray[np.generic], quantile: float, alpha: f
     """
     below_b = np.cumsum(counts_b, dtype=np.float64)
     n = float(below_b[-1])
-    few, many = _outside(n, quantile, ShareBounds(alpha, near=quantile))
+    few, many = _outside(n, quantile, alpha)
     low_s = LATENCY_EDGES_S[below_b[:-1] <= few]
     high_s = LATENCY_EDGES_S[below_b[:-1] >= many]
     return (float(low_s[-1]) if len(low_s) else 0.0, float(high_s[0]) if len(high_s) else inf)
 
 
-def _outside(n: float, share: float, bounds: ShareBounds) -> tuple[float, float]:
+@lru_cache(maxsize=1_024)
+def _outside(n: float, share: float, alpha: float) -> tuple[float, float]:
     """Return the largest and the smallest count of n that rule the share out from below and from above."""
+    bounds = ShareBounds(alpha, near=share)
     few, many = -1.0, n + 1.0
     if bounds.rejects(share, 0.0, n):
         few, within = 0.0, float(np.floor(n * share))

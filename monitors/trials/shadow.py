@@ -16,7 +16,7 @@ from monitors.trials.words import percent
 __all__ = ["shadow_verdict"]
 
 
-def shadow_verdict(spec: TrialSpec, counts: TrialCounts) -> Verdict:
+def shadow_verdict(spec: TrialSpec, counts: TrialCounts, *, foresee: bool = True) -> Verdict:
     """Return the verdict of the shadow stage."""
     guard, x, n = spec.guards.shadow, counts.disagreed, counts.compared
     sure = ShareBounds(abort_alpha("shadow", spec), near=guard.disagreement / 2)
@@ -44,5 +44,5 @@ def shadow_verdict(spec: TrialSpec, counts: TrialCounts) -> Verdict:
         high=bounds.high(x, n),
         margin=guard.disagreement,
         samples=n,
-        needed=still_needed(n, passes) if result == "inconclusive" else None,
+        needed=still_needed(n, passes) if foresee and result == "inconclusive" else None,
     )

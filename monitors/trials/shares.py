@@ -18,7 +18,7 @@ from math import exp, inf, lgamma, log, log1p
 __all__ = ["ShareBounds"]
 
 _STRENGTH = 50.0
-_HALVINGS = 40
+_HALVINGS = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +46,9 @@ class ShareBounds:
         if not (0 < self.alpha < 1 and 0 < self.near < 1):
             raise ValueError(f"alpha and near lie between 0 and 1, not {self.alpha} and {self.near}")
 
-    def evidence(self, share: float, x: float, n: float) -> float:
-        """Return the evidence, in nats, of x in n against a share between 0 and 1. Counts may be fractions."""
-        a, b = _STRENGTH * self.near, _STRENGTH * (1.0 - self.near)
-        mixed = _log_mean(_marginal(a, b, x, n), _marginal(0.5, 0.5, x, n))
-        return mixed - x * log(share) - (n - x) * log1p(-share)
-
     def rejects(self, share: float, x: float, n: float) -> bool:
-        """Return whether x in n rules a share out."""
-        return n > 0 and self.evidence(share, x, n) >= -log(self.alpha)
+        """Return whether x in n, which may be fractions, rules out a share between 0 and 1."""
+        return n > 0 and self._mixed(x, n) - x * log(share) - (n - x) * log1p(-share) >= -log(self.alpha)
 
     def low(self, x: float, n: float) -> float:
         """Return the lower bound."""
@@ -68,13 +62,17 @@ class ShareBounds:
             return 1.0
         return self._edge(1.0, x / n, x, n)
 
+    def _mixed(self, x: float, n: float) -> float:
+        """Return the logarithm of the likelihood of the mixture."""
+        a, b = _STRENGTH * self.near, _STRENGTH * (1.0 - self.near)
+        return _log_mean(_marginal(a, b, x, n), _marginal(0.5, 0.5, x, n))
+
     def _edge(self, out: float, within: float, x: float, n: float) -> float:
         """Halve the way between a share that is ruled out and one that is not; stays on the side that is."""
+        least = -log(self.alpha) - self._mixed(x, n)
         for _ in range(_HALVINGS):
             middle = 0.5 * (out + within)
-            if not 0.0 < middle < 1.0:
-                break
-            if self.rejects(middle, x, n):
+            if -x * log(middle) - (n - x) * log1p(-middle) >= least:
                 out = middle
             else:
                 within = middle

@@ -60,19 +60,25 @@ class Trial:
             all_at_risk = at_risk + self.counts.stable.keys - before.stable.failed
             self._errors.update(mine.failed, theirs.failed, at_risk / max(1, all_at_risk))
 
-    def verdicts(self) -> tuple[Verdict, ...]:
-        """Return what every gate of the stage says. While the split is off, no comparison passes; aborts stand."""
+    def verdicts(self, *, foresee: bool = True) -> tuple[Verdict, ...]:
+        """Return what every gate of the stage says. While the split is off, no comparison passes; aborts stand.
+
+        Parameters
+        ----------
+        foresee
+            Whether to work out how many samples are still needed, which is most of the work.
+        """
         spec, guards = self.spec, self.spec.guards
         if spec.stage == "shadow":
-            return (shadow_verdict(spec, self.counts),)
+            return (shadow_verdict(spec, self.counts, foresee=foresee),)
         if spec.stage == "baking":
-            return (baking_verdict(spec, self.counts),)
+            return (baking_verdict(spec, self.counts, foresee=foresee),)
         split = self._split_verdict()
-        found = [errors_verdict(spec, self.counts, float(self._errors.nats))]
+        found = [errors_verdict(spec, self.counts, float(self._errors.nats), foresee=foresee)]
         if guards.latency is not None:
-            found.append(latency_verdict(spec, guards.latency, self.counts))
+            found.append(latency_verdict(spec, guards.latency, self.counts, foresee=foresee))
         if guards.predictions is not None:
-            found.append(predictions_verdict(spec, guards.predictions, self.counts))
+            found.append(predictions_verdict(spec, guards.predictions, self.counts, foresee=foresee))
         if split.result != "pass":
             found = [_withdrawn(verdict) for verdict in found]
         return (split, *found)
