@@ -1,0 +1,111 @@
+"""What the watch does for rollouts: facts from counters and alerts, and what it does without the store."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.errors import StoreUnavailable
+from gateway.metrics.totals import Series
+from gateway.rollout.driver import Seen, Steering
+from gateway.rollout.watching import RolloutWatch
+from monitors.records import Alert
+from monitors.trials.book import TrialBook
+from tests.gateway.rollout.test_driver import Ground
+from tests.monitors.trials.material import answers
+
+
+class Recording:
+    """The real driver, with what it was told kept; or a store that is away."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._driver, self.seen, self.is_away = ground.driver, dict[str, Seen](), False
+
+    def tick(self, seen: Mapping[str, Seen]) -> Steering:
+        self.seen = dict(seen)
+        if self.is_away:
+            raise StoreUnavailable("gone")
+        return self._driver.tick(seen)
+
+
+class Scene:
+    """A rollout in its first step, a watch over it, and counters and alerts to be set by hand."""
+
+    def __init__(self, ground: Ground) -> None:
+        ground.to_first_step()
+        self.ground, self.driver, self.book = ground, Recording(ground), TrialBook()
+        self.series: list[Series] = []
+        self.alerts: list[Alert] = []
+        self.watch = RolloutWatch(
+            self.driver,  # type: ignore[arg-type]  # it has the one method that is called
+            self.book,
+            ground.clock,
+            read_series=lambda: self.series,
+            alerts=lambda: self.alerts,
+        )
+        self.tick()
+
+    def tick(self, seconds: float = 1.0) -> Seen:
+        self.ground.clock.pass_s(seconds)
+        asyncio.run(self.watch.tick())
+        return self.driver.seen.get("fraud", Seen())
+
+    def count(self, name: str, value: float, **labels: str) -> None:
+        self.series.append(Series(name, {"model": "fraud", **labels}, "counter", value))
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    ground = Ground(tmp_path / "weir.db")
+    yield Scene(ground)
+    ground.store.close()
+
+
+def test_findings_reach_the_driver_and_the_page(scene: Scene) -> None:
+    found = scene.tick().findings
+    assert found is not None
+    assert [verdict.gate for verdict in found.verdicts] == ["split", "errors", "latency", "predictions"]
+    view = scene.watch.view("fraud")
+    assert view["is_led_here"]
+    assert [verdict["gate"] for verdict in view["verdicts"]] == ["split", "errors", "latency", "predictions"]
+    assert any(hindrance.startswith("errors: ") for hindrance in view["hindrances"])
+    assert scene.watch.view("other") == {
+        "is_led_here": False, "stage_s": 0.0, "held_s": 0.0, "hindrances": [], "verdicts": [],
+    }  # fmt: skip
+
+
+def test_tripped_workers_and_a_page_about_stable_reach_the_driver(scene: Scene) -> None:
+    scene.count("weir_canary_tripped", 2.0, version="2")
+    scene.count("weir_canary_tripped", 5.0, version="9")
+    page: dict[str, Any] = {"severity": "page", "state": "firing", "effect": 1.0, "threshold": 0.1}
+    scene.alerts = [
+        Alert("a", "fraud", "1", "stable", "drift", since=0.0, updated_at=0.0, summary="it moved", **page),
+        Alert("b", "fraud", "2", "canary", "drift", since=0.0, updated_at=0.0, summary="not this", **page),
+    ]
+    seen = scene.tick()
+    assert (seen.tripped, seen.incident) == (2, "drift, it moved")
+    assert scene.ground.rollout.state == "holding"
+
+
+def test_answers_without_evidence_are_stale_and_quiet_is_not(scene: Scene) -> None:
+    for _ in range(3):
+        assert scene.tick(15.0).stale_s == 0.0
+    for n in range(1, 4):
+        scene.series = []
+        scene.count("weir_requests_total", 10.0 * n, version="1", variant="stable", outcome="ok")
+        stale_s = scene.tick(15.0).stale_s
+    assert stale_s == 30.0
+    scene.watch.receive(answers("1", ["a"], revision=99))
+    assert scene.tick().stale_s == 0.0
+
+
+def test_without_the_store_the_rollout_stands_still_and_goes_on_afterwards(scene: Scene) -> None:
+    scene.driver.is_away = True
+    scene.tick(60.0)
+    scene.tick(60.0)
+    assert scene.watch.steering.specs
+    scene.driver.is_away = False
+    scene.tick()
+    assert scene.ground.rollout.state in ("canary", "holding")
