@@ -354,11 +354,15 @@ class ErrorGuard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatencyGuard:
-    """How much slower a candidate may be: each quantile at most ``ratio`` times stable's, and ``slack_ms`` more."""
+    """How much slower a candidate may be: each quantile at most ``ratio`` times stable's, and ``slack_ms`` more.
+
+    The default is for any machine: a canary runs in a thread of its own, stable often on the event loop. Where the
+    processors are overbooked that alone made the 95 % quantile of equal versions 35 and 102 ms.
+    """
 
     quantiles: tuple[float, ...] = (0.5, 0.95)
-    ratio: float = 1.25
-    slack_ms: float = 5.0
+    ratio: float = 1.5
+    slack_ms: float = 100.0
 
     def __post_init__(self) -> None:
         is_listed = 1 <= len(self.quantiles) <= 5 and all(0 < quantile < 1 for quantile in self.quantiles)

@@ -20,11 +20,11 @@ from benchmarks.rollout.rules import RULES
 from benchmarks.rollout.simulated import Ended, simulate
 from benchmarks.rollout.traffic import TrafficSpec
 from gateway.rollout.plan import Plan
-from monitors.records import ErrorGuard, Guards
+from monitors.records import ErrorGuard, Guards, LatencyGuard
 
 __all__ = ["FEW", "MANY", "families", "summary"]
 
-GUARDS = Guards(errors=ErrorGuard(margin=0.02))
+GUARDS = Guards(errors=ErrorGuard(margin=0.02), latency=LatencyGuard(ratio=1.25, slack_ms=5.0))
 FEW = Plan(steps=(5.0, 25.0, 50.0), shadow=None, bake_s=600.0, guards=GUARDS)
 MANY = Plan(steps=(1.0, 5.0, 10.0, 25.0, 50.0, 75.0), shadow=None, bake_s=600.0, guards=GUARDS)
 

@@ -3,7 +3,7 @@
     python -m benchmarks.rollout.power [--runs 40] [--only HARM]
 
 Claim: at a canary of 5 %, a version that fails 30 % of its requests is taken back within some ten keys, one that fails
-5 % within a few hundred, one that answers a single class within a few hundred; a latency 5 % worse, which the default
+5 % within a few hundred, one that answers a single class within a few hundred; a latency 5 % worse, which a
 margin of 25 % tolerates, is found where the plan tolerates none. Beside it, on the same traffic, thresholds on a window
 of five minutes, which also take back equal versions (see ``aa``). A version whose shadow disagrees is never a canary.
 """
@@ -27,8 +27,9 @@ from monitors.trials.trial import Trial
 
 __all__ = ["harms", "shadow_requests"]
 
-TRAFFIC = TrafficSpec(zipf=0.7, poison=0.0, failing=0.01, bursts=0.0, stalls=0.0, keys=400_000)
-PLAN = Plan(steps=(5.0, 50.0), shadow=None, dwell_s=1e6)
+TRAFFIC = TrafficSpec(zipf=0.7, poison=0.0, failing=0.01, bursts=0.0, stalls=0.0, keys=400_000, block_s=10.0)
+TIGHT = Guards(latency=LatencyGuard(ratio=1.25, slack_ms=5.0))
+PLAN = Plan(steps=(5.0, 50.0), shadow=None, dwell_s=1e6, guards=TIGHT)
 STRICT = Guards(errors=ErrorGuard(), latency=LatencyGuard(quantiles=(0.5,), ratio=1.0, slack_ms=1.0))
 LONGEST = 1_000
 

@@ -43,19 +43,19 @@ RULES: dict[str, Callable[[Window], bool]] = {
     "errors above twice stable's": lambda w: w.canary_rate > 2 * max(w.stable_rate, 0.001),
     "p95 above 1.25 times stable's": lambda w: w.canary_p95_s > 1.25 * w.stable_p95_s,
 }
-"""Each is asked every minute in which the canary had at least 20 requests in the window."""
+"""Each is asked after every block in which the canary had at least 20 requests in the window."""
 
 
 class WindowRules:
     """Say which rules have fired so far, and after how many requests of the canary."""
 
-    def __init__(self) -> None:
-        self._blocks: deque[Block] = deque(maxlen=MINUTES)
+    def __init__(self, block_s: float) -> None:
+        self._blocks: deque[Block] = deque(maxlen=round(60.0 * MINUTES / block_s))
         self._requests = 0
         self.fired: dict[str, int] = {}
 
     def add(self, block: Block) -> None:
-        """Take a minute."""
+        """Take a block."""
         self._blocks.append(block)
         self._requests += int(block.is_canary_n.sum())
         window = self._window()

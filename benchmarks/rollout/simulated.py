@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.rollout.counting import KeyBook
 from benchmarks.rollout.rules import WindowRules
-from benchmarks.rollout.traffic import BLOCK_S, Harm, Traffic, TrafficSpec
+from benchmarks.rollout.traffic import Harm, Traffic, TrafficSpec
 from gateway.rollout.change import moved_rollout, moved_route
 from gateway.rollout.document import RolloutDocument, RolloutState, trial_spec
 from gateway.rollout.plan import Plan
@@ -42,7 +42,7 @@ def simulate(
 ) -> Ended:
     """Run one rollout to its end."""
     source = Traffic(traffic, np.random.default_rng(seed), harm)
-    book, rules = KeyBook(traffic.keys, SLOW_S), WindowRules()
+    book, rules = KeyBook(traffic.keys, SLOW_S), WindowRules(traffic.block_s)
     route = RouteDocument("m", 1, "1", "s")
     rollout = RolloutDocument(
         id="r", model="m", stable="1", candidate="2", plan=plan, salt="s", reason="", state="validating"
@@ -50,8 +50,8 @@ def simulate(
     trial: Trial | None = None
     now_s = entered_s = held_s = 0.0
     gates: tuple[str, ...] = ()
-    requests = keys = minutes = 0
-    while rollout.state not in ENDS and minutes < most_minutes:
+    requests = keys = blocks = 0
+    while rollout.state not in ENDS and now_s < 60.0 * most_minutes:
         spec = trial_spec(rollout, SLOW_S)
         if spec is not None and (trial is None or trial.spec.identity != spec.identity):
             trial = Trial(spec, split=trial.split if trial else None)
@@ -59,13 +59,13 @@ def simulate(
         if trial is not None and rollout.state not in ("rolling_back", "validating"):
             block = source.block(now_s, route.canary.weight_bp if route.canary else 0)
             trial.add(book.count(block, is_baking=rollout.stage == "baking"))
-            requests, now_s, minutes = requests + int(block.is_canary_n.sum()), now_s + BLOCK_S, minutes + 1
+            requests, now_s, blocks = requests + int(block.is_canary_n.sum()), now_s + traffic.block_s, blocks + 1
             if rollout.stage == "canary":
                 rules.add(block)
                 keys = max(keys, trial.counts.candidate.keys)
         findings = None
         if trial is not None and spec is not None:
-            findings = TrialFindings(spec=spec, verdicts=trial.verdicts(foresee=False), taken=minutes)
+            findings = TrialFindings(spec=spec, verdicts=trial.verdicts(foresee=False), taken=blocks)
             gates = tuple(verdict.gate for verdict in findings.verdicts if verdict.result == "abort") or gates
         found = Situation(
             rollout=rollout,
@@ -84,4 +84,4 @@ def simulate(
         after_route = moved_route(move, rollout, route) or route
         rollout = moved_rollout(move, rollout, after_route.revision, now_s=now_s, now="", actor="")
         route = after_route
-    return Ended(rollout.state, gates, rollout.cause, minutes, requests, keys, rules.fired)
+    return Ended(rollout.state, gates, rollout.cause, round(now_s / 60.0), requests, keys, rules.fired)

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["BLOCK_S", "Block", "Harm", "Traffic", "TrafficSpec"]
+__all__ = ["Block", "Harm", "Traffic", "TrafficSpec"]
 
-BLOCK_S = 60.0
 DAY_S = 86_400.0
 STALL_S = 5.0
 
@@ -38,6 +37,8 @@ class TrafficSpec:
         Share of all other requests that fail.
     stalls
         Probability of a stall of the whole host in a block.
+    block_s
+        Seconds of a block, after each of which the evidence is looked at.
     hop_s
         What the canary's own thread and smaller batches cost it, equal as the versions are.
     """
@@ -50,6 +51,7 @@ class TrafficSpec:
     poison: float = 0.02
     failing: float = 0.001
     stalls: float = 0.03
+    block_s: float = 60.0
     hop_s: float = 0.0005
 
 
@@ -64,7 +66,7 @@ class Harm:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """The requests of a minute in the order in which they came.
+    """The requests of a block in the order in which they came.
 
     ``repeated_n`` marks a failure of the candidate that stable then repeated on the same request.
     """
@@ -94,9 +96,9 @@ class Traffic:
         self._phase = rng.uniform(0.0, DAY_S)
 
     def block(self, now_s: float, weight_bp: int) -> Block:
-        """Return the requests of the minute that begins at ``now_s`` under a weight."""
+        """Return the requests of the block that begins at ``now_s`` under a weight."""
         rng, spec, harm = self._rng, self.spec, self._harm
-        load = spec.per_s * BLOCK_S * (1.0 + spec.swing * np.sin(2 * np.pi * (now_s + self._phase) / DAY_S))
+        load = spec.per_s * spec.block_s * (1.0 + spec.swing * np.sin(2 * np.pi * (now_s + self._phase) / DAY_S))
         keys_n = np.searchsorted(self._popularity, rng.random(rng.poisson(load)))
         for _ in range(rng.poisson(spec.bursts)):
             keys_n = np.append(keys_n, np.full(rng.integers(20, 200), rng.integers(spec.keys)))
@@ -109,7 +111,9 @@ class Traffic:
         durations_n = self._pace_s[keys_n] * rng.lognormal(0.0, 0.3, n)
         durations_n = np.where(is_canary_n, durations_n * harm.slower + spec.hop_s, durations_n)
         if rng.random() < spec.stalls:
-            durations_n = durations_n + np.where(rng.random(n) < STALL_S / BLOCK_S, rng.uniform(0, STALL_S, n), 0.0)
+            durations_n = durations_n + np.where(
+                rng.random(n) < STALL_S / spec.block_s, rng.uniform(0, STALL_S, n), 0.0
+            )
         is_hurt_n = is_canary_n & harm.collapsed
         classes_n = np.where(is_hurt_n, 1, self._class[keys_n])
         scores_n = np.where(is_hurt_n, 0.999, self._score[keys_n])

@@ -63,7 +63,7 @@ def test_nothing_passes_before_it_was_seen() -> None:
     [
         pytest.param("errors", {"failing": 0.30}, 100, id="30 % errors"),
         pytest.param("errors", {"failing": 0.05}, 1_000, id="5 % errors"),
-        pytest.param("latency", {"slower": 4.0}, 150, id="four times as slow"),
+        pytest.param("latency", {"slower": 20.0}, 150, id="a quarter of a second slower"),
         pytest.param("predictions", {"classes": (0.0, 1.0)}, 500, id="collapse to one class"),
     ],
 )
