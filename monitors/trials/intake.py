@@ -129,10 +129,14 @@ class Intake:
         self._shadow += TrialCounts(compared=len(starts), disagreed=disagreed)
 
     def take_shadow_totals(self, failed: int, dropped: int) -> None:
-        """Take the cumulative counts of requests that the shadow failed, and that never reached it."""
+        """Take the cumulative counts of requests that the shadow failed, and that never reached it.
+
+        Those that came before its first answer do not count as dropped: it was being loaded.
+        """
         base = self._shadow_base or (failed, dropped)
         self._shadow_base = (failed, dropped)
-        grown_failed, grown_dropped = max(0, failed - base[0]), max(0, dropped - base[1])
+        grown_failed = max(0, failed - base[0])
+        grown_dropped = max(0, dropped - base[1]) if self.taken or grown_failed else 0
         self._shadow += TrialCounts(compared=grown_failed, disagreed=grown_failed, dropped=grown_dropped)
 
     def cut(self) -> TrialCounts:

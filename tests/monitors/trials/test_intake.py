@@ -115,8 +115,9 @@ def test_the_arm_that_is_seen_more_fully_is_thinned(intake: Intake) -> None:
 
 def test_requests_of_several_rows_agree_as_a_whole() -> None:
     intake = Intake(spec(stage="shadow"), KeyFilter(), {"2": info("2")})
-    intake.take_comparison(comparison(["a", "a", "b", "c"], [True, False, True, True]))
+    intake.take_shadow_totals(10, 40)
     intake.take_shadow_totals(10, 100)
+    intake.take_comparison(comparison(["a", "a", "b", "c"], [True, False, True, True]))
     intake.take_shadow_totals(12, 105)
     counts = intake.cut()
     assert (counts.compared, counts.disagreed, counts.dropped) == (5, 3, 5)
