@@ -2,10 +2,9 @@
 
     python -m benchmarks.rollout.power [--runs 40] [--only HARM]
 
-Claim: at a canary of 5 %, a version that fails 30 % of its requests is taken back within some ten keys, one that fails
-5 % within a few hundred, one that answers a single class within a few hundred; a latency 5 % worse, which a
-margin of 25 % tolerates, is found where the plan tolerates none. Beside it, on the same traffic, thresholds on a window
-of five minutes, which also take back equal versions (see ``aa``). A version whose shadow disagrees is never a canary.
+Claim: at a canary of 5 %, a version that fails 30 % of its requests is taken back within some twenty keys, and one that
+fails 5 % within a few hundred. Beside it, on the same traffic, thresholds on a window of five minutes, which also take
+back equal versions (see ``aa``). A version whose shadow disagrees is never a canary.
 """
 
 from __future__ import annotations
