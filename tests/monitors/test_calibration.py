@@ -1,0 +1,88 @@
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from monitors.calibration import Calibrated, Effort, calibrate
+from monitors.evidence.budget import Budget
+from monitors.evidence.channels import Rows
+from monitors.evidence.ticks import Ticks
+from monitors.records import FeatureSchema
+
+SCHEMA = (FeatureSchema("x", "number", "float64"),)
+BUDGET = Budget(rows_between_false_pages=2_000)
+
+
+def normal(n: int, seed: int = 0) -> Rows:
+    return Rows(np.random.default_rng(seed).normal(size=(n, 1)))
+
+
+def calibrated(rows: Rows, budget: Budget = BUDGET, replicas: int = 16) -> Calibrated:
+    return calibrate(rows, SCHEMA, budget=budget, effort=Effort(replicas=replicas))
+
+
+def test_a_steady_baseline_holds_its_promise_as_it_is() -> None:
+    found = calibrated(normal(8_000))
+    assert (found.level, found.factor, found.budget) == ("baseline", 1.0, BUDGET)
+    assert 0.0 <= found.predicted < found.upper < 1.0
+    assert found.summaries >= 16_000
+
+
+def moved(by: float, seed: int) -> Rows:
+    """Return a baseline whose last quarter lies elsewhere."""
+    rng = np.random.default_rng(seed)
+    return Rows((rng.normal(size=8_000) + np.repeat([0.0, 0.0, 0.0, by], 2_000))[:, None])
+
+
+def test_the_threshold_rises_until_parts_that_differ_a_little_hold_the_promise() -> None:
+    found = calibrated(moved(0.2, seed=6))
+    assert (found.level, found.upper < 1.0) == ("baseline", True)
+    assert 1.5 <= found.factor < 100.0
+    raised = found.budget.thresholds(["inputs"])["inputs"]
+    assert raised == pytest.approx(found.factor * BUDGET.thresholds(["inputs"])["inputs"])
+
+
+def test_parts_that_differ_at_any_threshold_get_no_promise() -> None:
+    found = calibrated(moved(1.0, seed=6))
+    assert (found.level, found.factor, found.budget) == ("uncalibrated", 1.0, BUDGET)
+    assert found.predicted > 1.0
+    assert "parts of the baseline differ" in found.why
+
+
+def test_a_baseline_that_is_too_short_says_how_many_rows_it_needs() -> None:
+    found = calibrated(normal(6_000))
+    assert (found.level, found.factor) == ("uncalibrated", 1.0)
+    assert "6,667 are needed" in found.why
+    assert math.isnan(found.upper)
+
+
+def test_runs_of_rows_longer_than_the_baseline_can_show_are_refused() -> None:
+    rows = Rows(np.repeat(np.random.default_rng(2).normal(size=(40, 1)), 200, axis=0) + 1e-3 * normal(8_000).values_nd)
+    found = calibrated(rows)
+    assert found.level == "uncalibrated"
+    assert "fewer than 20 runs" in found.why
+
+
+def test_stricter_promises_and_shares_keep_what_was_asked() -> None:
+    asked = replace(BUDGET, promise="p95", share=0.5)
+    assert calibrated(normal(8_000), asked).budget == asked
+
+
+def test_ticks_of_seconds_are_replayed_as_they_are() -> None:
+    times = np.cumsum(np.random.default_rng(3).exponential(0.02, size=8_000))
+    found = calibrate(
+        normal(8_000), SCHEMA, budget=BUDGET, ticks=Ticks(10, 1.0), times_s=times, effort=Effort(replicas=8)
+    )
+    assert found.level == "baseline"
+    assert found.pages_per_week is None
+
+
+def test_weeks_are_told_in_weeks() -> None:
+    found = calibrated(normal(8_000), Budget(pages_per_week=2_000))
+    assert found.pages_per_week is not None
+    assert found.pages_per_week[1] == pytest.approx(2_000 * found.upper)
+
+
+def test_the_same_seed_gives_the_same_numbers() -> None:
+    assert calibrated(normal(7_000), replicas=4) == calibrated(normal(7_000), replicas=4)
