@@ -20,13 +20,13 @@ from monitors.evidence.recent import RecentCounts
 from monitors.evidence.repeats import RowMemory
 from monitors.evidence.rules import Rule
 from monitors.evidence.ticks import TickCutter, Ticks, counts_between
+from monitors.paging import Calibration
 from monitors.records import FeatureSchema, OutputSchema
 
-__all__ = ["Calibration", "DriftMonitor", "Finding", "Moved"]
+__all__ = ["DriftMonitor", "Finding", "Moved"]
 
 BLOCK_ROWS = 4096
 
-Calibration = Literal["profile", "baseline", "uncalibrated"]
 Times = npt.NDArray[np.float64]
 
 

@@ -36,7 +36,9 @@ def _group() -> None:
 def replay_file(
     file: Annotated[Path, typer.Argument(help="CSV table, or prediction log: its folder or a file of its lines")],
     model: Annotated[Path, typer.Option(help="Folder of the version, MODEL/VERSION", show_default=False)],
-    reference: Annotated[Path | None, typer.Option(help="Table or log of normal rows to compare with")] = None,
+    reference: Annotated[
+        Path | None, typer.Option(help="Table or log of normal rows to compare with; else the bundle's")
+    ] = None,
     pages_per_week: Annotated[
         float | None, typer.Option(help="False pages allowed a week; 1 if nothing is said", rich_help_panel=BUDGET)
     ] = None,
@@ -98,12 +100,18 @@ def replay_file(
 
 
 def _evidence_model(version: ServableVersion, reference: Path | None, variant: str) -> EvidenceModel:
-    """Return the evidence model of a reference table or log."""
+    """Return the evidence model of a reference table or log; without one, that of the bundle."""
     from gateway.commands.replay.block import joined
     from monitors.evidence.model import EvidenceModel
+    from monitors.live.book import fitted_of
 
     if reference is None:
-        raise ProblemReported("nothing to compare with: give a table or log of normal rows as --reference")
+        fitted = fitted_of(version.info)
+        if fitted.model is None:
+            raise ProblemReported(
+                f"{fitted.why}: run weir profile, or give a table or log of normal rows as --reference"
+            )
+        return fitted.model
     rows = joined(list(_blocks(reference, version, variant, "")))
     return EvidenceModel.fit(rows, version.info.features, version.info.output)
 

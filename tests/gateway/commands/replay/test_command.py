@@ -107,4 +107,19 @@ def test_without_a_reference_it_says_what_is_needed(ground: Path, capsys: pytest
     model = str(ground / "models" / "iris" / "1")
     with pytest.raises(SystemExit):
         main(("monitor", "replay", str(ground / "live.csv"), *TEN_THOUSAND, "--model", model))
-    assert "give a table or log of normal rows as --reference" in capsys.readouterr().err
+    assert "no evidence.json: run weir profile, or give a table or log" in capsys.readouterr().err
+
+
+def test_the_evidence_of_the_bundle_is_the_reference(
+    ground: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_version(tmp_path / "models")
+    with pytest.raises(SystemExit):
+        main(("profile", str(tmp_path / "models"), "iris", "1", "--table", str(ground / "normal.csv")))
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        main(("monitor", "replay", str(ground / "live.csv"), *TEN_THOUSAND, "--model", str(folder), "--json"))
+    document = json.loads(capsys.readouterr().out)
+    assert document["incidents"]
+    assert replay(ground, str(ground / "live.csv"), *TEN_THOUSAND, "--json") == 0
+    assert json.loads(capsys.readouterr().out) == document
