@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import typer
 
-from gateway.commands import admin, catalog, log, monitor, rollout, serve
+from gateway.commands import admin, baseline, catalog, log, monitor, rollout, serve
 from gateway.commands.printable import printable
 from gateway.commands.problem import ProblemReported
 from gateway.demo import command as demo
@@ -25,7 +25,7 @@ def build_app() -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
     )
-    for group in (serve, catalog, admin, rollout, log, monitor, demo):
+    for group in (serve, catalog, admin, baseline, rollout, log, monitor, demo):
         group.register(app)
     return app
 

@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
+from gateway.baseline.operations import BaselineControl
 from gateway.catalog.residency import Residency
 from gateway.errors import (
     DocumentInvalid,
@@ -72,6 +73,7 @@ class Control:
         self._clock = clock
         self._repository = repository
         self._salt_source = salt_source
+        self.baselines = BaselineControl(ledger, store, clock, repository=repository)
         self.rollouts = RolloutControl(ledger, store, clock, repository=repository, salt_source=salt_source)
 
     def models(self) -> list[dict[str, Any]]:

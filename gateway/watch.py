@@ -19,6 +19,7 @@ import uvicorn
 import uvloop
 from starlette.applications import Starlette
 
+from gateway.baseline.watching import BaselineReader
 from gateway.clock import SystemClock
 from gateway.codec.configuration import decode_settings
 from gateway.errors import DocumentInvalid, StoreUnavailable
@@ -183,7 +184,7 @@ async def run_watch(settings: Settings, run_dir: RunDirectory, stop: asyncio.Eve
             tasks.create_task(server.serve(), name="watch pages")
             tasks.create_task(_keep_folding(run_dir.counters, stop), name="fold counters")
             tasks.create_task(_keep_steering(rollouts, stop), name="steer rollouts")
-            await _keep_ticking(service, run_dir.counters, settings.monitor.tick_s, stop)
+            await _keep_ticking(service, BaselineReader(store), run_dir.counters, settings.monitor.tick_s, stop)
             stop.set()
             server.should_exit = True
     finally:
@@ -247,12 +248,15 @@ def _internal_server(app: Starlette, path: Path) -> _InternalServer:
     return _InternalServer(config)
 
 
-async def _keep_ticking(service: MonitorService, counters: Path, tick_s: float, stop: asyncio.Event) -> None:
+async def _keep_ticking(
+    service: MonitorService, baselines: BaselineReader, counters: Path, tick_s: float, stop: asyncio.Event
+) -> None:
     """Tick until told to stop, or until the supervisor is gone."""
     parent = os.getppid()
     while os.getppid() == parent and not await _is_set(stop, min(tick_s / 4.0, LONGEST_PAUSE_S)):
+        service.accept(await asyncio.to_thread(baselines.read))
         for info in service.unread():
-            service.learn(info, await asyncio.to_thread(fitted_of, info))
+            service.learn(info, await asyncio.to_thread(fitted_of, info, service.baseline(info)))
         service.take_faults(fault_totals(await asyncio.to_thread(read_counters, counters)))
         service.tick()
 

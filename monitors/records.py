@@ -23,6 +23,7 @@ __all__ = [
     "UNSEEN_FLAG",
     "Alert",
     "AlertState",
+    "Baseline",
     "Driver",
     "ErrorGuard",
     "Failure",
@@ -122,6 +123,20 @@ class StreamInfo:
     output: OutputSchema
     reference: bytes = b""
     evidence: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """Traffic of a version that an operator has accepted as normal, as the text of an evidence model.
+
+    ``factor`` is how far thresholds rise so that its own replays keep the promise.
+    """
+
+    model: str
+    version: str
+    digest: str
+    evidence: bytes
+    factor: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

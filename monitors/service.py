@@ -13,7 +13,7 @@ from monitors.live.book import EvidenceBook, Fitted, fitted_of
 from monitors.paging import Paging
 from monitors.ports import AlertSink, AlertStore, Clock
 from monitors.quality import FaultBook
-from monitors.records import Alert, FaultTotals, Observation, ShadowComparison, StreamInfo
+from monitors.records import Alert, Baseline, FaultTotals, Observation, ShadowComparison, StreamInfo
 from monitors.report import report_model
 from monitors.streams import StreamBook
 from monitors.thresholds import Thresholds
@@ -94,6 +94,14 @@ class MonitorService:
         """Take what was read for a version."""
         self._evidence.learn(info, fitted)
 
+    def accept(self, baselines: Iterable[Baseline]) -> None:
+        """Hold versions against the baselines that operators have accepted: all there are, each time."""
+        self._evidence.accept(baselines)
+
+    def baseline(self, info: StreamInfo) -> Baseline | None:
+        """Return the accepted baseline of a version, for whoever reads its model."""
+        return self._evidence.baseline(info)
+
     def take(self, observation: Observation) -> None:
         """Count a block of rows. One that does not fit its version, or of an unknown version, is counted as refused."""
         now_s = self._clock.unix_s()
@@ -146,7 +154,7 @@ class MonitorService:
         """
         now_s = self._clock.unix_s() if now_s is None else now_s
         for info in self.unread():
-            self.learn(info, fitted_of(info))
+            self.learn(info, fitted_of(info, self.baseline(info)))
         self._incidents.retry()
         self._end_seconds(now_s)
         newest_ms = self._newest_closed_ms(now_s)

@@ -3,9 +3,9 @@
     python -m benchmarks.detection.calibration [--baselines 2] [--only NAME]
     python -m benchmarks.detection.calibration --page CALIBRATION.jsonl
 
-Claim: at the threshold that calibration sets, false pages on traffic to come are within the promise, and within the
-upper bound that was foretold; where no threshold can hold it, calibration says so. A baseline replayed through a model
-that was fitted on it foretells too few.
+Claim: on streams whose dependence a baseline shows, the promise holds and false pages are within what was foretold. A
+level that wanders slowly is foretold several times better than by a baseline that is replayed through a model fitted on
+it, and where parts of the baseline differ too much calibration says so; what the baseline does not show stays unknown.
 """
 
 from __future__ import annotations

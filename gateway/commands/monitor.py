@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from gateway.commands.problem import ProblemReported
 
 if TYPE_CHECKING:
-    from gateway.commands.replay.block import Block
     from gateway.engine.version import ServableVersion
     from monitors.evidence.model import EvidenceModel
     from monitors.records import Variant
@@ -68,7 +66,7 @@ def replay_file(
     from gateway.commands.replay.plan import Plan, Wishes
     from gateway.commands.replay.report import replay_document, show_replay
     from gateway.commands.replay.run import replay
-    from gateway.commands.replay.source import is_log, load_folder
+    from gateway.commands.replay.source import blocks_of, is_log, load_folder
     from gateway.commands.table import TableInvalid
     from gateway.commands.tables import show_json
 
@@ -86,7 +84,7 @@ def replay_file(
         plan = Plan.of(wishes, has_times=is_log(file) or bool(time_column))
         version = load_folder(model)
         fitted = _evidence_model(version, reference, variant)
-        found = replay(_blocks(file, version, variant, time_column), fitted, plan, draws=picture is not None)
+        found = replay(blocks_of(file, version, variant, time_column), fitted, plan, draws=picture is not None)
     except (TableInvalid, ValueError) as exc:
         raise ProblemReported(str(exc)) from exc
     document = replay_document(found, plan, {"file": file.name, "model": version.model, "version": version.version})
@@ -99,9 +97,10 @@ def replay_file(
         show_replay(document)
 
 
-def _evidence_model(version: ServableVersion, reference: Path | None, variant: str) -> EvidenceModel:
+def _evidence_model(version: ServableVersion, reference: Path | None, variant: Variant) -> EvidenceModel:
     """Return the evidence model of a reference table or log; without one, that of the bundle."""
     from gateway.commands.replay.block import joined
+    from gateway.commands.replay.source import blocks_of
     from monitors.evidence.model import EvidenceModel
     from monitors.live.book import fitted_of
 
@@ -112,15 +111,5 @@ def _evidence_model(version: ServableVersion, reference: Path | None, variant: s
                 f"{fitted.why}: run weir profile, or give a table or log of normal rows as --reference"
             )
         return fitted.model
-    rows = joined(list(_blocks(reference, version, variant, "")))
+    rows = joined(list(blocks_of(reference, version, variant)))
     return EvidenceModel.fit(rows, version.info.features, version.info.output)
-
-
-def _blocks(file: Path, version: ServableVersion, variant: str, time_column: str) -> Iterator[Block]:
-    from gateway.commands.replay.log_blocks import LogSource
-    from gateway.commands.replay.source import is_log
-    from gateway.commands.replay.table_blocks import read_table_blocks
-
-    if is_log(file):
-        return LogSource(file, version.info, cast("Variant", variant)).blocks()
-    return read_table_blocks(file, version, time_column)

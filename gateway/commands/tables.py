@@ -17,6 +17,7 @@ __all__ = [
     "line",
     "show_alerts",
     "show_audit",
+    "show_baseline",
     "show_drift",
     "show_json",
     "show_progress",
@@ -57,6 +58,19 @@ def show_residency(residency: Document) -> None:
     """Print what operators asked to have loaded and unloaded."""
     rows = [(word, ", ".join(residency[word]) or "-") for word in ("pinned", "unloaded")]
     table(residency["model"], ("wish", "versions"), rows)
+
+
+def show_baseline(baseline: Document) -> None:
+    """Print which traffic is normal, and what its replays foretell."""
+    span = f", {baseline['begin'][:19]} to {baseline['end'][:19]}" if baseline["begin"] else ""
+    rows = [
+        ("version", f"{baseline['version']}, {baseline['digest']}"),
+        ("rows", f"{baseline['rows']:,} of {baseline['source']}{span}"),
+        ("false pages foretold", f"{baseline['predicted']:.2g} for each one allowed, at most {baseline['upper']:.2g}"),
+        ("thresholds raised", f"{baseline['factor']:.3g} times"),
+        ("accepted", f"{baseline['accepted_at']} by {baseline['accepted_by']}: {baseline['reason']}"),
+    ]
+    table(f"{baseline['model']}, baseline, revision {baseline['revision']}", ("what", "value"), rows)
 
 
 def show_drift(report: Document) -> None:

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from gateway.codec.documents import encode_document
 from gateway.errors import ModelUnknown, VersionRefused
 from gateway.http.admin_access import Authenticate, ControlAccess, Endpoint, WatchReader
+from gateway.http.admin_baselines import BaselineApi
 from gateway.http.admin_requests import admin_body, audit_query, read_reason, request_id_of, revision_of
 from gateway.http.admin_rollouts import RolloutApi
 from gateway.routing.codec import route_view
@@ -45,6 +46,7 @@ def admin_routes(access: ControlAccess, watch: WatchReader, authenticate: Authen
         ("GET", "/models/{model}/drift", api.drift),
         ("GET", "/alerts", api.alerts),
         ("GET", "/audit", api.audit),
+        *BaselineApi(access).table(),
         *RolloutApi(access, watch).table(),
     ]
     return [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway import errors
 from gateway.http.openapi_answers import answer
+from gateway.http.openapi_baselines import baseline_paths
 from gateway.http.openapi_guarded import CHANGING, WATCHED, all_of, guarded, reason_body, stored
 from gateway.http.openapi_parts import Part, body_of, path_parameter, ref
 from gateway.http.openapi_rollouts import rollout_paths
@@ -39,6 +40,7 @@ def admin_paths() -> dict[str, Part]:
         f"{model}/drift": {"parameters": of_model, "get": _drift()},
         "/admin/v1/alerts": {"get": _alerts()},
         "/admin/v1/audit": {"get": _audit()},
+        **baseline_paths(),
         **rollout_paths(),
     }
 

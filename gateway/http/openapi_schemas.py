@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.codec.v2 import DATATYPES
+from gateway.http.openapi_baselines import BASELINES
 from gateway.http.openapi_parts import (
     INTEGER,
     NUMBER,
@@ -365,4 +366,4 @@ WATCH: dict[str, Part] = {
         alerts=list_of(ref("Alert")),
     ),
 }  # fmt: skip
-SCHEMAS: dict[str, Part] = PREDICTION | SCORING | PROTOCOL | ADMIN | ROLLOUTS | WATCH
+SCHEMAS: dict[str, Part] = PREDICTION | SCORING | PROTOCOL | ADMIN | BASELINES | ROLLOUTS | WATCH

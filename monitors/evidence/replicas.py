@@ -53,4 +53,4 @@ class Replicas:
         pages_r = pages_rg.sum(axis=1)
         if pages_r.any():
             self._detector.reset(pages_r > 0)
-        return pages_r
+        return np.asarray(pages_r)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from monitors.evidence.model import LEAST_REFERENCE_ROWS, EvidenceModel
 from monitors.live.roles import StandIns, chosen
 from monitors.live.stream import EvidenceStream
 from monitors.paging import STREAM_SHARES, Calibration, Paging
-from monitors.records import FALLBACK_FLAG, Observation, StreamInfo, StreamKey
+from monitors.records import FALLBACK_FLAG, Baseline, Observation, StreamInfo, StreamKey
 from monitors.transport.documents import DocumentRefused
 
 __all__ = ["EvidenceBook", "Fitted", "fitted_of"]
@@ -22,18 +22,29 @@ GRACE_S = 1.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fitted:
-    """What a version's rows are held against; without a model, ``why`` says why it is judged by effect alone."""
+    """What a version's rows are held against; without a model, ``why`` says why it is judged by effect alone.
+
+    ``factor`` is how far thresholds rise beyond what the budget alone asks for.
+    """
 
     model: EvidenceModel | None
     calibration: Calibration
     why: str = ""
+    factor: float = 1.0
 
 
-def fitted_of(info: StreamInfo) -> Fitted:
-    """Read a version's ``evidence.json``. Takes half a second at 30 features, eight at 500: not for an event loop.
+def fitted_of(info: StreamInfo, baseline: Baseline | None = None) -> Fitted:
+    """Read a version's baseline or, without one, its ``evidence.json``.
 
-    A text that cannot be read, is of another contract, or of too short a reference to promise anything gives no model.
+    Takes half a second at 30 features, eight at 500: not for an event loop. A text that cannot be read, is of another
+    contract, or of too short a reference to promise anything gives no model; a baseline that gives none is passed over.
     """
+    if baseline is not None:
+        accepted = fitted_of(replace(info, evidence=baseline.evidence))
+        if accepted.model is not None:
+            return Fitted(accepted.model, "baseline", factor=baseline.factor)
+        own = fitted_of(info)
+        return replace(own, why=f"the accepted baseline is not used: {accepted.why}")
     if not info.evidence:
         return Fitted(None, "uncalibrated", "the version has no evidence.json")
     try:
@@ -66,6 +77,7 @@ class EvidenceBook:
     def __init__(self, paging: Paging, *, recent_rows: int) -> None:
         self.paging = paging
         self._recent_rows = recent_rows
+        self._accepted: dict[tuple[str, str, str], Baseline] = {}
         self._announced: dict[tuple[str, str, str], StreamInfo] = {}
         self._unread: dict[tuple[str, str, str], StreamInfo] = {}
         self._fitted: dict[tuple[str, str, str], Fitted] = {}
@@ -78,13 +90,23 @@ class EvidenceBook:
     def announce(self, info: StreamInfo) -> None:
         """Remember a version; what was known under its name is forgotten."""
         name = (info.model, info.version, info.digest)
-        for key in [key for key in self._streams if (key.model, key.version, key.digest) == name]:
-            del self._streams[key]
-        self._fitted.pop(name, None)
-        self._unread.pop(name, None)
         self._announced[name] = info
-        if not info.evidence:
-            self._fitted[name] = fitted_of(info)
+        self._begin_anew(name)
+
+    def accept(self, baselines: Iterable[Baseline]) -> None:
+        """Hold versions against these baselines from now on, and against their tables those that have none any more.
+
+        Evidence of a version whose reference changes begins anew, after a burn-in.
+        """
+        before = self._accepted
+        self._accepted = {(each.model, each.version, each.digest): each for each in baselines}
+        for name in {*before, *self._accepted}:
+            if before.get(name) != self._accepted.get(name) and name in self._announced:
+                self._begin_anew(name)
+
+    def baseline(self, info: StreamInfo) -> Baseline | None:
+        """Return the accepted baseline of a version."""
+        return self._accepted.get((info.model, info.version, info.digest))
 
     def unread(self) -> list[StreamInfo]:
         """Return the versions whose model is to be read, since rows of them have come."""
@@ -145,6 +167,15 @@ class EvidenceBook:
         models = {name[0] for name in known}
         self._stand_ins = {model: book for model, book in self._stand_ins.items() if model in models}
 
+    def _begin_anew(self, name: tuple[str, str, str]) -> None:
+        """Forget what was known of a version but what was announced."""
+        for key in [key for key in self._streams if (key.model, key.version, key.digest) == name]:
+            del self._streams[key]
+        self._fitted.pop(name, None)
+        self._unread.pop(name, None)
+        if not self._announced[name].evidence and name not in self._accepted:
+            self._fitted[name] = fitted_of(self._announced[name])
+
     def _begin(self, key: StreamKey, now_s: float) -> EvidenceStream | None:
         name = (key.model, key.version, key.digest)
         fitted = self._fitted.get(name)
@@ -152,10 +183,11 @@ class EvidenceBook:
             self._unread[name] = self._announced[name]
         if fitted is None or fitted.model is None or key.variant not in STREAM_SHARES:
             return None
+        budget = self.paging.stream_budget(key.model, key.variant)
         stream = EvidenceStream(
             key,
             fitted.model,
-            self.paging.stream_budget(key.model, key.variant),
+            replace(budget, share=budget.share / fitted.factor),
             fitted.calibration,
             counts_from_s=now_s + self.paging.burn_in_s,
             recent_rows=self._recent_rows,

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from gateway.catalog.bundle import BundleLimits
 from gateway.catalog.repository import Repository
 from gateway.commands.problem import ProblemReported
 from gateway.commands.reference_hints import hints_of
+from gateway.commands.replay.block import Block
+from gateway.commands.replay.log_blocks import LogSource
+from gateway.commands.replay.table_blocks import read_table_blocks
 from gateway.engine.loading import load_version
 from gateway.engine.version import ServableVersion
+from monitors.records import Variant
 from monitors.reference import ProfileInvalid
 
-__all__ = ["is_log", "load_folder"]
+__all__ = ["blocks_of", "is_log", "load_folder"]
 
 LINES = (".jsonl", ".jsonl.gz", ".ndjson")
 UNREADABLE = (".parquet", ".feather", ".arrow", ".xlsx", ".json", ".csv.gz", ".zip")
@@ -33,6 +38,13 @@ def is_log(path: Path) -> bool:
     if path.name.endswith(UNREADABLE):
         raise ProblemReported(f"{path.name}: a table is read as plain CSV, a prediction log as .jsonl or .jsonl.gz")
     return path.name.endswith(LINES)
+
+
+def blocks_of(path: Path, version: ServableVersion, variant: Variant, time_column: str = "") -> Iterator[Block]:
+    """Give the rows of a table or a log in blocks, with the version's answers."""
+    if is_log(path):
+        return LogSource(path, version.info, variant).blocks()
+    return read_table_blocks(path, version, time_column)
 
 
 def load_folder(folder: Path) -> ServableVersion:

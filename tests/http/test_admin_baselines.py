@@ -1,0 +1,63 @@
+"""Baselines over the admin API, with a real store behind it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.state.sqlite import SqliteStore
+from tests.http.test_admin import Admin, assert_problem
+
+BASELINE: dict[str, Any] = {
+    "version": "1",
+    "digest": "sha256:ab",
+    "source": "log",
+    "begin": "2026-01-31T12:00:00Z",
+    "end": "2026-02-07T12:00:00Z",
+    "rows": 20_000,
+    "factor": 1.5,
+    "predicted": 0.1,
+    "upper": 0.4,
+    "evidence": '{"text": "' + "x" * 100_000 + '"}',
+    "reason": "a quiet week",
+}
+
+
+@pytest.fixture
+def admin(tmp_path: Path) -> Iterator[Admin]:
+    store = SqliteStore(tmp_path / "state.db")
+    yield Admin(store)
+    store.close()
+
+
+def test_a_baseline_is_accepted_shown_and_reset(admin: Admin) -> None:
+    accepted = admin("PUT", "/models/m/baseline", json=BASELINE, if_match='"0"')
+    assert (accepted.status_code, accepted.headers["etag"]) == (200, '"1"')
+    shown = admin("GET", "/models/m/baseline").json()
+    assert shown == accepted.json()
+    assert {name: shown[name] for name in BASELINE if name != "evidence"} == {
+        name: value for name, value in BASELINE.items() if name != "evidence"
+    }
+    assert (shown["evidence_bytes"], shown["revision"]) == (100_012, 1)
+    assert "evidence" not in shown
+    assert admin("POST", "/models/m/baseline/reset", json={"reason": "no"}).status_code == 200
+    assert_problem(admin("GET", "/models/m/baseline"), 404, "resource-unknown")
+    actions = [record["action"] for record in admin("GET", "/audit").json()["records"]]
+    assert actions == ["baseline.accept", "baseline.reset"]
+
+
+def test_accepting_needs_the_revision_that_is_replaced(admin: Admin) -> None:
+    assert_problem(admin("PUT", "/models/m/baseline", json=BASELINE), 428, "precondition-missing")
+    admin("PUT", "/models/m/baseline", json=BASELINE, if_match='"0"')
+    assert_problem(admin("PUT", "/models/m/baseline", json=BASELINE, if_match='"0"'), 412, "revision-stale")
+
+
+def test_a_body_that_promises_nothing_is_refused_with_its_place(admin: Admin) -> None:
+    refused = admin("PUT", "/models/m/baseline", json=BASELINE | {"upper": 3.0}, if_match='"0"')
+    assert "upper <= 1" in str(assert_problem(refused, 422, "document-invalid")["errors"])
+
+
+def test_baselines_need_credentials(admin: Admin) -> None:
+    for method, path in (("GET", "baseline"), ("PUT", "baseline"), ("POST", "baseline/reset")):
+        assert admin(method, f"/models/m/{path}", token=None).status_code == 401
