@@ -71,9 +71,10 @@ class EDetector:
         self._summaries[...] = 0
 
     def reset_channels(self, which_c: npt.NDArray[np.bool_]) -> None:
-        """Restart the components of some channels, of all replicas."""
-        self._state[..., which_c, :] = 0.0
-        self._summaries[..., which_c] = 0
+        """Restart the components of some channels, of all replicas (c,) or of each its own (..., c)."""
+        which_c = np.broadcast_to(which_c, self._summaries.shape)
+        self._state[np.broadcast_to(which_c[..., None, :], self._state.shape[:-1])] = 0.0
+        self._summaries[which_c] = 0
 
     def update(self, log_ratios_ck: Floats) -> None:
         """Take one summary.

@@ -42,7 +42,7 @@ class Replicas:
         )
 
     def step(self, counts_rcb: Ints) -> Ints:
-        """Take a summary of each replica; return how many causes page in each, which then restarts: (replicas,).
+        """Take a summary of each replica; return how many causes page in each, which then restart: (replicas,).
 
         Parameters
         ----------
@@ -50,7 +50,6 @@ class Replicas:
         """
         self._detector.update(self._table.log_ratios(counts_rcb))
         pages_rg = self._detector.sums_c() @ self._shares_cg >= 1.0
-        pages_r = pages_rg.sum(axis=1)
-        if pages_r.any():
-            self._detector.reset(pages_r > 0)
-        return np.asarray(pages_r)
+        if pages_rg.any():
+            self._detector.reset_channels(pages_rg @ (self._shares_cg > 0.0).T)
+        return np.asarray(pages_rg.sum(axis=1))

@@ -78,6 +78,7 @@ def _incident(incident: Incident) -> dict[str, Any]:
         "pages": incident.pages,
         "evidence_nats": shown.evidence_nats,
         "threshold_nats": shown.threshold_nats,
+        "rule": shown.rule,
         "drivers": [asdict(driver) for driver in shown.drivers],
     }
 
@@ -91,7 +92,7 @@ def _row(incident: Document) -> tuple[str, ...]:
         "page" if incident["level"] == "page" else "warn",
         incident["cause"],
         f"{incident['evidence_nats']:.1f} of {incident['threshold_nats']:.1f}",
-        moved or "no single one for sure",
+        moved or incident["rule"] or "no single one for sure",
         f"{incident['last_row']:,}",
         f"{incident['pages']:,}",
     )

@@ -150,7 +150,7 @@ def test_the_watch_reads_what_is_accepted_and_keeps_it_while_the_store_is_away(
     control: BaselineControl, store: SqliteStore
 ) -> None:
     source = StoreOf(store)
-    reader = BaselineReader(source)  # type: ignore[arg-type]  # passes all else on
+    reader = BaselineReader(source)
     assert reader.read() == ()
     control.accept("m", body(), 0, ANN)
     known = reader.read()

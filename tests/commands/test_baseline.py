@@ -1,0 +1,41 @@
+"""The verbs of baselines against a real gateway's admin routes on a real port."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.cli import main
+from tests import models
+from tests.commands.test_admin import Gateway, gateway
+from tests.gateway.commands.replay.material import MANIFEST, flowers, write_table
+
+__all__ = ["gateway"]
+
+WHY = ("--reason", "a normal week")
+SHORT = ("--pages-per-week", "5000")
+
+
+def status_of(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as end:
+        main(("baseline", *arguments))
+    return int(end.value.code or 0)
+
+
+def test_a_week_is_accepted_shown_and_reset(
+    gateway: Gateway, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    folder = tmp_path / "models" / "m" / "1"
+    models.write_bundle(folder, models.columns_classifier(), **{"model.yaml": MANIFEST.replace("SEPAL", "flag")})
+    table = str(write_table(tmp_path / "week.csv", flowers(7_000, 6)))
+    assert status_of("show", "m") == 1
+    assert "a baseline for model 'm'" in capsys.readouterr().err
+    assert status_of("accept", "m", table, "--folder", str(folder), *WHY, *SHORT) == 0
+    told = capsys.readouterr().out
+    assert all(words in told for words in ("m, baseline, revision 1", "7,000 of week.csv", "a normal week"))
+    assert status_of("show", "m") == 0
+    assert capsys.readouterr().out == told
+    assert status_of("accept", "fresh", table, "--folder", str(folder), *WHY, *SHORT) == 1
+    assert "is a version of m, not of fresh" in capsys.readouterr().err
+    assert status_of("reset", "m") == 0
+    assert status_of("show", "m") == 1
