@@ -8,11 +8,17 @@ import pytest
 
 from monitors.assessment import Assessment, assess
 from monitors.causes import Reading, readings
+from monitors.evidence.channels import Rows
+from monitors.evidence.document import write_model
+from monitors.evidence.model import EvidenceModel
+from monitors.paging import Paging
 from monitors.quality import FaultRates
 from monitors.records import FeatureSchema, Observation, OutputSchema, StreamInfo, StreamKey
 from monitors.reference import build_profile
+from monitors.service import MonitorService
 from monitors.summary import Layout, summarise
 from monitors.thresholds import Thresholds
+from tests.monitors.material import HandClock
 
 Floats = npt.NDArray[np.float64]
 THRESHOLDS = Thresholds()
@@ -46,13 +52,19 @@ class World:
 
     def judged(self, values_nd: Floats, scores_nk: Floats) -> Assessment:
         """Return what a window says."""
-        n = len(values_nd)
-        observation = Observation(
-            StreamKey("m", "1", "d", "stable"), "w", 1, 1.0, ("",) * n, np.full(n, 1000.0),
-            np.zeros(n, dtype=np.uint64), values_nd, scores_nk.argmax(axis=1).astype(np.int32), scores_nk,
-            np.zeros(n, dtype=np.float32), np.zeros(n, dtype=np.uint16),
-        )  # fmt: skip
-        return assess(self.layout, summarise(self.layout, observation, 2000)[1_000_000].cells, n)
+        observation = observed(values_nd, scores_nk, 1000.0)
+        cells = summarise(self.layout, observation, 2000)[1_000_000].cells
+        return assess(self.layout, cells, len(values_nd))
+
+
+def observed(values_nd: Floats, scores_nk: Floats, at_s: float) -> Observation:
+    """Return the observation of rows and their answers."""
+    n = len(values_nd)
+    return Observation(
+        StreamKey("m", "1", "d", "stable"), "w", 1, 1.0, ("",) * n, np.full(n, at_s),
+        np.zeros(n, dtype=np.uint64), values_nd, scores_nk.argmax(axis=1).astype(np.int32), scores_nk,
+        np.zeros(n, dtype=np.float32), np.zeros(n, dtype=np.uint16),
+    )  # fmt: skip
 
 
 def collapse(assessment: Assessment) -> Reading:
@@ -166,3 +178,30 @@ def test_broken_answers_are_named_at_the_first_one(world: World) -> None:
     assert "broken-output" in found.confidence.modes
     reading = readings(found, FaultRates(0), THRESHOLDS)["broken-output"]
     assert pages(reading)
+
+
+def paged(world: World, share: float, broken: Callable[[Floats], Floats]) -> set[str]:
+    """Return the causes that page by evidence when, after 20 unchanged seconds, mix and answers change."""
+    values_nd = world.rows(1, 8_000, 0.5)
+    scores_nk = world.scores(values_nd)
+    answers_n, layout, clock = scores_nk.argmax(axis=1), world.layout, HandClock()
+    reference = build_profile(layout.features, layout.output, values_nd, answers_n, scores_nk)
+    evidence = EvidenceModel.fit(Rows(values_nd, scores_nk, answers_n), layout.features, layout.output)
+    paging = Paging(page_on="profile", burn_in_s=0.0)
+    service = MonitorService(Thresholds(tick_s=2.0), clock, paging=paging)
+    service.take_info(
+        StreamInfo("m", "1", "d", layout.features, layout.output, reference.to_json(), write_model(evidence))
+    )
+    for second in range(40):
+        values_nd = world.rows(second, 50, 0.5 if second < 20 else share)
+        scores_nk = world.scores(values_nd) if second < 20 else broken(world.scores(values_nd))
+        service.take(observed(values_nd, scores_nk, clock.now_s))
+        clock.now_s += 1.0
+        service.tick()
+    return {alert.cause for alert in service.alerts() if alert.severity == "page"}
+
+
+def test_by_evidence_too_a_change_of_mix_pages_as_what_it_is_and_a_collapse_as_confidence() -> None:
+    world = WORLDS["one strong input"]
+    assert paged(world, 1.0, honest) == {"drift", "prediction-drift"}
+    assert "confidence-collapse" in paged(world, 0.5, flat)
