@@ -57,13 +57,22 @@ class Gateway:
 
     def total(self, name: str, **labels: str) -> float:
         """Return the sum of a metric's samples that have these labels."""
-        page = self.get("/metrics").raise_for_status().text
+        page = self._metrics()
         return sum(
             sample.value
             for family in text_string_to_metric_families(page)
             for sample in family.samples
             if sample.name == name and labels.items() <= sample.labels.items()
         )
+
+    def _metrics(self) -> str:
+        """Return the metrics page; the watch process, which writes it, may be late where others take its core."""
+        for _ in range(_LATE_PAGES):
+            answer = self.get("/metrics")
+            if answer.status_code != 503:
+                break
+            time.sleep(1.0)
+        return answer.raise_for_status().text
 
     def memory_mb(self) -> float:
         """Return the memory of the whole tree, shared pages divided."""
@@ -80,6 +89,7 @@ class Gateway:
         return int(answer.raise_for_status().headers["x-route-revision"])
 
 
+_LATE_PAGES = 10
 _AUTHORIZED = {"authorization": f"Bearer {TOKEN}"}
 
 
