@@ -25,6 +25,8 @@ __all__ = ["Case", "Plan", "WrongAnswer", "measure"]
 _BODIES = 64
 _TOLERANCE = 2e-3
 _RECOVERY_S = 1.0
+_SETTLE_S = 5.0
+"""Left to every server after its first answer: some have processes that start only then, on the core that is measured."""
 
 
 class WrongAnswer(Exception):
@@ -105,6 +107,7 @@ def measure(plan: Plan, case: Case, environments: Path) -> Iterator[Result | Fai
 
 def _cells(plan: Plan, target: _Target) -> Iterator[Result]:
     """Closed loop at each level, then open loop at multiples of the last level's rate, then closed again."""
+    time.sleep(_SETTLE_S)
     closed_loop(target.port, target.requests, 16, plan.warm_s)
     capacity = 0.0
     for connections in plan.connections:
