@@ -26,7 +26,7 @@ _BODIES = 64
 _TOLERANCE = 2e-3
 _RECOVERY_S = 1.0
 _SETTLE_S = 5.0
-"""Left to every server after its first answer: some have processes that start only then, on the core that is measured."""
+"""Left to every server after its first answer: some start further processes only then, on the same core."""
 
 
 class WrongAnswer(Exception):
