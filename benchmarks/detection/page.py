@@ -1,7 +1,7 @@
 """The measured parts of the page on detection, from the lines that the benchmarks printed.
 
-python -m benchmarks.detection.page FOLDER, which holds budget.jsonl, whole_weeks.jsonl, delay.jsonl, further.jsonl,
-week.jsonl, collapse.jsonl and cost.jsonl.
+python -m benchmarks.detection.page FOLDER, which holds some of budget.jsonl, whole_weeks.jsonl, delay.jsonl,
+further.jsonl, week.jsonl, collapse.jsonl and cost.jsonl: their parts are written, the others stay.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from benchmarks.detection.contestants import WEIR
@@ -34,49 +35,39 @@ PROMISED = 10.0
 ROW, LEFT, WIDTH, RIGHT = 20, 240, 460, 20
 BLUE, GREY = "#0b6e99", "#9aa5b1"
 
-Cells = Mapping[str, Mapping[str, dict[str, Any]]]
+Lines = Sequence[Mapping[str, Any]]
 
 
 def main() -> None:
-    """Write the sections and the picture."""
+    """Write the sections and the pictures."""
     folder, page = Path(sys.argv[1]), Path("docs/detection.md")
-    budget, delay, further = (_read(folder / f"{name}.jsonl") for name in ("budget", "delay", "further"))
-    weeks, week, collapse, cost = (
-        _lines(folder / f"{name}.jsonl") for name in ("whole_weeks", "week", "collapse", "cost")
-    )
-    sections = {
-        "budget.py": budget_section(budget),
-        "whole_weeks.py": whole_weeks_section(weeks),
-        "delay.py": delay_section(delay),
-        "further.py": delay_section(further),
-        "week.py": week_section(week),
-        "collapse.py": collapse_section(collapse),
-        "cost.py": cost_section(cost),
-    }
-    for name, section in sections.items():
-        replace_marked(page, f"benchmarks/detection/{name}", section)
-    images = page.parent / "images"
-    images.joinpath("detection-delay.svg").write_text(delay_picture({**delay, **further}), encoding="utf-8")
-    images.joinpath("detection-week.svg").write_text(week_picture(week), encoding="utf-8")
+    for name, (section, picture) in _SECTIONS.items():
+        lines = folder / f"{name}.jsonl"
+        if lines.exists():
+            replace_marked(page, f"benchmarks/detection/{name}.py", section(_lines(lines)))
+            if picture is not None:
+                drawing = page.parent / "images" / f"detection-{name}.svg"
+                drawing.write_text(picture(_lines(lines)), encoding="utf-8")
 
 
-def budget_section(cells: Cells) -> str:
+def budget_section(found: Lines) -> str:
     """Return false pages per 100,000 rows: a row for each family, a column for each contestant."""
+    cells = _by_contestant(found)
     names = list(next(iter(cells.values())))
     rows = []
-    for null, found in cells.items():
-        weir = found[WEIR]
-        rows.append((null, f"{number(weir['per_100k'])} (≤ {number(weir['upper'])})", *_peers(found, names)))
-    kept = sum(found[WEIR]["upper"] <= PROMISED for found in cells.values())
+    for null, by_name in cells.items():
+        weir = by_name[WEIR]
+        rows.append((null, f"{number(weir['per_100k'])} (≤ {number(weir['upper'])})", *_peers(by_name, names)))
+    kept = sum(by_name[WEIR]["upper"] <= PROMISED for by_name in cells.values())
     said = f"At most {PROMISED:g} per 100,000 rows: kept, with 95 % confidence, in {kept} of {len(cells)} families."
     return f"{said}\n\n{table(('unchanged stream', WEIR, *names[1:]), rows)}"
 
 
-def delay_section(cells: Cells) -> str:
+def delay_section(lines: Lines) -> str:
     """Return delays in rows: Weir, its best three peers, and Weir at its promises."""
     heads = ("change", WEIR, "missed", "best peer", "ratio", "second", "third", "10,000 rows", "page a week")
     rows, ratios = [], []
-    for stream, found in cells.items():
+    for stream, found in _by_contestant(lines).items():
         weir = found[WEIR]
         peers = sorted((found[name]["mean_delay"], name) for name in _calibrated(found))
         ratios.append(weir["mean_delay"] / peers[0][0])
@@ -89,7 +80,7 @@ def delay_section(cells: Cells) -> str:
     return f"{said}\n\n{table(heads, rows)}"
 
 
-def whole_weeks_section(found: Sequence[Mapping[str, Any]]) -> str:
+def whole_weeks_section(found: Lines) -> str:
     """Return a row for each family: weeks, references, pages, and the upper end of the rate's interval."""
     by_null: dict[str, list[Mapping[str, Any]]] = {}
     for line in found:
@@ -106,7 +97,7 @@ def whole_weeks_section(found: Sequence[Mapping[str, Any]]) -> str:
     return f"{said}\n\n{table(heads, rows)}"
 
 
-def week_section(found: Sequence[Mapping[str, Any]]) -> str:
+def week_section(found: Lines) -> str:
     """Return median delays at both promises: a row for each stream."""
     rows = [
         (
@@ -129,7 +120,7 @@ def week_section(found: Sequence[Mapping[str, Any]]) -> str:
     return f"{said}\n\n{table(heads, rows)}"
 
 
-def collapse_section(found: Sequence[Mapping[str, Any]]) -> str:
+def collapse_section(found: Lines) -> str:
     """Return a row for each mode: rows to the first page, its causes, pages about confidence."""
     heads = ("what happens to the answers", "median rows", "worst", "first page about", "pages about confidence")
     rows = [
@@ -145,23 +136,23 @@ def collapse_section(found: Sequence[Mapping[str, Any]]) -> str:
     return table(heads, rows)
 
 
-def cost_section(found: Sequence[Mapping[str, Any]]) -> str:
+def cost_section(found: Lines) -> str:
     """Return a row for each measured model."""
     heads = ("features", "classes", "channels", "rows/s", "bytes gained over a million rows", "bytes of the table")
     names = ("features", "classes", "channels", "rows_per_s", "bytes_gained", "table_bytes")
     return table(heads, [[f"{cost[name]:,}" for name in names] for cost in found])
 
 
-def delay_picture(cells: Cells) -> str:
+def delay_picture(lines: Lines) -> str:
     """Return a drawing: for each stream Weir's delay and each peer's, on a logarithmic axis."""
     dots = {
         stream: [(found[name]["mean_delay"], GREY) for name in _calibrated(found)] + [(found[WEIR]["mean_delay"], BLUE)]
-        for stream, found in cells.items()
+        for stream, found in _by_contestant(lines).items()
     }
     return _picture("Rows until the change is found (logarithmic); blue: Weir, grey: peers", dots)
 
 
-def week_picture(found: Sequence[Mapping[str, Any]]) -> str:
+def week_picture(found: Lines) -> str:
     """Return a drawing: for each stream the median delay at both promises, on a logarithmic axis."""
     dots = {week["stream"]: [(week["median_often"], GREY), (week["median_week"], BLUE)] for week in found}
     return _picture("Rows until the page (logarithmic); grey: one in 10,000 rows, blue: one a week", dots)
@@ -185,7 +176,7 @@ def _picture(title: str, dots: Mapping[str, Sequence[tuple[float, str]]]) -> str
     return "\n".join([*lines, "</svg>\n"])
 
 
-def _calibrated(found: Mapping[str, dict[str, Any]]) -> list[str]:
+def _calibrated(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Return the peers that alarm rarely enough at some threshold."""
     return [name for name, d in found.items() if name != WEIR and (d["run_length"] or 0) >= LEAST_RUN_LENGTH]
 
@@ -198,19 +189,33 @@ def _place(rows: float) -> float:
     return LEFT + WIDTH * math.log(max(rows, 8) / 8) / math.log(4000 / 8)
 
 
-def _peers(found: Mapping[str, dict[str, Any]], names: list[str]) -> list[str]:
+def _peers(found: Mapping[str, Mapping[str, Any]], names: list[str]) -> list[str]:
     return [number(found[name]["per_100k"]) for name in names if name != WEIR]
 
 
-def _read(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
-    cells: dict[str, dict[str, dict[str, Any]]] = {}
-    for found in _lines(path):
+def _by_contestant(lines: Lines) -> dict[str, dict[str, Mapping[str, Any]]]:
+    """Return the lines by stream, or family, and contestant."""
+    cells: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for found in lines:
         cells.setdefault(found.get("stream") or found["null"], {})[found["contestant"]] = found
     return cells
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+_SECTIONS: Mapping[str, tuple[Callable[[Lines], str], Callable[[Lines], str] | None]] = MappingProxyType(
+    {
+        "budget": (budget_section, None),
+        "whole_weeks": (whole_weeks_section, None),
+        "delay": (delay_section, delay_picture),
+        "further": (delay_section, delay_picture),
+        "week": (week_section, week_picture),
+        "collapse": (collapse_section, None),
+        "cost": (cost_section, None),
+    }
+)
 
 
 if __name__ == "__main__":

@@ -15,19 +15,17 @@ def delay(name: str, rows: float) -> dict[str, object]:
     return {"contestant": name, "mean_delay": rows, "missed": 0, "runs": 8, "run_length": run_length}
 
 
-DELAYS = {
-    "mean": {
-        name: delay(name, rows)
-        for name, rows in {
-            "Weir": 50.0,
-            "Weir, promise of 10,000 rows": 90.0,
-            "A": 100.0,
-            "B": 80.0,
-            "C": 300.0,
-            "often wrong": 1.0,
-        }.items()
-    }
-}
+DELAYS = [
+    {"stream": "mean", **delay(name, rows)}
+    for name, rows in {
+        "Weir": 50.0,
+        "Weir, promise of 10,000 rows": 90.0,
+        "A": 100.0,
+        "B": 80.0,
+        "C": 300.0,
+        "often wrong": 1.0,
+    }.items()
+]
 
 
 def test_the_delay_section_compares_with_the_best_peer() -> None:
@@ -53,8 +51,8 @@ def test_the_picture_has_a_dot_for_each_contestant() -> None:
 
 def test_the_budget_section_counts_the_families_that_kept_the_promise() -> None:
     found = {"per_100k": 0.5, "upper": 1.6}
-    cells = {"calm": {"Weir": found, "A": found}, "wild": {"Weir": {"per_100k": 9.0, "upper": 12.0}, "A": found}}
-    assert "in 1 of 2 families" in budget_section(cells)
+    lines = [{"null": null, "contestant": name, **found} for null in ("calm", "wild") for name in ("Weir", "A")]
+    assert "in 1 of 2 families" in budget_section([*lines, {**lines[2], "per_100k": 9.0, "upper": 12.0}])
 
 
 def test_a_cost_is_a_row() -> None:

@@ -1,0 +1,71 @@
+"""How many rows a second do alibi-detect's online detectors watch? It decides whether their delay can be measured.
+
+    benchmarks/serving/environment alibi
+    .weir/benchmarks/environments/alibi/bin/python -m benchmarks.detection.alibi [--only NAME]
+
+Its licence allows measuring, and none of its code is here. Each row is looked at by itself, as its interface asks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+__all__ = ["DETECTORS"]
+
+FEATURES, REFERENCE_ROWS, WINDOW, WARM_ROWS, ROWS = 6, 500, 50, 100, 500
+
+
+def main() -> None:
+    """Measure each detector on one thread; one line of JSON each."""
+    os.environ.update(OMP_NUM_THREADS="1", TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default="", help="one detector")
+    only = parser.parse_args().only
+    rng = np.random.default_rng(0)
+    reference = rng.normal(size=(REFERENCE_ROWS, FEATURES)).astype(np.float32)
+    rows = rng.normal(size=(WARM_ROWS + ROWS, FEATURES)).astype(np.float32)
+    for name, make in DETECTORS.items():
+        if only in ("", name):
+            detector = make(reference)
+            for row in rows[:WARM_ROWS]:
+                detector.predict(row)
+            started = time.process_time()
+            for row in rows[WARM_ROWS:]:
+                detector.predict(row)
+            found = {"detector": name, "rows_per_s": round(ROWS / (time.process_time() - started))}
+            print(json.dumps(found), flush=True)
+
+
+def _cvm(reference: Any) -> Any:
+    from alibi_detect.cd import CVMDriftOnline  # type: ignore[import-not-found]  # of another environment
+
+    windows = [WINDOW // 2, WINDOW]
+    return CVMDriftOnline(reference, 50.0, windows, n_bootstraps=2000, n_features=FEATURES, verbose=False)
+
+
+def _lsdd(reference: Any) -> Any:
+    from alibi_detect.cd import LSDDDriftOnline
+
+    return LSDDDriftOnline(reference, 50.0, WINDOW, backend="tensorflow", n_bootstraps=500, verbose=False)
+
+
+def _mmd(reference: Any) -> Any:
+    from alibi_detect.cd import MMDDriftOnline
+
+    return MMDDriftOnline(reference, 50.0, WINDOW, backend="tensorflow", n_bootstraps=500, verbose=False)
+
+
+DETECTORS: Mapping[str, Callable[[Any], Any]] = MappingProxyType({"CVM": _cvm, "LSDD": _lsdd, "MMD": _mmd})
+
+
+if __name__ == "__main__":
+    main()
