@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gateway.codec.decoded import Decoded
+from gateway.codec.decoded import Decoded, RowsRefused
+from gateway.codec.diagnose import diagnose_instances
+from gateway.codec.row_rules import row_rules
 from gateway.codec.rows import encode_table
 from gateway.codec.tensors import GivenTensor, TensorRequest
 from gateway.contract import Feature
 from gateway.errors import Fault, InputRejected
 from gateway.rules import Categories, Freshness, Missingness, Range, Relation, Rule
 from monitors.records import IMPUTED_FLAG, OUT_OF_RANGE_FLAG, RULE_FLAG
-from tests.codec.contracts import Codec, body, infer, tensor
+from tests.codec.contracts import LIMITS, NAMES, Codec, body, infer, tensor
 
 IN_ORDER = Rule(name="in-order", action="reject", relation=Relation(left="start", operator="<=", right="end"))
 SMALL = Rule(name="small", range=Range(feature="end", max=100.0))
@@ -167,11 +169,12 @@ def test_a_time_is_judged_by_the_clock_and_to_the_second_though_the_graph_takes_
 
 def test_a_refusal_is_told_by_the_time_of_the_judgement() -> None:
     """A row that was too far ahead when it was judged is told so, though the clock has gone on since."""
-    rule = Rule(name="fresh", action="reject", freshness=Freshness(feature="start", max_age_s=60, max_ahead_s=0.0))
-    decoder = codec("matrix", rule).plain
-    for _ in range(50):
-        told_at = faults(decoder.decode, body([[time() + 0.001, 1.0]]))
-        assert [rule for *_, rule in told_at] == ["fresh"]
+    rule = Rule(name="fresh", action="reject", freshness=Freshness(feature="start", max_age_s=1e12, max_ahead_s=5))
+    contract, row = codec("matrix", rule).contract, body([[1_010.0, 1.0]])
+    refusal = RowsRefused("fresh", "rule", 1, judged_at_s=1_000.0)
+    told = diagnose_instances(row, contract, LIMITS, names=NAMES, cause=refusal, rules=row_rules(contract))
+    assert isinstance(told, InputRejected)
+    assert [(fault.rule, fault.found) for fault in told.faults] == [("fresh", "1010.0, 10 s ahead")]
 
 
 @pytest.mark.parametrize("dtype", ["int64", "float64", "float32"])

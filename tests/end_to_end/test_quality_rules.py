@@ -53,7 +53,7 @@ class RuledGateway(RunningGateway):
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RuledGateway]:
     folder = tmp_path_factory.mktemp("ruled")
     write_bundle(folder / "models" / "m" / "1", multi_output(), **{"model.yaml": MANIFEST})
-    tick = {"TICK_S": "0.3", "MINIMUM_ROWS": "50", "CLEAR_TICKS": "1"}
+    tick = {"TICK_S": "0.3", "MINIMUM_ROWS": "50", "CLEAR_TICKS": "1", "MINIMUM_FIRING_S": "0"}
     environ = {f"WEIR_MONITOR__{name}": value for name, value in tick.items()}
     port = free_port()
     flags = ("--grpc-port", str(port))
@@ -105,18 +105,19 @@ def test_grpc_refuses_with_the_same_words(gateway: RuledGateway) -> None:
 
 def test_the_watch_alerts_on_the_rate_of_a_flagging_rule_and_names_it(gateway: RuledGateway) -> None:
     def see(large: int, holds: bool) -> bool:
-        assert gateway.plain(*[(1, 2)] * (20 - large), *[(1, 200)] * large).status_code == 200
+        assert gateway.plain(*[(1, 2)] * (200 - large), *[(1, 200)] * large).status_code == 200
         alert = gateway.alert()
         return (alert is not None and "rule small" in alert["summary"]) == holds
 
-    gateway.wait_until(lambda: see(8, True), "alerted", timeout_s=20.0)
+    assert gateway.plain((5, 3), (5, 4)).status_code == 422
+    gateway.wait_until(lambda: see(80, True), "alerted", timeout_s=30.0)
     alert = gateway.alert()
     assert alert is not None
     drivers = {driver["name"]: driver for driver in alert["drivers"]}
     assert (drivers["rule small"]["statistic"], drivers["rule small"]["before"]) == ("rule", "broken 0 %")
     assert "rule fresh" not in drivers
     page = MetricsPage.of(gateway.url)
-    assert page.sum("weir_rule_broken_rows_total", rule="small") >= 8
-    assert page.sum("weir_rule_broken_rows_total", rule="in-order") >= 4
+    assert page.sum("weir_rule_broken_rows_total", rule="small") >= 80
+    assert page.sum("weir_rule_broken_rows_total", rule="in-order") >= 2
     assert page.sum("weir_rule_broken_rows_total", rule="fresh") == 0
-    gateway.wait_until(lambda: see(0, False), "calm again", timeout_s=20.0)
+    gateway.wait_until(lambda: see(0, False), "calm again", timeout_s=30.0)
