@@ -23,6 +23,7 @@ from gateway.baseline.watching import BaselineReader
 from gateway.clock import SystemClock
 from gateway.codec.configuration import decode_settings
 from gateway.errors import DocumentInvalid, StoreUnavailable
+from gateway.evidence_file import EvidenceFile
 from gateway.http.watch_pages import watch_pages
 from gateway.logs import configure_logging
 from gateway.metrics.catalogue import METRICS
@@ -41,7 +42,7 @@ from gateway.settings import MonitorSettings, Settings
 from gateway.state.alert_store import LedgerAlertStore
 from gateway.state.facts import decode_facts
 from gateway.state.ledger import Ledger
-from gateway.state.opening import open_store
+from gateway.state.opening import open_store, place_on_disk
 from gateway.state.store import StateStore
 from monitors.detectors.plug_ins import load_choice
 from monitors.evidence.budget import Budget
@@ -51,6 +52,7 @@ from monitors.records import Alert, Failures
 from monitors.service import MonitorService
 from monitors.thresholds import Thresholds
 from monitors.transport.channel import ChannelServer
+from monitors.transport.documents import DocumentRefused
 from monitors.trials.book import TrialBook
 
 __all__ = ["LoggedAlerts", "MetricsPage", "main", "paging_of", "run_watch", "thresholds_of"]
@@ -58,6 +60,8 @@ __all__ = ["LoggedAlerts", "MetricsPage", "main", "paging_of", "run_watch", "thr
 FOLD_EVERY_S = 5.0
 LONGEST_PAUSE_S = 0.5
 STEER_EVERY_S = 0.5
+LEAST_SAVE_S = 5.0
+"""Evidence is saved no more often; what a crash loses of it only delays a page."""
 logger = logging.getLogger(__name__)
 
 
@@ -170,6 +174,9 @@ async def run_watch(settings: Settings, run_dir: RunDirectory, stop: asyncio.Eve
         sinks=[LoggedAlerts()],
         choice=load_choice(monitor.detectors, monitor.model_detectors),
     )
+    place = place_on_disk(settings)
+    file = EvidenceFile(place.with_name(place.name + ".evidence.json"))
+    _restore(service, file)
     log = _prediction_log(settings, run_dir, clock)
     name = f"watch-{os.getpid()}-{secrets.token_hex(2)}"
     rollouts = _rollout_watch(settings, run_dir, store, service, clock, name)
@@ -184,11 +191,12 @@ async def run_watch(settings: Settings, run_dir: RunDirectory, stop: asyncio.Eve
             tasks.create_task(server.serve(), name="watch pages")
             tasks.create_task(_keep_folding(run_dir.counters, stop), name="fold counters")
             tasks.create_task(_keep_steering(rollouts, stop), name="steer rollouts")
-            await _keep_ticking(service, BaselineReader(store), run_dir.counters, settings.monitor.tick_s, stop)
+            await _keep_ticking(service, BaselineReader(store), run_dir.counters, file, stop)
             stop.set()
             server.should_exit = True
     finally:
         await channel.close()
+        await asyncio.to_thread(file.save, service.state())
         if log is not None:
             await asyncio.to_thread(log.close)
         counters.close()
@@ -248,17 +256,31 @@ def _internal_server(app: Starlette, path: Path) -> _InternalServer:
     return _InternalServer(config)
 
 
+def _restore(service: MonitorService, file: EvidenceFile) -> None:
+    text = file.load()
+    if text is None:
+        return
+    try:
+        service.restore(text)
+    except DocumentRefused as refused:
+        logger.error("%s is not used, evidence begins anew: %s", file.path, refused)
+
+
 async def _keep_ticking(
-    service: MonitorService, baselines: BaselineReader, counters: Path, tick_s: float, stop: asyncio.Event
+    service: MonitorService, baselines: BaselineReader, counters: Path, file: EvidenceFile, stop: asyncio.Event
 ) -> None:
-    """Tick until told to stop, or until the supervisor is gone."""
-    parent = os.getppid()
-    while os.getppid() == parent and not await _is_set(stop, min(tick_s / 4.0, LONGEST_PAUSE_S)):
+    """Tick until told to stop, or until the supervisor is gone; save the evidence after each tick judged."""
+    parent, saved_s = os.getppid(), 0.0
+    pause_s = min(service.thresholds.tick_s / 4.0, LONGEST_PAUSE_S)
+    while os.getppid() == parent and not await _is_set(stop, pause_s):
         service.accept(await asyncio.to_thread(baselines.read))
         for info in service.unread():
             service.learn(info, await asyncio.to_thread(fitted_of, info, service.baseline(info)))
         service.take_faults(fault_totals(await asyncio.to_thread(read_counters, counters)))
         service.tick()
+        if service.judged_until_s >= saved_s + max(service.thresholds.tick_s, LEAST_SAVE_S):
+            saved_s = service.judged_until_s
+            await asyncio.to_thread(file.save, service.state())
 
 
 async def _keep_steering(rollouts: RolloutWatch, stop: asyncio.Event) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from monitors.detectors.bank import DetectorChoice
 from monitors.gauges import Gauge, alert_gauges, evidence_gauges, segment_gauges, stream_gauges
 from monitors.incidents import IncidentBook
@@ -13,7 +15,7 @@ from monitors.live.book import EvidenceBook, Fitted, fitted_of
 from monitors.paging import Paging
 from monitors.ports import AlertSink, AlertStore, Clock
 from monitors.quality import FaultBook
-from monitors.records import Alert, Baseline, FaultTotals, Observation, ShadowComparison, StreamInfo
+from monitors.records import BROKEN_FLAG, Alert, Baseline, FaultTotals, Observation, ShadowComparison, StreamInfo
 from monitors.report import report_model
 from monitors.streams import StreamBook
 from monitors.thresholds import Thresholds
@@ -86,6 +88,25 @@ class MonitorService:
         if version.reference_error:
             self.refused_records += 1
 
+    @property
+    def judged_until_s(self) -> float:
+        """End of the newest tick judged, Unix seconds."""
+        return (self._closed_ms + self.thresholds.tick_ms) / 1000.0
+
+    def state(self) -> bytes:
+        """Return the evidence of all streams as text: what ``restore`` goes on from."""
+        return self._evidence.state()
+
+    def restore(self, text: bytes) -> None:
+        """Go on from what another process of the same watch saved.
+
+        Raises
+        ------
+        monitors.transport.documents.DocumentRefused
+            For text that is no such document.
+        """
+        self._evidence.restore(text)
+
     def unread(self) -> list[StreamInfo]:
         """Return the versions whose evidence model is to be read, since rows of them have come."""
         return self._evidence.unread()
@@ -111,9 +132,12 @@ class MonitorService:
             return
         try:
             stream.take(observation, now_s)
-            self._evidence.take(observation, now_s)
+            breaks_a_rule = self._evidence.take(observation, now_s)
         except ValueError:  # ObservationInvalid is one
             self.refused_records += 1
+            return
+        if (breaks_a_rule or self._is_broken(observation)) and observation.key.variant != "pinned":
+            self._judge.judge_stream(stream, self._open_ms(now_s), now_s, ends_tick=False)
 
     def take_comparison(self, comparison: ShadowComparison) -> None:
         """Count rows that a shadow repeated."""
@@ -210,7 +234,16 @@ class MonitorService:
         known = [(version.info.model, version.info.version, version.info.digest) for version in self._streams.known()]
         self._evidence.keep((stream.key for stream in self._streams), known)
         spoken = {stream.key for stream in self._evidence.end_seconds(now_s)}
-        open_ms = int(now_s * 1000) // self.thresholds.tick_ms * self.thresholds.tick_ms
         for stream in self._streams:
             if stream.key in spoken:
-                self._judge.judge_stream(stream, open_ms, now_s, ends_tick=False)
+                self._judge.judge_stream(stream, self._open_ms(now_s), now_s, ends_tick=False)
+
+    def _open_ms(self, now_s: float) -> int:
+        """Return the start of the tick that is open now."""
+        return int(now_s * 1000) // self.thresholds.tick_ms * self.thresholds.tick_ms
+
+    def _is_broken(self, observation: Observation) -> bool:
+        """Whether a block holds a broken answer that no alert tells yet."""
+        key = observation.key
+        broken = bool((observation.flags_n & BROKEN_FLAG).any()) or bool(np.isnan(observation.scores_nk).any())
+        return broken and self._incidents.get((key.model, key.version, key.variant, "broken-output")) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from monitors.evidence.document import read_model
 from monitors.evidence.model import LEAST_REFERENCE_ROWS, EvidenceModel
 from monitors.live.roles import StandIns, chosen
+from monitors.live.saved import SavedStream, encode_saved, read_saved, restore_stream, save_stream
 from monitors.live.stream import EvidenceStream
 from monitors.paging import STREAM_SHARES, Calibration, Paging
 from monitors.records import FALLBACK_FLAG, Baseline, Observation, StreamInfo, StreamKey
@@ -18,6 +20,7 @@ from monitors.transport.documents import DocumentRefused
 __all__ = ["EvidenceBook", "Fitted", "fitted_of"]
 
 GRACE_S = 1.0
+MOST_SAVED = 128
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,6 +85,7 @@ class EvidenceBook:
         self._unread: dict[tuple[str, str, str], StreamInfo] = {}
         self._fitted: dict[tuple[str, str, str], Fitted] = {}
         self._streams: dict[StreamKey, EvidenceStream] = {}
+        self._saved: dict[StreamKey, SavedStream] = {}
         self._stand_ins: dict[str, StandIns] = {}
 
     def __iter__(self) -> Iterator[EvidenceStream]:
@@ -130,8 +134,22 @@ class EvidenceBook:
         """Return the evidence of a stream."""
         return self._streams.get(key)
 
-    def take(self, seen: Observation, now_s: float) -> None:
-        """Count a block of rows.
+    def state(self) -> bytes:
+        """Return all that changes of the streams as text; of streams that have not come back yet, what was restored."""
+        return encode_saved((*self._saved.values(), *(save_stream(stream) for stream in self._streams.values())))
+
+    def restore(self, text: bytes) -> None:
+        """Continue the streams of a text as their first rows come.
+
+        Raises
+        ------
+        DocumentRefused
+            For text that is no such document.
+        """
+        self._saved = {saved.key: saved for saved in read_saved(text)[:MOST_SAVED]}
+
+    def take(self, seen: Observation, now_s: float) -> bool:
+        """Count a block of rows; return whether they have just broken a rule.
 
         Raises
         ------
@@ -141,8 +159,7 @@ class EvidenceBook:
         if seen.key.variant == "stable":
             self._take_stand_ins(seen)
         stream = self._streams.get(seen.key) or self._begin(seen.key, now_s)
-        if stream is not None:
-            stream.take(seen, now_s)
+        return stream is not None and stream.take(seen, now_s)
 
     def end_seconds(self, now_s: float) -> list[EvidenceStream]:
         """End all seconds that were over a grace ago, and return the streams of which something was said."""
@@ -192,6 +209,9 @@ class EvidenceBook:
             counts_from_s=now_s + self.paging.burn_in_s,
             recent_rows=self._recent_rows,
         )
+        if key in self._saved:
+            with suppress(DocumentRefused):  # of another model: begin anew
+                restore_stream(stream, self._saved.pop(key))
         self._streams[key] = stream
         return stream
 

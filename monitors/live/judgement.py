@@ -9,6 +9,7 @@ from monitors.causes import EVIDENCE_ABOUT, Cause, Reading
 from monitors.effects import Movement
 from monitors.live.distances import Kind
 from monitors.live.stream import EvidenceStream
+from monitors.rules import RunRules
 from monitors.thresholds import Thresholds
 
 __all__ = ["with_evidence"]
@@ -46,6 +47,7 @@ def with_evidence(
         readings["drift"] = replace(readings["drift"], movements=(*readings["drift"].movements, *joint))
     if ranks := stream.recent.movements(is_joint=False):
         readings["confidence-collapse"] = _with_ranks(readings, ranks, thresholds)
+    readings = _with_rules(readings, stream.rules, thresholds)
     told = {cause: _told(reading, stream, thresholds, pages) for cause, reading in readings.items()}
     silent = _silent(told, paged)
     return {cause: replace(reading, may_page=False) if cause in silent else reading for cause, reading in told.items()}
@@ -58,6 +60,24 @@ def _with_ranks(found: Mapping[Cause, Reading], ranks: tuple[Movement, ...], thr
     companions = found["prediction-drift"].companions if "prediction-drift" in found else ()
     levels = thresholds.collapse_warn, thresholds.collapse_page
     return Reading("confidence-collapse", *levels, ranks, companions)
+
+
+def _with_rules(found: Mapping[Cause, Reading], rules: RunRules, thresholds: Thresholds) -> dict[Cause, Reading]:
+    """Return the readings with the rules that are broken; such a rule needs no window."""
+    broken: dict[Cause, tuple[Movement, ...]] = {
+        "data-quality": rules.features(), "confidence-collapse": rules.answers(),
+    }  # fmt: skip
+    levels: dict[Cause, tuple[float, float]] = {
+        "data-quality": (thresholds.missing_warn, thresholds.missing_page),
+        "confidence-collapse": (thresholds.collapse_warn, thresholds.collapse_page),
+    }
+    readings = dict(found)
+    for cause, movements in broken.items():
+        if movements:
+            reading = readings.get(cause) or Reading(cause, *levels[cause], ())
+            both = (*reading.movements, *movements), (*reading.rules, *movements)
+            readings[cause] = replace(reading, movements=both[0], rules=both[1])
+    return readings
 
 
 def _told(reading: Reading, stream: EvidenceStream, thresholds: Thresholds, pages: bool) -> Reading:

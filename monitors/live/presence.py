@@ -17,7 +17,7 @@ Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
 
-LEAST_ON_LEVEL = 0.04
+LEAST_ON_LEVEL = 0.06
 """No change is over while its distance could still be half of this."""
 
 

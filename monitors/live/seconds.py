@@ -49,7 +49,7 @@ class Seconds:
         self.late_rows = 0
         self.closed_s = 0
         self._channels = channels
-        self._memory = RowMemory()
+        self.memory = RowMemory()
         self._open: dict[int, Second] = {}
 
     def take(self, seen: Observation, counted_n: npt.NDArray[np.bool_], now_s: float) -> None:
@@ -95,7 +95,7 @@ class Seconds:
             seen.scores_nk if every else seen.scores_nk[which_n],
             seen.labels_n if every else seen.labels_n[which_n],
         )
-        counts_cb = self._channels.counts(rows, self._memory)
+        counts_cb = self._channels.counts(rows, self.memory)
         known = self._open.get(second)
         if known is None:
             known = self._open[second] = Second(np.zeros_like(counts_cb))

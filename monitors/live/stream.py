@@ -20,6 +20,7 @@ from monitors.live.recent import Recent
 from monitors.live.seconds import Seconds
 from monitors.paging import Calibration
 from monitors.records import FALLBACK_FLAG, Observation, StreamKey
+from monitors.rules import RunRules
 
 __all__ = ["EvidenceStream", "Standing"]
 
@@ -99,16 +100,17 @@ class EvidenceStream:
         self.calibration = calibration
         self.counts_from_s = counts_from_s
         self.burn_in_rows = self.left_out_rows = self.summaries = 0
+        self.rules = RunRules(model, budget)
         self.monitor = EvidenceMonitor(model, Config(budget))
         self.seconds = Seconds(model.channels)
         distances = Distances(model)
         self.recent = Recent(model, distances, recent_rows)
-        self._presences = {
+        self.presences = {
             (cause, kind): Presence(distances, np.array([c.cause == cause for c in model.channels.listed]), kind)
             for cause in model.causes
             for kind in get_args(Kind)
         }
-        self._began_s: int | None = None
+        self.began_s: int | None = None
         self._events: list[Event] = []
         self._peaks: dict[Cause, float] = {}
 
@@ -125,8 +127,8 @@ class EvidenceStream:
             channel.cause == "broken" and int(self.model.counts_cb[c, 2]) > 0 for c, channel in enumerate(listed)
         )
 
-    def take(self, seen: Observation, now_s: float) -> None:
-        """Count a block of rows.
+    def take(self, seen: Observation, now_s: float) -> bool:
+        """Count a block of rows; return whether they have just broken a rule.
 
         Raises
         ------
@@ -136,6 +138,7 @@ class EvidenceStream:
         early_n = seen.answered_at_n < self.counts_from_s
         self.burn_in_rows += int(early_n.sum())
         self.seconds.take(seen, ~early_n & ((seen.flags_n & FALLBACK_FLAG) == 0), now_s)
+        return self.rules.take(seen)
 
     def end_second(self, second: int, *, counts: bool) -> list[Event]:
         """End a second: add it to the summary, and end that if it is whole; else leave its rows out.
@@ -153,16 +156,16 @@ class EvidenceStream:
         if not counts:
             self.left_out_rows += found.rows
             return []
-        self._began_s = second if self._began_s is None else self._began_s
+        self.began_s = second if self.began_s is None else self.began_s
         self.monitor.add_counts(found.counts_cb, found.rows)
         self.recent.add(found.counts_cb, found.rows)
-        for presence in self._presences.values():
+        for presence in self.presences.values():
             presence.add(found.counts_cb)
-        return self._end_summary(second) if self.monitor.is_due(second + 1.0 - self._began_s) else []
+        return self._end_summary(second) if self.monitor.is_due(second + 1.0 - self.began_s) else []
 
     def standing(self, cause: Cause, kind: Kind) -> Standing:
         """Return where the evidence about a cause stands, and whether a change of that kind is still there."""
-        presence = self._presences[cause, kind]
+        presence = self.presences[cause, kind]
         threshold = self.monitor.thresholds[cause]
         events = [event for event in self._events if event.cause == cause]
         level = max(self._peaks.get(cause, 0.0), self.monitor.evidence()[cause])
@@ -190,13 +193,13 @@ class EvidenceStream:
 
     def _end_summary(self, second: int) -> list[Event]:
         events = self.monitor.end_summary()
-        self._began_s, self.summaries = second + 1, self.summaries + 1
+        self.began_s, self.summaries = second + 1, self.summaries + 1
         for cause, level in self.monitor.evidence().items():
             self._peaks[cause] = max(self._peaks.get(cause, 0.0), level)
         for event in events:
             self._peaks[event.cause] = max(self._peaks.get(event.cause, 0.0), math.exp(event.evidence_nats))
             for kind in get_args(Kind):
-                self._presences[event.cause, kind].speak(self.recent.counts(), pages=event.level == "page")
+                self.presences[event.cause, kind].speak(self.recent.counts(), pages=event.level == "page")
         self._events += events
         return events
 

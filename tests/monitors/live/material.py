@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import numpy.typing as npt
 
 from monitors.evidence.budget import Budget
+from monitors.live.book import Fitted, fitted_of
 from monitors.paging import Paging
 from monitors.records import Alert, Variant
 from monitors.service import MonitorService
@@ -16,6 +19,12 @@ TICK_S = 2.0
 THRESHOLDS = Thresholds(
     tick_s=TICK_S, minimum_rows=200, window_ticks=3, clear_ticks=2, silence_s=60.0, minimum_firing_s=10.0
 )
+
+
+@cache
+def fitted() -> Fitted:
+    """Return what is read from the material's evidence, once for all tests."""
+    return fitted_of(info(evidence=evidence()))
 
 
 class LiveScene:
@@ -63,7 +72,14 @@ class LiveScene:
 
     def pass_second(self) -> None:
         self.clock.now_s += 1.0
+        self.read_models()
         self.service.tick()
+
+    def read_models(self) -> None:
+        """Give the service its models, as an owner would, but each only once for all tests."""
+        for announced in self.service.unread():
+            if announced.evidence == evidence():
+                self.service.learn(announced, fitted())
 
     def alert(self, cause: str) -> Alert:
         return next(alert for alert in self.service.alerts() if alert.cause == cause)

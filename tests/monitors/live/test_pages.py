@@ -149,3 +149,24 @@ def test_evidence_is_the_same_however_rows_were_split_over_workers() -> None:
     levels = [{n + str(lab): v for n, lab, v in s.service.gauges() if n == "weir_evidence_nats"} for s in (one, four)]
     assert levels[0] == levels[1]
     assert max(levels[0].values()) > 1.0
+
+
+def test_the_first_broken_answer_pages_in_its_own_block() -> None:
+    scene = LiveScene()
+    scene.live(10)
+    scene.service.take(observe(rows(scene.rng, 1), scene.clock.now_s, scores_nk=np.full((1, 2), np.nan)))
+    broken = scene.alert("broken-output")
+    assert (broken.state, broken.severity, broken.calibration) == ("firing", "page", "rule")
+
+
+def test_a_frozen_feature_pages_by_rule_in_its_own_block_and_ends() -> None:
+    scene = LiveScene()
+    scene.live(10)
+    for _ in range(2):
+        values_nd = rows(scene.rng, 100)
+        values_nd[:, 1] = 41.5
+        scene.service.take(observe(values_nd, scene.clock.now_s))
+    frozen = scene.alert("data-quality")
+    assert (frozen.severity, frozen.calibration, frozen.drivers[0].statistic) == ("page", "rule", "frozen")
+    scene.live(60)
+    assert scene.alert("data-quality").state == "resolved"
