@@ -31,10 +31,12 @@ from gateway.routing.document import RouteDocument
 from gateway.routing.overview import models_view
 from gateway.snapshot import Snapshot, read_snapshot, route_in
 from gateway.state.ledger import Ledger, rfc3339
+from gateway.state.pages import mark_false
 from gateway.state.residency import decode_residency, encode_residency, residency_key, with_loaded, with_unloaded
 from gateway.state.store import AuditRecord, Document, StateStore, Write
 from gateway.types import Actor
 from monitors.ports import Clock
+from monitors.records import Page
 
 __all__ = ["SYSTEM", "Control", "Repository"]
 
@@ -176,6 +178,19 @@ class Control:
     def progress(self, model: str, version: str) -> LoadProgress:
         """Return how far the workers are with loading a version."""
         return self._fleet().progress(model, version)
+
+    def mark_false(self, alert_id: str, actor: Actor, reason: str = "", request_id: str = "") -> Page:
+        """Say that an alert woke somebody for nothing.
+
+        Raises
+        ------
+        ResourceUnknown
+            No page of that alert is kept.
+        RevisionStale
+            Others changed it again and again meanwhile.
+        """
+        mark = partial(mark_false, self._store, self._ledger, alert_id, actor=actor, reason=reason)
+        return _until_current(lambda: mark(request_id=request_id, now_s=self._clock.unix_s()))
 
     def audit(self, after: int = 0, limit: int = 100, resource: str | None = None) -> list[AuditRecord]:
         """Return audit records above a sequence, oldest first."""

@@ -43,6 +43,7 @@ from gateway.state.alert_store import LedgerAlertStore
 from gateway.state.facts import decode_facts
 from gateway.state.ledger import Ledger
 from gateway.state.opening import open_store, place_on_disk
+from gateway.state.pages import read_pages
 from gateway.state.store import StateStore
 from monitors.detectors.plug_ins import load_choice
 from monitors.evidence.budget import Budget
@@ -58,6 +59,7 @@ from monitors.trials.book import TrialBook
 __all__ = ["LoggedAlerts", "MetricsPage", "main", "paging_of", "run_watch", "thresholds_of"]
 
 FOLD_EVERY_S = 5.0
+COUNT_PAGES_EVERY_S = 2.0
 LONGEST_PAUSE_S = 0.5
 STEER_EVERY_S = 0.5
 LEAST_SAVE_S = 5.0
@@ -191,6 +193,7 @@ async def run_watch(settings: Settings, run_dir: RunDirectory, stop: asyncio.Eve
             tasks.create_task(server.serve(), name="watch pages")
             tasks.create_task(_keep_folding(run_dir.counters, stop), name="fold counters")
             tasks.create_task(_keep_steering(rollouts, stop), name="steer rollouts")
+            tasks.create_task(_keep_counting_pages(store, service, stop), name="count pages")
             await _keep_ticking(service, BaselineReader(store), run_dir.counters, file, stop)
             stop.set()
             server.should_exit = True
@@ -286,6 +289,17 @@ async def _keep_ticking(
 async def _keep_steering(rollouts: RolloutWatch, stop: asyncio.Event) -> None:
     while not await _is_set(stop, STEER_EVERY_S):
         await rollouts.tick()
+
+
+async def _keep_counting_pages(store: StateStore, service: MonitorService, stop: asyncio.Event) -> None:
+    """Read the pages now and then: operators mark them false through a worker."""
+    while True:
+        try:
+            service.take_pages(await asyncio.to_thread(read_pages, store))
+        except (StoreUnavailable, DocumentInvalid):
+            logger.exception("the pages cannot be read")
+        if await _is_set(stop, COUNT_PAGES_EVERY_S):
+            return
 
 
 async def _keep_folding(counters: Path, stop: asyncio.Event) -> None:

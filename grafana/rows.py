@@ -198,6 +198,14 @@ def _inputs() -> Panels:
             ),
         ),
         lines(
+            "False pages",
+            "Pages of the last four weeks, those marked false, and how many false ones the budget allows.",
+            "none",
+            Query(_latest("weir_pages", "by (model)"), "{{model}} pages"),
+            Query(_latest("weir_false_pages", "by (model)"), "{{model}} false"),
+            Query(_latest("weir_false_pages_allowed", "by (model)"), "{{model}} allowed"),
+        ),
+        lines(
             "Strongest drift",
             "The ten features that have moved furthest.",
             "none",

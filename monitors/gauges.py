@@ -14,10 +14,20 @@ from monitors.detectors.bank import Finding
 from monitors.effects import FeatureEffects
 from monitors.live.stream import EvidenceStream
 from monitors.performance import Performance
+from monitors.realised import Realised
 from monitors.records import Alert, AlertState, Severity, StreamKey
 from monitors.streams import Stream
 
-__all__ = ["GAUGES", "STATE_VALUES", "Gauge", "alert_gauges", "evidence_gauges", "segment_gauges", "stream_gauges"]
+__all__ = [
+    "GAUGES",
+    "STATE_VALUES",
+    "Gauge",
+    "alert_gauges",
+    "evidence_gauges",
+    "page_gauges",
+    "segment_gauges",
+    "stream_gauges",
+]
 
 Gauge = tuple[str, dict[str, str], float]
 
@@ -32,8 +42,11 @@ GAUGES = (
     "weir_estimated_label_share",
     "weir_evidence_nats",
     "weir_evidence_page_nats",
+    "weir_false_pages",
+    "weir_false_pages_allowed",
     "weir_monitor_rows_total",
     "weir_monitor_tick_timestamp_seconds",
+    "weir_pages",
     "weir_prediction_entropy_nats",
     "weir_prediction_margin_ratio",
     "weir_prediction_position",
@@ -88,6 +101,14 @@ def segment_gauges(key: StreamKey, judged: Judged) -> Iterator[Gauge]:
             largest.setdefault(movement.statistic, movement.excess)
         for statistic in SEGMENT_STATISTICS:
             yield "weir_segment_effect", {**named, "statistic": statistic}, largest.get(statistic, 0.0)
+
+
+def page_gauges(model: str, promise: Realised) -> Iterator[Gauge]:
+    """Yield pages and false pages of four weeks, and how many false ones are allowed."""
+    yield "weir_pages", {"model": model}, float(promise.pages)
+    yield "weir_false_pages", {"model": model}, float(promise.false_pages)
+    if promise.allowed is not None:
+        yield "weir_false_pages_allowed", {"model": model}, promise.allowed
 
 
 def alert_gauges(watched: Iterable[tuple[str, str]], alerts: Sequence[Alert]) -> Iterator[Gauge]:

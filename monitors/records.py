@@ -38,6 +38,7 @@ __all__ = [
     "LatencyGuard",
     "Observation",
     "OutputSchema",
+    "Page",
     "PredictionGuard",
     "Severity",
     "ShadowComparison",
@@ -499,3 +500,21 @@ class TrialFindings:
     spec: TrialSpec
     verdicts: tuple[Verdict, ...]
     taken: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """That an alert woke a person, and whether an operator has called it false. Times are Unix seconds."""
+
+    alert_id: str
+    model: str
+    version: str
+    variant: Variant
+    cause: str
+    calibration: str
+    paged_at: float
+    summary: str
+    is_false: bool = False
+    marked_at: float | None = None
+    marked_by: str = ""
+    reason: str = ""

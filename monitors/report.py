@@ -27,6 +27,7 @@
                                "moved": [{"name", "statistic", "effect", "noise", "before", "after"}],
                                "features": [{"name", "psi", ..., "unseen_reference"}], "predictions": [...]}]} | null,
                   "shadow": {"rows", "agreement", "score_difference"} | null}],
+     "budget": {"budget", "allowed", "pages", "false_pages"},
      "alerts": [...]}
 
 ``rows`` of the ticks from ``window_from`` to ``window_to`` were judged, and ``rows_since`` came later: too few, so far,
@@ -49,6 +50,7 @@ from monitors.live.stream import EvidenceStream
 from monitors.performance import Performance
 from monitors.pit import Position
 from monitors.quality import FaultRates
+from monitors.realised import Realised
 from monitors.records import Alert
 from monitors.streams import Agreement, Stream, Version
 
@@ -64,6 +66,7 @@ def report_model(
     faults: Mapping[str, FaultRates],
     alerts: Sequence[Alert],
     closed_ms: int,
+    promise: Realised,
 ) -> dict[str, Any]:
     """Return the report of one model.
 
@@ -81,12 +84,15 @@ def report_model(
         Open and recently resolved alerts of the model.
     closed_ms
         End of the newest tick judged.
+    promise
+        Pages against the budget.
     """
     return {
         "model": model,
         "as_of": closed_ms / 1000.0,
         "versions": [_version(version, fitted, faults.get(version.info.version)) for version, fitted in versions],
         "streams": [_stream(*parts) for parts in streams],
+        "budget": asdict(promise),
         "alerts": [asdict(alert) for alert in alerts],
     }
 

@@ -3,22 +3,22 @@
 - A feature is **frozen**: one value in every request.
 - Its **unit** has changed: every value outside what the reference has ever held.
 - The **output is constant**, or repeats the last one, although the inputs differ.
-- The **output is broken**: not finite, or no distribution. The first row is enough; where the reference has none at all,
-  no chance is involved.
+- The **output is broken**: not finite, or no distribution. The first row is enough; where the reference has none at
+  all, no chance is involved. That rule needs no run and stands in ``monitors.causes``.
 
-The first three are runs of requests. One request of many rows, and consecutive requests of one routing key, count once:
-what a single client sends is no news. A feature whose commonest cell holds a share m of the reference has k independent
-requests with one value in a row with a chance of at most m^k, wherever the run begins. With dependence phi, phi requests
-count as one. So a run of
+The first three are runs of requests. One request of many rows, and consecutive requests of one routing key, count
+once: what a single client sends is no news. A feature whose commonest cell holds a share m of the reference has k
+independent requests with one value in a row with a chance of at most m^k, wherever the run begins. With dependence phi,
+phi requests count as one. So a run of
 
     k = phi ln(L) / ln(1 / m),        L = runs looked at in the time of one allowed page / the share of the budget
 
-ends no more often by chance than the budget allows (union bound over all rows and all rules of the stream). m is taken as
-large as a reference of R rows cannot rule out. A run shorter than fifty requests is never enough, whatever its chance: the
-formula assumes that the reference's order is that of traffic, and few clients could prove it wrong. Features that hardly
-vary are left out.
+ends no more often by chance than the budget allows (union bound over all rows and all rules of the stream). m is as
+large as a reference of R rows cannot rule out. A run of fewer than fifty requests is never enough, whatever its chance:
+the formula assumes that the reference's order is that of traffic, and few clients could prove it wrong. Features that
+hardly vary are left out.
 
-Runs depend on order and stay with one worker; a split of the rows over workers makes them longer to wait for, never more.
+Runs depend on order and stay with one worker; a split of the rows over workers makes them longer to wait for, no more.
 """
 
 from __future__ import annotations
@@ -194,7 +194,7 @@ class RunRules:
 
 
 def _at_most(count: int, rows: int) -> float:
-    """Return a share that a sample rules out to be exceeded, but for one in a million (Chernoff's bound, simplified)."""
+    """Return a share that the true one exceeds once in a million samples (Chernoff's bound, simplified)."""
     share, nats = count / max(1, rows), math.log(1e6)
     return min(1.0, share + math.sqrt(2.0 * share * nats / max(1, rows)) + 2.0 * nats / max(1, rows))
 

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 
 from monitors.detectors.bank import DetectorChoice
-from monitors.gauges import Gauge, alert_gauges, evidence_gauges, segment_gauges, stream_gauges
+from monitors.gauges import Gauge, alert_gauges, evidence_gauges, page_gauges, segment_gauges, stream_gauges
 from monitors.incidents import IncidentBook
 from monitors.judge import Judge
 from monitors.live.book import EvidenceBook, Fitted, fitted_of
 from monitors.paging import Paging
 from monitors.ports import AlertSink, AlertStore, Clock
 from monitors.quality import FaultBook
-from monitors.records import BROKEN_FLAG, Alert, Baseline, FaultTotals, Observation, ShadowComparison, StreamInfo
+from monitors.realised import Realised, realised
+from monitors.records import BROKEN_FLAG, Alert, Baseline, FaultTotals, Observation, Page, ShadowComparison, StreamInfo
 from monitors.report import report_model
 from monitors.streams import StreamBook
 from monitors.thresholds import Thresholds
@@ -72,6 +73,7 @@ class MonitorService:
         self._evidence = EvidenceBook(paging or Paging(), recent_rows=thresholds.minimum_rows)
         self._incidents = IncidentBook(store, sinks)
         self._faults: dict[tuple[str, str], FaultBook] = {}
+        self._pages: tuple[Page, ...] = ()
         known = self._streams, self._evidence, self._incidents, self._faults
         self._judge = Judge(thresholds, self._evidence.paging, *known, clock.unix_s())
         self._closed_ms = self._newest_closed_ms(clock.unix_s())
@@ -170,6 +172,10 @@ class MonitorService:
         while len(self._faults) > self.max_streams:
             del self._faults[next(iter(self._faults))]
 
+    def take_pages(self, pages: Sequence[Page]) -> None:
+        """Take the pages that are kept, with what operators say of them."""
+        self._pages = tuple(pages)
+
     def tick(self, now_s: float | None = None) -> None:
         """Close the seconds and ticks that ended a grace ago, judge each tick once, and move the alerts.
 
@@ -205,7 +211,9 @@ class MonitorService:
             (stream, self._judge.judged(stream.key), self._evidence.find(stream.key))
             for stream in self._streams.of_model(model)
         ]
-        return report_model(model, versions, streams, faults, alerts, self._closed_ms + self.thresholds.tick_ms)
+        return report_model(
+            model, versions, streams, faults, alerts, self._closed_ms + self.thresholds.tick_ms, self._realised(model)
+        )
 
     def gauges(self) -> Iterable[Gauge]:
         """Yield (name, labels, value) of everything that is exported; see ``monitors.gauges``."""
@@ -219,6 +227,11 @@ class MonitorService:
             yield from evidence_gauges(evidence)
         watched = {(stream.key.model, stream.key.version) for stream in self._streams}
         yield from alert_gauges(watched, self._incidents.open())
+        for model in sorted({model for model, _ in watched}):
+            yield from page_gauges(model, self._realised(model))
+
+    def _realised(self, model: str) -> Realised:
+        return realised(model, self._pages, self._evidence.paging, self._clock.unix_s())
 
     def _fitted(self, info: StreamInfo) -> Fitted | None:
         return self._evidence.fitted(info.model, info.version, info.digest)

@@ -1,10 +1,10 @@
-"""What evidence costs the watch of a gateway: CPU time at a rate of sampled rows, with evidence and without.
+"""What does evidence cost the watch of a gateway, at the rate of rows that workers sample?
 
-.venv/bin/python -m benchmarks.detection.watch_cost
+    python -m benchmarks.detection.watch_cost
 
-Claim: with evidence, one stream of 2,000 rows a second at 30 features takes no more than 5 % of a core. Rows come in the
-blocks that a worker's tap sends, and the service is ticked twice a second, as the watch does. Times are of the process's
-CPU, from the frame's bytes to alerts; the best of three rounds.
+Claim: with evidence, one stream of 2,000 rows a second at 30 features takes no more than 5 % of a core. Rows come in
+blocks as a worker's tap sends them, and the service is ticked twice a second, as in the watch. Times are CPU time of
+the process, from the bytes of a frame to alerts; the best of three rounds.
 """
 
 from __future__ import annotations

@@ -41,6 +41,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(route, name="route")
     for verb in (rollback, load, unload, drift, alerts, audit):
         app.command(verb.__name__)(verb)
+    app.command("mark-false")(mark_false)
 
 
 def show_route(
@@ -147,6 +148,21 @@ def alerts(url: Url = LOCAL, token_file: TokenFile = None, ca_file: CaFile = Non
     from gateway.commands import tables
 
     _show(client_of(url, token_file, ca_file).get("alerts"), as_json, tables.show_alerts)
+
+
+def mark_false(
+    alert: Annotated[str, typer.Argument(help="Id of the alert, as weir alerts shows it.")],
+    reason: Reason = "",
+    url: Url = LOCAL,
+    token_file: TokenFile = None,
+    ca_file: CaFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say that an alert woke somebody for nothing: it counts against the budget of false pages."""
+    from gateway.commands import tables
+
+    answer = client_of(url, token_file, ca_file).post("alerts", alert, "false", reason=reason)
+    _show(answer, as_json, tables.show_page)
 
 
 def audit(

@@ -98,6 +98,7 @@ def show_drift(report: Document) -> None:
         _show_detectors(stream["detectors"])
     if not report["streams"]:
         line("nothing observed yet")
+    _show_budget(report["budget"])
 
 
 def show_alerts(document: Document) -> None:
@@ -108,15 +109,23 @@ def show_alerts(document: Document) -> None:
             alert["variant"],
             alert["cause"],
             f"{alert['severity']}, {alert['state']}",
+            _calibrated(alert),
             _time(alert["since"]),
             alert["summary"],
+            alert["id"],
         )
         for alert in document["alerts"]
     ]
     if rows:
-        table("alerts", ("version", "variant", "cause", "state", "since", "what moved"), rows)
+        table("alerts", ("version", "variant", "cause", "state", "by", "since", "what moved", "id"), rows)
     else:
         line("no alerts")
+
+
+def show_page(page: Document) -> None:
+    """Print what is kept of a page."""
+    said = f"marked false by {page['marked_by']}" if page["is_false"] else "not marked"
+    line(f"{page['alert_id']} of {_time(page['paged_at'])}, {page['cause']} on {page['model']}: {said}")
 
 
 def show_audit(document: Document) -> None:
@@ -133,6 +142,20 @@ def show_audit(document: Document) -> None:
         for record in document["records"]
     ]
     table("audit", ("#", "time", "who", "action", "resource", "why"), rows)
+
+
+def _calibrated(alert: Document) -> str:
+    """Return what stands behind an alert, with its evidence where there is any."""
+    if alert["evidence"] is None:
+        return str(alert["calibration"])
+    return f"{alert['calibration']}, {alert['evidence']:.1f} of {alert['evidence_threshold']:.1f} nats"
+
+
+def _show_budget(budget: Document) -> None:
+    line(
+        f"budget: {budget['budget']}; in the last four weeks {budget['pages']} pages, "
+        f"{budget['false_pages']} of them marked false"
+    )
 
 
 def _show_window(stream: Document, as_of: float) -> None:

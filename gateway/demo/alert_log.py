@@ -18,6 +18,7 @@ class Sighting:
     version: str
     first_seen_at: float
     severity: str
+    calibration: str = "uncalibrated"
     fired_at: float | None = None
     resolved_at: float | None = None
     named: dict[str, None] = field(default_factory=dict)
@@ -62,6 +63,7 @@ class AlertLog:
 
 def _follow(sighting: Sighting, alert: dict[str, Any], now: float) -> None:
     sighting.severity = alert["severity"]
+    sighting.calibration = alert.get("calibration", sighting.calibration)
     sighting.named.update(dict.fromkeys(driver["name"] for driver in alert["drivers"]))
     if alert["state"] == "firing" and sighting.fired_at is None:
         sighting.fired_at = now

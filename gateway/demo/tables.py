@@ -12,6 +12,7 @@ from gateway.demo.alert_log import Sighting
 from gateway.demo.gateway_process import GatewayPlan
 from gateway.demo.scenario import PhaseRecord, Scenario
 from gateway.demo.verdict import BEGIN, RECOVERY, Check, seconds_to, when_resolved
+from monitors.paging import ASSUMPTIONS
 
 __all__ = ["alerts_seen", "answers_text", "checks_kept", "open_alerts", "phases_played", "where_to_look"]
 
@@ -35,7 +36,7 @@ def open_alerts(scenario: Scenario, most: int = 6) -> Table:
         table.caption = f"and {len(sightings) - most} more"
     for sighting in sightings[:most]:
         severity = f"[red]{sighting.severity}" if sighting.severity == "page" else f"[yellow]{sighting.severity}"
-        table.add_row(sighting.cause, _stream(sighting), severity, _names(sighting))
+        table.add_row(sighting.cause, _stream(sighting), f"{severity}[/] ({sighting.calibration})", _names(sighting))
     return table
 
 
@@ -57,15 +58,18 @@ def phases_played(scenario: Scenario) -> Table:
 def alerts_seen(scenario: Scenario) -> Table:
     """Return every alert with the time it took from the incident, and its end from the recovery."""
     table = Table(
-        *("alert", "on", "fired after", "named", "resolved"),
+        *("alert", "on", "severity, by", "fired after", "named", "resolved"),
         title="What the watch saw (seconds from the incident, and from the recovery)",
+        caption=f"profile: pages within a budget of false pages, if {ASSUMPTIONS['profile']}",
     )
     for sighting in scenario.alerts.sightings:
         fired, resolved = (
             seconds_to(scenario, sighting.fired_at, BEGIN),
             seconds_to(scenario, sighting.resolved_at, RECOVERY),
         )
-        table.add_row(sighting.cause, _stream(sighting), _after(fired), _names(sighting), when_resolved(resolved))
+        level = f"{sighting.severity}, {sighting.calibration}"
+        about = sighting.cause, _stream(sighting), level
+        table.add_row(*about, _after(fired), _names(sighting), when_resolved(resolved))
     return table
 
 

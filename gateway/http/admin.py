@@ -45,6 +45,7 @@ def admin_routes(access: ControlAccess, watch: WatchReader, authenticate: Authen
         ("POST", f"{version}/unload", api.unload),
         ("GET", "/models/{model}/drift", api.drift),
         ("GET", "/alerts", api.alerts),
+        ("POST", "/alerts/{alert}/false", api.mark_false),
         ("GET", "/audit", api.audit),
         *BaselineApi(access).table(),
         *RolloutApi(access, watch).table(),
@@ -110,6 +111,12 @@ class AdminApi:
     async def alerts(self, request: Request, actor: Actor) -> Response:
         """The watch's open alerts, and those resolved not long ago."""
         return await self._from_watch(request)
+
+    async def mark_false(self, request: Request, actor: Actor) -> Response:
+        """Say that an alert woke somebody for nothing."""
+        reason = await read_reason(request)
+        alert = request.path_params["alert"]
+        return _json(await self._call(self._control.mark_false, alert, actor, reason, request_id_of(request)))
 
     async def audit(self, request: Request, actor: Actor) -> Response:
         """Audit records above a sequence, oldest first."""

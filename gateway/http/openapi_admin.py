@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway import errors
 from gateway.http.openapi_answers import answer
 from gateway.http.openapi_baselines import baseline_paths
-from gateway.http.openapi_guarded import CHANGING, WATCHED, all_of, guarded, reason_body, stored
+from gateway.http.openapi_guarded import CHANGING, READING, WATCHED, all_of, guarded, reason_body, stored
 from gateway.http.openapi_parts import Part, body_of, path_parameter, ref
 from gateway.http.openapi_rollouts import rollout_paths
 
@@ -39,6 +39,7 @@ def admin_paths() -> dict[str, Part]:
         f"{model}/versions/{{version}}/unload": {"parameters": of_version, "post": _unload()},
         f"{model}/drift": {"parameters": of_model, "get": _drift()},
         "/admin/v1/alerts": {"get": _alerts()},
+        "/admin/v1/alerts/{alert}/false": {"parameters": [path_parameter("alert")], "post": _mark_false()},
         "/admin/v1/audit": {"get": _audit()},
         **baseline_paths(),
         **rollout_paths(),
@@ -84,6 +85,12 @@ def _drift() -> Part:
 
 def _alerts() -> Part:
     return guarded("alerts", "Open alerts, then those resolved not long ago", all_of("Alert", "alerts"), WATCHED)
+
+
+def _mark_false() -> Part:
+    kinds = (*READING, errors.ResourceUnknown, errors.RevisionStale)
+    page = answer("The page as it is kept.", ref("Page"))
+    return stored("markFalse", "Say that an alert woke somebody for nothing", page, *kinds, requestBody=reason_body())
 
 
 def _audit() -> Part:

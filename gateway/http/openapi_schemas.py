@@ -230,6 +230,20 @@ WATCH: dict[str, Part] = {
         runbook=STRING,
         labels=map_of(STRING),
     ),
+    "Page": object_of(
+        alert_id=STRING,
+        model=STRING,
+        version=STRING,
+        variant=STRING,
+        cause=STRING,
+        calibration=STRING,
+        paged_at=NUMBER,
+        summary=STRING,
+        is_false={"type": "boolean"},
+        marked_at=SHARE_OR_NULL,
+        marked_by=STRING,
+        reason=STRING,
+    ),
     "FeatureEffects": object_of(
         name=STRING,
         psi=SHARE_OR_NULL,
@@ -362,6 +376,7 @@ WATCH: dict[str, Part] = {
                 faults=list_of(object_of(feature=STRING, kind=STRING, share=NUMBER)),
             )
         ),
+        budget=object_of(budget=STRING, allowed=SHARE_OR_NULL, pages=INTEGER, false_pages=INTEGER),
         streams=list_of(ref("Stream")),
         alerts=list_of(ref("Alert")),
     ),

@@ -267,6 +267,14 @@ CATALOGUE: tuple[Metric, ...] = (
         "State of the alert of this cause and severity: 0 none is open, 1 warn, 2 recovering, 3 firing",
         values={"severity": ("info", "warning", "page")},
     ),
+    Metric("weir_pages", "gauge", "pages", ("model",), "Pages of the monitors in the last four weeks"),
+    Metric(
+        "weir_false_pages", "gauge", "pages", ("model",),
+        "Pages of the last four weeks that operators have marked false",
+    ),
+    Metric(
+        "weir_false_pages_allowed", "gauge", "pages", ("model",), "False pages that the budget allows in four weeks",
+    ),
     Metric("weir_monitor_rows_total", "counter", "rows", _STREAM, "Rows the watch has summarised", values=_VARIANTS),
     Metric(
         "weir_monitor_tick_timestamp_seconds", "gauge", "seconds", (),

@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 from gateway.codec.documents import decode_document, encode_document
 from gateway.state.ledger import Ledger
+from gateway.state.pages import page_writes
 from gateway.state.store import StateStore, Write
 from gateway.types import Actor
 from monitors.records import Alert
@@ -45,6 +46,7 @@ class LedgerAlertStore:
         body = None if alert.state == "resolved" else encode_document(alert)
         before = decode_document(known.body, Alert, source=key) if known else None
         writes = [] if known is None and body is None else [Write(key, known.revision if known else 0, body)]
+        writes += page_writes(self._store, alert)
         self._ledger.change(
             writes,
             actor=WATCH,

@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from gateway.cli import main
 from gateway.clock import SystemClock
+from gateway.codec.documents import encode_document
 from gateway.control import Control
 from gateway.errors import WatchUnavailable, WeirError
 from gateway.http.admin import admin_routes
@@ -25,6 +26,7 @@ from gateway.state.ledger import Ledger
 from gateway.state.sqlite import SqliteStore
 from gateway.state.store import Write
 from gateway.types import Actor, VersionStatus, WorkerFacts
+from monitors.records import Page
 
 T = TypeVar("T")
 FEATURE = {"psi_band": 0.05, "jensen_shannon": 0.04, "jensen_shannon_band": 0.06, "ks": None, "ks_band": None}
@@ -69,7 +71,13 @@ ALERT = {
     "state": "firing",
     "since": 1_700_000_000.0,
     "summary": "income moved [sic]",
+    "calibration": "profile",
+    "evidence": 17.25,
+    "evidence_threshold": 14.5,
+    "id": "a1b2",
 }
+BUDGET = {"budget": "1 false page a week (mean)", "allowed": 4.0, "pages": 3, "false_pages": 1}
+PAGE = Page("a1b2", "m", "1", "stable", "drift", "profile", 1_700_000_000.0, "income moved")
 
 
 class ThreeVersions:
@@ -79,9 +87,11 @@ class ThreeVersions:
 
 class Watch:
     async def get(self, path: str) -> tuple[int, Mapping[str, str], bytes]:
+        m: dict[str, object] = {"model": "m", "as_of": 1_700_000_009.0, "streams": [STREAM], "budget": BUDGET}
         documents: dict[str, object] = {
-            "/admin/v1/models/m/drift": {"model": "m", "as_of": 1_700_000_009.0, "streams": [STREAM]},
-            "/admin/v1/models/fresh/drift": {"model": "fresh", "as_of": 1_700_000_001.0, "streams": [STREAM, UNJUDGED]},
+            "/admin/v1/models/m/drift": m,
+            "/admin/v1/models/fresh/drift": m
+            | {"model": "fresh", "as_of": 1_700_000_001.0, "streams": [STREAM, UNJUDGED]},
             "/admin/v1/alerts": {"alerts": [ALERT]},
         }
         if path not in documents:
@@ -106,6 +116,8 @@ class Gateway:
 
     def __init__(self, store: SqliteStore) -> None:
         self._store, self._ledger = store, Ledger(store, SystemClock())
+        keep = Write(f"page/{PAGE.alert_id}", 0, encode_document(PAGE))
+        self._ledger.change([keep], actor=Actor("watch"), action="alert.firing", resource="x", before=None, after={})
         self.control = Control(self._ledger, store, SystemClock(), repository=ThreeVersions())
         pause: Callable[[float], Awaitable[None]] = without_pause
         routes = admin_routes(ControlAccess(self.control, at_once, pause), Watch(), BearerToken("s3cret"))
@@ -275,7 +287,26 @@ def test_alerts_say_what_moved(weir: Weir) -> None:
     code, out, _ = weir("alerts")
     assert code == 0
     assert all(word in out for word in ("m/1", "page, firing", "2023-11-14 22:13:20Z", "income moved [sic]"))
+    assert "a1b2" in out
     assert json.loads(weir("alerts", "--json")[1])["alerts"] == [ALERT]
+
+
+@pytest.mark.usefixtures("gateway")
+def test_a_page_is_marked_false_once_and_for_all(weir: Weir) -> None:
+    code, out, _ = weir("mark-false", "a1b2", "--reason", "a sale")
+    assert (code, "marked false by" in out) == (0, True)
+    assert json.loads(weir("mark-false", "a1b2", "--json")[1])["reason"] == "a sale"
+    (record,) = [r for r in json.loads(weir("audit", "--json")[1])["records"] if r["action"] == "alert.mark-false"]
+    assert (record["resource"], record["reason"], record["before"]["is_false"]) == ("alert/a1b2", "a sale", False)
+    code, _, err = weir("mark-false", "nobody")
+    assert (code, "a page of an alert 'nobody' does not exist" in err) == (1, True)
+
+
+@pytest.mark.usefixtures("gateway")
+def test_drift_tells_the_budget_and_what_came_of_it(weir: Weir) -> None:
+    assert "1 false page a week (mean); in the last four weeks 3 pages, 1 of them marked false" in " ".join(
+        weir("drift", "m")[1].split()
+    )
 
 
 def test_the_token_comes_from_a_file_too(

@@ -20,13 +20,14 @@ from gateway.routing.document import CanaryRoute, RouteDocument
 from gateway.rundir import RunDirectory
 from gateway.settings import MonitorSettings, Settings
 from gateway.state.ledger import Ledger
+from gateway.state.pages import read_pages
 from gateway.state.sqlite import SqliteStore
 from gateway.state.store import Write
 from gateway.types import Actor
 from gateway.watch import run_watch, thresholds_of
 from monitors.transport.channel import ChannelSender
 from monitors.transport.frames import encode_frame
-from tests.monitors.material import info, observe, rows
+from tests.monitors.material import evidence, info, observe, rows
 
 LIMIT_S = 20.0
 
@@ -116,6 +117,55 @@ def test_an_alert_survives_the_watch(tmp_path: Path) -> None:
         assert after["alerts"][0]["id"] == before["alerts"][0]["id"]
 
     asyncio.run(scenario())
+
+
+def test_a_watch_that_is_killed_goes_on_with_its_page_and_pages_no_second_time(tmp_path: Path, repo_root: Path) -> None:
+    tree = Tree(tmp_path)
+    monitor = MonitorSettings(
+        tick_s=0.2, minimum_rows=50, clear_ticks=1, page_on="profile", burn_in_s=0.0, minimum_firing_s=0.0
+    )
+    tree.run_dir.settings_file.write_bytes(encode_settings(replace(tree.settings, monitor=monitor)))
+    rng = np.random.default_rng(0)
+
+    def moved() -> bytes:
+        values_nd = rows(rng, 100)
+        values_nd[:, 1] += 20.0
+        return encode_frame(observe(values_nd, time.time()))
+
+    def paged(page: Any) -> bool:
+        return any(alert["cause"] == "drift" and alert["severity"] == "page" for alert in page.get("alerts", ()))
+
+    async def until_paged(client: httpx.AsyncClient, sender: ChannelSender) -> str:
+        while True:
+            sender.send(moved())
+            page = await until(client, "/admin/v1/alerts", lambda page: "alerts" in page)
+            if paged(page):
+                return str(next(alert["id"] for alert in page["alerts"] if alert["cause"] == "drift"))
+
+    async def scenario() -> None:
+        saved = tmp_path / "weir.db.evidence.json"
+        introduced = [encode_frame(info(evidence=evidence()))]
+        arguments = ["-m", "gateway.watch", "--run-dir", str(tmp_path)]
+        found = []
+        async with asyncio.timeout(2 * LIMIT_S):
+            for _ in range(2):
+                process = await asyncio.create_subprocess_exec(sys.executable, *arguments, cwd=repo_root)
+                transport = httpx.AsyncHTTPTransport(uds=str(tree.run_dir.watch_http_socket))
+                sender = ChannelSender(tree.run_dir.watch_socket, limit_bytes=1_000_000, on_connect=lambda: introduced)
+                async with httpx.AsyncClient(transport=transport, base_url="http://watch") as client:
+                    await until(client, "/admin/v1/alerts", lambda page: "alerts" in page)
+                    sender.start()
+                    found.append(await until_paged(client, sender))
+                    await until(client, "/admin/v1/alerts", lambda _: saved.exists())
+                await sender.close()
+                process.kill()
+                await process.wait()
+        assert found[0] == found[1]
+
+    asyncio.run(scenario())
+    store = SqliteStore(Path(tree.settings.state))
+    assert len([page for page in read_pages(store) if page.cause == "drift"]) == 1
+    store.close()
 
 
 def test_the_metrics_page_has_counters_of_workers_gauges_of_monitors_and_weights_of_routes(tmp_path: Path) -> None:
