@@ -78,7 +78,7 @@ class LiveScene:
     def read_models(self) -> None:
         """Give the service its models, as an owner would, but each only once for all tests."""
         for announced in self.service.unread():
-            if announced.evidence == evidence():
+            if announced.evidence == evidence() and self.service.baseline(announced) is None:
                 self.service.learn(announced, fitted())
 
     def alert(self, cause: str) -> Alert:
