@@ -32,16 +32,24 @@ class PrometheusServer:
         ``host:port`` of each page; scraped as the job ``weir``.
     rule_files
         Rules to load, as they are.
+    alertmanagers
+        ``host:port`` of each Alertmanager that is told of alerts.
     """
 
     def __init__(
-        self, directory: Path, targets: Sequence[str], rule_files: Sequence[Path] = (), *, interval_s: float = 1.0
+        self,
+        directory: Path,
+        targets: Sequence[str],
+        rule_files: Sequence[Path] = (),
+        *,
+        alertmanagers: Sequence[str] = (),
+        interval_s: float = 1.0,
     ) -> None:
         self._directory = directory
         self._address = f"127.0.0.1:{_free_port()}"
         self._client = httpx.Client(base_url=f"http://{self._address}/api/v1", timeout=10)
         self._process: subprocess.Popen[bytes] | None = None
-        self._configuration = _configuration(targets, rule_files, f"{round(interval_s * 1000)}ms")
+        self._configuration = _configuration(targets, rule_files, alertmanagers, interval_s)
 
     def __enter__(self) -> Self:
         self.start()
@@ -129,10 +137,14 @@ class PrometheusServer:
             time.sleep(_POLL_S)
 
 
-def _configuration(targets: Sequence[str], rule_files: Sequence[Path], interval: str) -> dict[str, Any]:
+def _configuration(
+    targets: Sequence[str], rule_files: Sequence[Path], alertmanagers: Sequence[str], interval_s: float
+) -> dict[str, Any]:
+    interval = f"{round(interval_s * 1000)}ms"
     return {
         "global": {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval},
         "rule_files": [str(path.resolve()) for path in rule_files],
+        "alerting": {"alertmanagers": [{"static_configs": [{"targets": list(alertmanagers)}]}]},
         "scrape_configs": [{"job_name": "weir", "static_configs": [{"targets": list(targets)}]}],
     }
 
