@@ -63,8 +63,9 @@ from gateway.rundir import RunDirectory
 from gateway.settings import Settings
 from gateway.shadow_feed import ShadowFeed
 from gateway.shadow_jobs import pack_jobs
+from gateway.state.hints import HintListener
 from gateway.state.ledger import Ledger
-from gateway.state.opening import open_store
+from gateway.state.opening import open_hints, open_store
 from gateway.tap import Tap
 from gateway.tls import server_context
 from gateway.types import Actor
@@ -94,6 +95,9 @@ class Worker:
         self._settings = settings
         self._counters = SharedCounters.create(run_dir.counters, name, role="worker", capacity=65_536)
         self._store = open_store(settings, os.environ)
+        self._is_hinted = asyncio.Event()
+        hints = open_hints(settings, os.environ)
+        self._hints = HintListener(hints, partial(loop.call_soon_threadsafe, self._is_hinted.set)) if hints else None
         ledger = Ledger(self._store, clock)
         limits = BundleLimits(external_data_bytes=settings.serving.external_data_bytes)
         repository = Repository(settings.models, limits=limits)
@@ -225,8 +229,10 @@ class Worker:
             await self._roster.tick()
             await asyncio.sleep(0.01)
         await self._roster.tick()
+        if self._hints is not None:
+            self._hints.start()
         background = self._background
-        background.every(self._settings.serving.refresh_ms / 1e3, self._tick, name="roster")
+        background.every(self._settings.serving.refresh_ms / 1e3, self._tick, name="roster", hint=self._is_hinted)
         background.every(TICK_S, self._tick_gate, name="gate")
         background.every(_TAP_FLUSH_S, self._flush_tap, name="tap")
         background.every(_SHADOW_FLUSH_S, self._feed.flush, name="shadow-feed")
@@ -240,6 +246,8 @@ class Worker:
 
     async def stop(self) -> None:
         """End in the reverse order of the start; what the channels hold is sent if they take it at once."""
+        if self._hints is not None:
+            self._hints.close()
         await self._background.stop()
         self._flush_tap()
         self._feed.flush()

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableMapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gateway.clock import SystemClock
 from gateway.errors import DocumentInvalid, Fault
 from gateway.settings import Settings
 from gateway.state.address import is_redis, split_password
+from gateway.state.hints import Hints
 from gateway.state.sqlite import SqliteStore
 from gateway.state.store import StateStore
 
-__all__ = ["PASSWORD_VARIABLE", "hide_password", "open_store", "place_on_disk"]
+if TYPE_CHECKING:
+    from gateway.state.redis import RedisStore
+
+__all__ = ["PASSWORD_VARIABLE", "hide_password", "open_hints", "open_store", "place_on_disk"]
 
 PASSWORD_VARIABLE = "WEIR_REDIS_PASSWORD"
 """The environment variable with the password of the Redis server."""
@@ -48,20 +53,36 @@ def open_store(settings: Settings, environ: Mapping[str, str]) -> StateStore:
         return SqliteStore(Path(settings.state))
     # Only here: a gateway on SQLite does not import the client of Redis.
     from gateway.state.last_known import LastKnownFile
-    from gateway.state.redis import RedisStore
     from gateway.state.remembering import RememberingStore
+
+    place = place_on_disk(settings)
+    file = LastKnownFile(place.with_name(place.name + ".last-known"))
+    return RememberingStore(_redis(settings, environ), file, SystemClock())
+
+
+def open_hints(settings: Settings, environ: Mapping[str, str]) -> Hints | None:
+    """Return where commits are told of, over a connection of its own; nothing for a file, which tells nobody.
+
+    Raises
+    ------
+    DocumentInvalid
+        The file with the password cannot be read.
+    """
+    return _redis(settings, environ) if is_redis(settings.state) else None
+
+
+def _redis(settings: Settings, environ: Mapping[str, str]) -> RedisStore:
+    from gateway.state.redis import RedisStore
 
     chosen = settings.redis
     address, password = split_password(settings.state)
-    store = RedisStore(
+    return RedisStore(
         address,
         password=password or environ.get(PASSWORD_VARIABLE, "") or _password_in(chosen.password_file),
         namespace=chosen.namespace,
         timeout_s=chosen.timeout_s,
         ca_file=None if chosen.ca_file is None else str(chosen.ca_file),
     )
-    place = place_on_disk(settings)
-    return RememberingStore(store, LastKnownFile(place.with_name(place.name + ".last-known")), SystemClock())
 
 
 def _password_in(path: Path | None) -> str:

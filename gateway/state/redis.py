@@ -81,6 +81,7 @@ class RedisStore:
         self._timeout_s, self._rest_until, self._failure = timeout_s, -1e9, ""
         self._lock = threading.Lock()
         self._is_closed = False
+        self._hints: redis.client.PubSub | None = None
         self.floor = NOWHERE
 
     def read(self, key: str) -> Document | None:
@@ -191,10 +192,38 @@ class RedisStore:
             self.floor = standing
         return standing
 
+    def await_commit(self, timeout_s: float) -> bool:
+        """Wait until a commit is told of, at most so long, and return whether one was. For one thread.
+
+        A hint and not the truth: what is published while nobody listens is lost. After a silence the subscription is
+        made anew, since a connection that died in silence looks like one on which nothing is said.
+
+        Raises
+        ------
+        StoreUnavailable
+            It does not answer, or does not let this user listen.
+        """
+        try:
+            if self._hints is None:
+                self._hints = self._client.pubsub()  # type: ignore[no-untyped-call]  # so in redis-py
+                self._hints.subscribe(self._base + "commits")
+            told = self._hints.get_message(timeout=timeout_s)
+            if told is None:
+                self._forget_hints()
+            return told is not None and told["type"] == "message"
+        except (redis.RedisError, OSError) as error:
+            self._forget_hints()
+            raise StoreUnavailable(_words(error)) from error
+
     def close(self) -> None:
         """Release the connections; the store must not be used afterwards."""
         self._is_closed = True
         self._client.close()
+
+    def _forget_hints(self) -> None:
+        if self._hints is not None:
+            self._hints.close()
+            self._hints = None
 
     def _now(self) -> str:
         return "" if self._clock is None else str(self._clock.unix_s())

@@ -3,7 +3,8 @@
 All begin with the same lines: they read the head of the chain and refuse with ``behind`` where the store does not hold
 what the caller has seen before (the floor: sequence, hash and epoch in ``ARGV[1..3]``). Keys: 1 head, 2 documents by
 name, 3 documents by the sequence of their last change, 4 audit by sequence, 5 ends of announcements, 6 their facts.
-The documents' own keys begin with ``ARGV[4]``, whose hash tag they share with the others.
+The documents' own keys begin with ``ARGV[4]``, whose hash tag they share with the others; so does the channel that
+hints at commits.
 """
 
 from __future__ import annotations
@@ -47,6 +48,9 @@ end
 if is_behind then return {'behind', sequence, hash, epoch} end
 """
 
+# Not "call": a user who may not publish there loses the hint, and not the commit.
+_HINT = "redis.pcall('PUBLISH', ARGV[4] .. 'commits', '')"
+
 _READ = """
 local kept = redis.call('HMGET', document(ARGV[5]), 'revision', 'body')
 return {'ok', sequence, hash, epoch, {ARGV[5], kept[1], kept[2]}}
@@ -72,7 +76,8 @@ return {'ok', sequence, hash, epoch, found}
 
 _STANDING = "return {'ok', sequence, hash, epoch, false}"
 
-_COMMIT = """
+_COMMIT = (
+    """
 if hash_at(ARGV[6]) == ARGV[8] then return {'ok', sequence, hash, epoch, false} end
 if ARGV[5] ~= '' and tonumber(ARGV[5]) < epoch then return {'epoch', ARGV[5]} end
 local pending = {}
@@ -91,8 +96,12 @@ for at = 11, #ARGV, 3 do put(ARGV[at], pending[ARGV[at]][1], ARGV[at + 2], ARGV[
 keep(ARGV[6], ARGV[8], ARGV[9], ARGV[10])
 local fence = ARGV[5] ~= '' and ARGV[5] or tostring(head[3] or '0')
 redis.call('HSET', KEYS[1], 'sequence', ARGV[6], 'hash', ARGV[8], 'epoch', fence, 'format', '1')
+"""
+    + _HINT
+    + """
 return {'ok', tonumber(ARGV[6]), ARGV[8], tonumber(fence), false}
 """
+)
 
 _AUDIT = """
 local found = {}
@@ -149,7 +158,8 @@ redis.call('HSET', key, 'holder', ARGV[7], 'epoch', granted, 'ends', string.form
 return {'ok', sequence, hash, epoch, granted}
 """
 
-_RESTORE = """
+_RESTORE = (
+    """
 if sequence ~= tonumber(ARGV[5]) or hash ~= ARGV[6] then return {'moved'} end
 local fence = tonumber(ARGV[7]) > epoch and ARGV[7] or tostring(head[3] or '0')
 local first_document = 9 + 4 * tonumber(ARGV[8])
@@ -160,8 +170,12 @@ for at = first_document, #ARGV, 3 do
   if revision < tonumber(ARGV[at + 1]) then put(ARGV[at], ARGV[at + 1], ARGV[at + 2], last_sequence) end
 end
 redis.call('HSET', KEYS[1], 'sequence', last_sequence, 'hash', last_hash, 'epoch', fence, 'format', '1')
+"""
+    + _HINT
+    + """
 return {'ok', tonumber(last_sequence), last_hash, tonumber(fence), false}
 """
+)
 
 SCRIPTS = {
     name: _HEAD + body

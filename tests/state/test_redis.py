@@ -245,3 +245,35 @@ def test_a_unix_socket_is_an_address_too(tmp_path: Path) -> None:
         change(store, "a", "1")
         assert body_of(store, "a") == "1"
         store.close()
+
+
+def test_a_commit_is_told_to_those_who_listen(server: RedisServer, store: RedisStore) -> None:
+    listener = RedisStore(server.address)
+    assert not listener.await_commit(0.01)  # subscribed from here on
+    change(store, "a", "1")
+    assert listener.await_commit(5.0)
+    assert not listener.await_commit(0.01)
+    listener.close()
+
+
+def test_a_user_who_may_not_publish_loses_the_hint_and_not_the_commit(server: RedisServer, store: RedisStore) -> None:
+    server.tell("ACL", "SETUSER", "ann", "on", "nopass", "resetchannels", "+@all", "~*")
+    ann = RedisStore(server.address.replace("//", "//ann@"), password="any")
+    change(ann, "a", "1")
+    assert body_of(store, "a") == "1"
+    with pytest.raises(StoreUnavailable, match="channel"):
+        ann.await_commit(0.01)
+    ann.close()
+
+
+def test_a_listener_outlives_its_server(server: RedisServer, store: RedisStore) -> None:
+    listener = RedisStore(server.address, timeout_s=0.3)
+    listener.await_commit(0.01)
+    server.stop()
+    with pytest.raises(StoreUnavailable):
+        listener.await_commit(5.0)
+    server.start()
+    assert not listener.await_commit(0.01)
+    answered_within(lambda: change(store, "a", "1"), 5.0)
+    assert listener.await_commit(5.0)
+    listener.close()
