@@ -35,6 +35,9 @@ __all__ = ["Loader", "Roster", "Wanted"]
 
 _ANNOUNCE_EVERY_S = 1.0
 _ANNOUNCE_TTL_S = 5.0
+_ORPHANED_S = 900.0
+"""Without the store for so long, a process gives no canary traffic: whoever watches the canary cannot take it back."""
+
 _log = logging.getLogger("weir.roster")
 _T = TypeVar("_T")
 
@@ -105,6 +108,7 @@ class Roster:
         self._rest = rest
         self._resting: Mapping[Name, str] = {}
         self._announced_at = -1e9
+        self._answered_at = clock.monotonic_s()
         self.draining = False
         self.store_is_up = True
 
@@ -149,7 +153,7 @@ class Roster:
             if self.store_is_up:
                 _log.warning("the state store is away, serving goes on: %s", error)
             self.store_is_up = False
-            changed = await self._recall()
+            changed = await self._recall() or self._orphan()
         self._is_published &= not changed
         await self._scan(is_due=changed)
         changed |= self._reap()
@@ -188,6 +192,7 @@ class Roster:
 
     async def _refresh(self) -> bool:
         revision = await self.call(self._store.revision)
+        self._answered_at = self._clock.monotonic_s()
         if revision == self._snapshot.revision:
             return False
         before = self._snapshot
@@ -214,6 +219,19 @@ class Roster:
             return False
         self._snapshot = replace(known, routes={model: without_canary(route) for model, route in known.routes.items()})
         _log.warning("serving begins with the last known routes, without canaries")
+        return True
+
+    def _orphan(self) -> bool:
+        """Give canaries no traffic once the store has been away for long; return whether one had some."""
+        routes = self._snapshot.routes
+        has_traffic = any(route.canary is not None and route.canary.weight_bp for route in routes.values())
+        if not has_traffic or self._clock.monotonic_s() - self._answered_at < _ORPHANED_S:
+            return False
+        # At revision 0, so that everything is read when the store is back, whatever has changed in it.
+        self._snapshot = replace(
+            self._snapshot, revision=0, routes={model: without_canary(route) for model, route in routes.items()}
+        )
+        _log.warning("the state store has been away for %.0f s: canaries get no traffic until it answers", _ORPHANED_S)
         return True
 
     def _note_asked(self, before: Snapshot) -> None:

@@ -162,6 +162,7 @@ class Process:
     ) -> Mapping[str, int]:
         if self.cannot_publish:
             raise RuntimeError("no memory for another arm")
+        self.canary_bp = {model: route.canary.weight_bp for model, route in routes.items() if route.canary}
         self.published.append(({model: route.stable for model, route in routes.items()}, sorted(loaded)))
         return {model: route.revision for model, route in routes.items()}
 
@@ -385,6 +386,28 @@ def test_serving_goes_on_while_the_store_is_away(process: Process) -> None:
         await process.settle()
         assert (was_up, process.roster.store_is_up) == (False, True)
         assert process.published[-1][0] == {"m": "2"}
+
+    run(process, check)
+
+
+def test_a_process_cut_off_from_the_store_for_long_gives_canaries_no_traffic_until_it_is_back(
+    process: Process,
+) -> None:
+    process.on_disk("1", "2")
+    process.route("1", canary=CanaryRoute("2", 5_000))
+
+    async def check() -> None:
+        await process.settle()
+        process.store.is_away = True
+        process.clock.now_s += 890.0
+        await process.roster.tick()
+        shares = [process.canary_bp]
+        process.clock.now_s += 20.0
+        await process.roster.tick()
+        shares.append(process.canary_bp)
+        process.store.is_away = False
+        await process.roster.tick()
+        assert [*shares, process.canary_bp] == [{"m": 5_000}, {"m": 0}, {"m": 5_000}]
 
     run(process, check)
 
