@@ -19,7 +19,7 @@ from gateway.engine.version import ServableVersion
 from gateway.metrics.catalogue import METRICS
 from gateway.metrics.shared import SharedCounters
 from gateway.resting import RestKeeper
-from gateway.routing.document import RouteDocument
+from gateway.routing.document import RouteDocument, Stop
 from gateway.routing.table import ModelRoute, RouteTable, ShadowSample
 from gateway.settings import Settings
 from monitors.records import Variant
@@ -84,6 +84,8 @@ class ArmKeeper:
     def _route(self, document: RouteDocument, loaded: Mapping[Name, ServableVersion]) -> ModelRoute:
         model = document.model
         present = self._routes.get(model)
+        if document.stop is not None:
+            return self._stopped(document, document.stop, loaded)
         stable = loaded.get((model, document.stable))
         versions = {version: servable for (name, version), servable in loaded.items() if name == model}
         pinned = _PinnedArms(self, versions, document.stable)
@@ -113,6 +115,14 @@ class ArmKeeper:
             pinned,
             key_feature=stable.manifest.interface.key_feature or self._settings.routing.key_feature,
         )
+
+    def _stopped(self, document: RouteDocument, stop: Stop, loaded: Mapping[Name, ServableVersion]) -> ModelRoute:
+        """Return the route of a model in its safe state: no canary, no shadow, no version by name."""
+        present = self._routes.get(document.model)
+        self._forgive([present.canary if present else None])
+        servable = loaded.get((document.model, stop.version)) if stop.version else None
+        arm = self.arm(servable, "stable", inline=True) if servable else None
+        return ModelRoute(document.model, document.revision, arm, why="it is stopped", is_stopped=True)
 
     def _woken(self, route: ModelRoute) -> ModelRoute:
         """Return a route that knows which versions of its model a request can wake."""

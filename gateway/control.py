@@ -25,7 +25,7 @@ from gateway.errors import (
 )
 from gateway.fleet import Fleet, LoadProgress
 from gateway.rollout.operations import RolloutControl
-from gateway.routing.change import first_route, parse_route_request, propose, roll_back
+from gateway.routing.change import first_route, parse_route_request, propose, resumed, roll_back, stopped
 from gateway.routing.codec import encode_route, route_key, route_view
 from gateway.routing.document import RouteDocument
 from gateway.routing.overview import models_view
@@ -44,7 +44,11 @@ SYSTEM = Actor("weir", role="system", method="internal")
 """Who acts when nobody asked: the first start, the guards."""
 
 ATTEMPTS = 20
-ROLE_WORDS = {"previous": "the previous stable version", "shadow": "a shadow"}
+ROLE_WORDS = {
+    "previous": "the previous stable version",
+    "shadow": "a shadow",
+    "fallback": "what answers while the model is stopped",
+}
 T = TypeVar("T")
 
 
@@ -150,6 +154,44 @@ class Control:
             if after.stable != current.stable:
                 self._fleet().require_warm(model, after.stable)
             return self._save(current, after, actor, "route.rollback", request_id, revision=current.revision)
+
+        return _until_current(once)
+
+    def stop(
+        self, model: str, version: str | None, actor: Actor, reason: str = "", request_id: str = ""
+    ) -> RouteDocument:
+        """Put a model into its safe state, whatever the present revision; its route waits for :meth:`resume`.
+
+        Parameters
+        ----------
+        version
+            The only one that answers from now on; without, every request is refused.
+
+        Raises
+        ------
+        VersionNotWarm
+            The version is not ready on every worker. To refuse everything needs nothing.
+        """
+
+        def once() -> RouteDocument:
+            current = self.route(model)
+            if version is not None:
+                self._require_version(model, version)
+                self._fleet().require_warm(model, version)
+            after = stopped(current, version, now=self._now(), actor=actor.subject, reason=reason)
+            return self._save(current, after, actor, "route.stop", request_id, revision=current.revision)
+
+        return _until_current(once)
+
+    def resume(self, model: str, actor: Actor, reason: str = "", request_id: str = "") -> RouteDocument:
+        """Put a model's route into force again, as it is now; of a model that is not stopped nothing is changed."""
+
+        def once() -> RouteDocument:
+            current = self.route(model)
+            if current.stop is None:
+                return current
+            after = resumed(current, now=self._now(), actor=actor.subject, reason=reason)
+            return self._save(current, after, actor, "route.resume", request_id, revision=current.revision)
 
         return _until_current(once)
 

@@ -20,6 +20,7 @@
     │   └── ResourceUnknown            any other name under the admin API
     ├── Unavailable                the request was fine; it cannot be answered now
     │   ├── ModelNotReady              no loaded version may answer
+    │   ├── ModelStopped               its operators have put it into a safe state
     │   ├── QueueFull                  the bounded queue is full
     │   ├── Overloaded                 the worker takes no more now, or cannot make the client's deadline
     │   ├── DeadlineExceeded           the answer would come, or came, too late
@@ -65,6 +66,7 @@ __all__ = [
     "MediaTypeUnsupported",
     "MethodUnsupported",
     "ModelNotReady",
+    "ModelStopped",
     "ModelUnknown",
     "NotFound",
     "NothingToRollBack",
@@ -260,6 +262,18 @@ class ModelNotReady(Unavailable):
     def __init__(self, model: str, version: str | None = None, why: str = "it is not loaded") -> None:
         name = model if version is None else f"{model} version {version}"
         super().__init__(f"{name} cannot answer now: {why}")
+        self.model, self.version = model, version
+
+
+class ModelStopped(Unavailable):
+    """Operators have put the model into a safe state in which this request is not answered."""
+
+    reason = "model_stopped"
+    retry_after_s = 30
+
+    def __init__(self, model: str, version: str | None = None) -> None:
+        name = model if version is None else f"{model} version {version}"
+        super().__init__(f"{name} does not answer: {model} was stopped by its operators")
         self.model, self.version = model, version
 
 

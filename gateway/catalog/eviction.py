@@ -47,7 +47,13 @@ def role_of(version: str, route: RouteDocument | None, residency: Residency) -> 
     'pinned'
     """
     routed = route.versions().get(version) if route else None
-    roles: Mapping[str, Role] = {"canary": "canary", "shadow": "shadow", "previous": "previous", "stable": "stable"}
+    roles: Mapping[str, Role] = {
+        "canary": "canary",
+        "shadow": "shadow",
+        "previous": "previous",
+        "stable": "stable",
+        "fallback": "canary",  # never rests: nobody would wake it
+    }
     return roles[routed] if routed else "pinned" if version in residency.pinned else "extra"
 
 

@@ -39,7 +39,7 @@ def register(app: typer.Typer) -> None:
     route.command("show")(show_route)
     route.command("set")(set_route)
     app.add_typer(route, name="route")
-    for verb in (rollback, load, unload, drift, alerts, audit):
+    for verb in (rollback, stop, resume, load, unload, drift, alerts, audit):
         app.command(verb.__name__)(verb)
     app.command("mark-false")(mark_false)
 
@@ -99,6 +99,40 @@ def rollback(
     from gateway.commands import tables
 
     answer = client_of(url, token_file, ca_file).post("models", model, "rollback", reason=reason)
+    _show(answer, as_json, tables.show_route)
+
+
+def stop(
+    model: Model,
+    fallback: Annotated[
+        str | None, typer.Option(metavar="VERSION", help="Version that answers meanwhile; else all is refused.")
+    ] = None,
+    reason: Reason = "",
+    url: Url = LOCAL,
+    token_file: TokenFile = None,
+    ca_file: CaFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put a model into its safe state: one version answers, or nobody does, until it is resumed."""
+    from gateway.commands import tables
+
+    body = {"reason": reason, "version": fallback}
+    answer = client_of(url, token_file, ca_file).ask("models", model, "stop", body=body)
+    _show(answer, as_json, tables.show_route)
+
+
+def resume(
+    model: Model,
+    reason: Reason = "",
+    url: Url = LOCAL,
+    token_file: TokenFile = None,
+    ca_file: CaFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put a stopped model's route into force again."""
+    from gateway.commands import tables
+
+    answer = client_of(url, token_file, ca_file).post("models", model, "resume", reason=reason)
     _show(answer, as_json, tables.show_route)
 
 

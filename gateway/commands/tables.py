@@ -43,6 +43,9 @@ def show_route(route: Document) -> None:
     rows += [("shadow", shadow["version"], f"{_percent(shadow['sample'])} sampled") for shadow in route["shadow"]]
     if route["previous_stable"]:
         rows.append(("previous stable", route["previous_stable"], "on rollback"))
+    if stop := route["stop"]:
+        does = "answers everything" if stop["version"] else "everything is refused"
+        rows.insert(0, ("STOPPED", stop["version"] or "-", does))
     table(f"{route['model']}, revision {route['revision']}", ("role", "version", "traffic"), rows)
     line(f"{route['updated_at']} {route['updated_by']}: {route['reason']}")
 

@@ -13,7 +13,7 @@ from gateway.codec.documents import encode_document
 from gateway.errors import ModelUnknown, VersionRefused
 from gateway.http.admin_access import Authenticate, ControlAccess, Endpoint, WatchReader
 from gateway.http.admin_baselines import BaselineApi
-from gateway.http.admin_requests import admin_body, audit_query, read_reason, request_id_of, revision_of
+from gateway.http.admin_requests import admin_body, audit_query, read_reason, read_stop, request_id_of, revision_of
 from gateway.http.admin_rollouts import RolloutApi
 from gateway.routing.codec import route_view
 from gateway.routing.document import RouteDocument
@@ -41,6 +41,8 @@ def admin_routes(access: ControlAccess, watch: WatchReader, authenticate: Authen
         ("GET", "/models/{model}/route", api.get_route),
         ("PUT", "/models/{model}/route", api.put_route),
         ("POST", "/models/{model}/rollback", api.roll_back),
+        ("POST", "/models/{model}/stop", api.stop),
+        ("POST", "/models/{model}/resume", api.resume),
         ("POST", f"{version}/load", api.load),
         ("POST", f"{version}/unload", api.unload),
         ("GET", "/models/{model}/drift", api.drift),
@@ -83,6 +85,17 @@ class AdminApi:
         reason = await read_reason(request)
         model = request.path_params["model"]
         return _route(await self._call(self._control.roll_back, model, actor, reason, request_id_of(request)))
+
+    async def stop(self, request: Request, actor: Actor) -> Response:
+        """Put a model into its safe state."""
+        asked, model = await read_stop(request), request.path_params["model"]
+        reason = asked.reason.strip()
+        return _route(await self._call(self._control.stop, model, asked.version, actor, reason, request_id_of(request)))
+
+    async def resume(self, request: Request, actor: Actor) -> Response:
+        """Put a model's route into force again."""
+        reason, model = await read_reason(request), request.path_params["model"]
+        return _route(await self._call(self._control.resume, model, actor, reason, request_id_of(request)))
 
     async def load(self, request: Request, actor: Actor) -> Response:
         """Load a version everywhere: 200 when it is ready, 202 when it still loads after half a minute."""

@@ -11,7 +11,16 @@ from gateway.codec.documents import decode_document
 from gateway.errors import DocumentInvalid, Fault
 from gateway.http.reading import read_body
 
-__all__ = ["AuditQuery", "admin_body", "audit_query", "read_reason", "request_id_of", "revision_of"]
+__all__ = [
+    "AuditQuery",
+    "StopBody",
+    "admin_body",
+    "audit_query",
+    "read_reason",
+    "read_stop",
+    "request_id_of",
+    "revision_of",
+]
 
 BODY_BYTES = 64 * 1024
 LONGEST_REASON = 500
@@ -37,6 +46,13 @@ class _ReasonBody:
             raise ValueError(f"a reason of at most {LONGEST_REASON} characters")
 
 
+@dataclass(frozen=True, slots=True)
+class StopBody(_ReasonBody):
+    """The body that stops a model: why, and the version that answers meanwhile."""
+
+    version: str | None = None
+
+
 async def admin_body(request: Request) -> bytes:
     """Return the body; raise ``BodyTooLarge`` above 64 KiB."""
     return await read_body(request.scope, request.receive, BODY_BYTES)
@@ -46,6 +62,12 @@ async def read_reason(request: Request) -> str:
     """Return the reason of an optional body ``{"reason": "..."}``."""
     body = await admin_body(request)
     return decode_document(body, _ReasonBody, source="body").reason.strip() if body.strip() else ""
+
+
+async def read_stop(request: Request) -> StopBody:
+    """Return the optional body ``{"reason": "...", "version": "..."}``."""
+    body = await admin_body(request)
+    return decode_document(body, StopBody, source="body") if body.strip() else StopBody()
 
 
 def request_id_of(request: Request) -> str:

@@ -35,6 +35,8 @@ def admin_paths() -> dict[str, Part]:
         },
         f"{model}/route": {"parameters": of_model, "get": _get_route(), "put": _put_route()},
         f"{model}/rollback": {"parameters": of_model, "post": _roll_back()},
+        f"{model}/stop": {"parameters": of_model, "post": _stop()},
+        f"{model}/resume": {"parameters": of_model, "post": _resume()},
         f"{model}/versions/{{version}}/load": {"parameters": of_version, "post": _load()},
         f"{model}/versions/{{version}}/unload": {"parameters": of_version, "post": _unload()},
         f"{model}/drift": {"parameters": of_model, "get": _drift()},
@@ -60,6 +62,17 @@ def _roll_back() -> Part:
     summary = "Remove the canary or, without one, return to the previous stable version"
     kinds = (*CHANGING, errors.ResourceUnknown, errors.VersionNotWarm, errors.NothingToRollBack)
     return stored("rollBack", summary, ROUTE, *kinds, requestBody=reason_body())
+
+
+def _stop() -> Part:
+    kinds = (*CHANGING, errors.ResourceUnknown, errors.VersionUnknown, errors.VersionNotWarm)
+    body = body_of(ref("StopRequest"), required=False)
+    return stored("stop", "Put a model into its safe state", ROUTE, *kinds, requestBody=body)
+
+
+def _resume() -> Part:
+    kinds = (*CHANGING, errors.ResourceUnknown)
+    return stored("resume", "Put a model's route into force again", ROUTE, *kinds, requestBody=reason_body())
 
 
 def _load() -> Part:

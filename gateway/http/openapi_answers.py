@@ -29,7 +29,7 @@ LONGEST_DEADLINE_MS = 86_400_000
 ANSWERED = ("x-model-version", "x-variant", "x-route-revision", "server-timing")
 RUN = (
     errors.ModelUnknown, errors.BodyMalformed, errors.BodyTooLarge, errors.InputRejected, errors.ExecutionFailed,
-    errors.ModelNotReady, errors.QueueFull, errors.DeadlineExceeded, errors.MediaTypeUnsupported,
+    errors.ModelNotReady, errors.ModelStopped, errors.QueueFull, errors.DeadlineExceeded, errors.MediaTypeUnsupported,
     errors.EncodingUnsupported, errors.HeaderInvalid, errors.QuotaExceeded, errors.Overloaded,
 )  # fmt: skip
 

@@ -49,7 +49,9 @@ def _inference_paths() -> dict[str, Part]:
 def _inference_model(suffix: str, base: str, parameters: list[Part]) -> dict[str, Part]:
     tag = "open inference protocol"
     unknown = (errors.ModelUnknown, errors.VersionUnknown) if suffix else (errors.ModelUnknown,)
-    reading = protocol_errors(*unknown) if suffix else protocol_errors(*unknown, errors.ModelNotReady)
+    reading = (
+        protocol_errors(*unknown) if suffix else protocol_errors(*unknown, errors.ModelNotReady, errors.ModelStopped)
+    )
     is_ready = object_of(name={"type": "string"}, version={"type": "string"}, ready={"const": True})
     infer = operation(
         tag,

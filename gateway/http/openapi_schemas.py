@@ -149,7 +149,17 @@ ADMIN: dict[str, Part] = {
         reason=STRING,
         updated_at=STRING,
         updated_by=STRING,
+        stop=or_null(object_of(reason=STRING, since=STRING, by=STRING, version=or_null(STRING))),
     ),
+    "StopRequest": {
+        **object_of(
+            "The version alone answers from now on; without, every request is refused. The body may be left out.",
+            optional=("reason", "version"),
+            reason=REASON,
+            version=or_null(STRING),
+        ),
+        "additionalProperties": False,
+    },
     "Reason": {
         **object_of("The body may be left out.", optional=("reason",), reason=REASON),
         "additionalProperties": False,
@@ -160,7 +170,7 @@ ADMIN: dict[str, Part] = {
         versions=list_of(
             object_of(
                 version=STRING,
-                role=or_null({"enum": ["stable", "canary", "shadow", "previous"]}),
+                role=or_null({"enum": ["stable", "canary", "shadow", "previous", "fallback"]}),
                 digest=or_null(STRING),
                 workers=map_of(
                     object_of(optional=RESIDENT, state=STATES, why=STRING, provider=STRING, memory_bytes=INTEGER)

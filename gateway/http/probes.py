@@ -39,7 +39,7 @@ class Readiness:
         routes = self._pipeline.table.routes
         if not routes:
             return ["no model is served yet"]
-        missing = [route for route in routes.values() if route.stable is None and route.wake is None]
+        missing = [route for route in routes.values() if route.stable is None and not (route.wake or route.is_stopped)]
         return [f"{route.model}: {route.why}" for route in missing]
 
     def started(self) -> bool:
@@ -50,6 +50,7 @@ class Readiness:
     def degraded(self) -> list[str]:
         """Return what is wrong without keeping the worker from answering."""
         away = [] if self._store_is_up() else ["the state store is away: routes are the last known"]
+        away += [f"{name} is stopped" for name, route in self._pipeline.table.routes.items() if route.is_stopped]
         return away + [
             f"{key} cannot be read, the last known is in force: {why}" for key, why in self._unreadable().items()
         ]

@@ -56,6 +56,7 @@ TABLE: dict[type[WeirError], Problem] = {
     errors.VersionUnknown: Problem(404, "version-unknown", "No such version"),
     errors.ResourceUnknown: Problem(404, "resource-unknown", "No such resource"),
     errors.ModelNotReady: Problem(503, "model-not-ready", "The model is not ready"),
+    errors.ModelStopped: Problem(503, "model-stopped", "The model is stopped"),
     errors.QueueFull: Problem(503, "queue-full", "The queue is full"),
     errors.Overloaded: Problem(503, "overloaded", "The worker takes no more now"),
     errors.QuotaExceeded: Problem(429, "quota-exceeded", "The quota is used up"),

@@ -182,6 +182,7 @@ CATALOGUE: tuple[Metric, ...] = (
         values=_VARIANTS,
     ),
     Metric("weir_route_revision", "gauge", "revision", ("model",), "Revision of the route in force"),
+    Metric("weir_model_stopped", "gauge", "bool", ("model",), "Whether operators have put the model into a safe state"),
     Metric(
         "weir_drift_effect", "gauge", "effect", (*_STREAM, "feature", "statistic"),
         "Difference of a feature from its reference, by statistic",

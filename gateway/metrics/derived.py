@@ -18,8 +18,9 @@ Gauge = tuple[str, dict[str, str], float]
 
 
 def route_gauges(route: RouteDocument) -> Iterator[Gauge]:
-    """Yield the revision of a route and the share of each of its versions."""
+    """Yield the revision of a route, whether it is in force, and the share of each of its versions."""
     yield "weir_route_revision", {"model": route.model}, float(route.revision)
+    yield "weir_model_stopped", {"model": route.model}, float(route.stop is not None)
     shares = [(route.stable, "stable", route.stable_bp)]
     if route.canary:
         shares.append((route.canary.version, "canary", route.canary.weight_bp))

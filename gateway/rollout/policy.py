@@ -177,6 +177,8 @@ def _dwell_s(situation: Situation) -> float:
 
 
 def _of_the_fleet(situation: Situation) -> Iterator[str]:
+    if situation.route is not None and situation.route.stop is not None:
+        yield f"the model is stopped: {situation.route.stop.reason or 'no reason given'}"
     if situation.load != "ready":
         yield f"the candidate is not ready everywhere: {situation.load_why}"
     if not situation.is_home_ready:

@@ -8,9 +8,18 @@ from decimal import Decimal
 
 from gateway.codec.documents import decode_document
 from gateway.errors import DocumentInvalid, Fault, NothingToRollBack
-from gateway.routing.document import FULL_BP, CanaryRoute, RouteDocument, ShadowRoute
+from gateway.routing.document import FULL_BP, CanaryRoute, RouteDocument, ShadowRoute, Stop
 
-__all__ = ["RouteRequest", "first_route", "parse_route_request", "propose", "roll_back", "version_order"]
+__all__ = [
+    "RouteRequest",
+    "first_route",
+    "parse_route_request",
+    "propose",
+    "resumed",
+    "roll_back",
+    "stopped",
+    "version_order",
+]
 
 LONGEST_REASON = 500
 SOURCE = "route"
@@ -70,7 +79,7 @@ def propose(
     """Return the document that a request makes of the current one; its revision is one higher.
 
     The salt stays while the canary's version stays, so that raising a weight only adds keys. The previous stable
-    version is remembered when the stable one changes, and kept otherwise.
+    version is remembered when the stable one changes, and kept otherwise. A stopped model stays stopped.
     """
     same_canary = bool(request.canary and current.canary and request.canary.version == current.canary.version)
     return RouteDocument(
@@ -84,7 +93,25 @@ def propose(
         reason=request.reason,
         updated_at=now,
         updated_by=actor,
+        stop=current.stop,
     )
+
+
+def stopped(current: RouteDocument, version: str | None, *, now: str, actor: str, reason: str) -> RouteDocument:
+    """Return the document of a model in its safe state; of one that is there already, in the other one if it is."""
+    return replace(
+        current,
+        revision=current.revision + 1,
+        stop=Stop(reason, now, actor, version),
+        reason=reason,
+        updated_at=now,
+        updated_by=actor,
+    )
+
+
+def resumed(current: RouteDocument, *, now: str, actor: str, reason: str) -> RouteDocument:
+    """Return the document with the route in force again."""
+    return replace(current, revision=current.revision + 1, stop=None, reason=reason, updated_at=now, updated_by=actor)
 
 
 def roll_back(current: RouteDocument, *, now: str, actor: str, reason: str) -> RouteDocument:

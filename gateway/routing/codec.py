@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from gateway.codec.documents import decode_document, encode_document
@@ -48,6 +48,7 @@ def route_view(doc: RouteDocument) -> dict[str, Any]:
         "reason": doc.reason,
         "updated_at": doc.updated_at,
         "updated_by": doc.updated_by,
+        "stop": doc.stop and asdict(doc.stop),
     }
 
 

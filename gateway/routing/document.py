@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-__all__ = ["FULL_BP", "CanaryRoute", "RouteDocument", "ShadowRoute", "without_canary"]
+__all__ = ["FULL_BP", "CanaryRoute", "RouteDocument", "ShadowRoute", "Stop", "without_canary"]
 
 FULL_BP = 10_000
 """All of the traffic, in basis points: weights are integers that sum to this."""
@@ -27,8 +27,21 @@ class ShadowRoute:
 
 
 @dataclass(frozen=True, slots=True)
+class Stop:
+    """The safe state of a model: one version answers everything or, without it, every request is refused."""
+
+    reason: str
+    since: str
+    by: str
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RouteDocument:
-    """One model's route. ``revision`` is the store's; ``salt`` stays while the canary's version stays."""
+    """One model's route. ``revision`` is the store's; ``salt`` stays while the canary's version stays.
+
+    ``stop`` puts everything else out of force and leaves it as it is, for the time after.
+    """
 
     model: str
     revision: int
@@ -40,6 +53,7 @@ class RouteDocument:
     reason: str = ""
     updated_at: str = ""
     updated_by: str = ""
+    stop: Stop | None = None
 
     @property
     def stable_bp(self) -> int:
@@ -55,6 +69,9 @@ class RouteDocument:
             roles.setdefault(shadow.version, "shadow")
         if self.previous_stable:
             roles.setdefault(self.previous_stable, "previous")
+        if self.stop and self.stop.version:
+            # Over any other role but stable's: what answers while the model is stopped must be kept.
+            roles[self.stop.version] = "stable" if self.stop.version == self.stable else "fallback"
         return roles
 
 

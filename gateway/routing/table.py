@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from gateway.arm import Arm
-from gateway.errors import ModelNotReady, ModelUnknown, VersionUnknown
+from gateway.errors import ModelNotReady, ModelStopped, ModelUnknown, VersionUnknown
 from gateway.routing.split import bucket
 
 __all__ = ["ModelRoute", "RouteTable", "ShadowSample"]
@@ -31,6 +31,7 @@ class ModelRoute:
 
     ``why`` says why there is no stable arm; ``wake``, there if its version rests on disk, is told of requests that miss
     it. ``asleep`` has the versions that rest, each with the reason, and ``ask`` is told of requests that name one.
+    ``is_stopped`` says that the model is in its safe state: ``stable`` alone answers, or nobody.
     ``key_feature`` names the feature that is the routing key where the client sends none.
     """
 
@@ -47,14 +48,15 @@ class ModelRoute:
     wake: Callable[[str], None] | None = None
     asleep: Mapping[str, str] = field(default_factory=dict)
     ask: Callable[[tuple[str, str]], None] | None = None
+    is_stopped: bool = False
 
     def choose(self, key: str) -> Arm:
         """Return the arm of a routing key.
 
         Raises
         ------
-        gateway.errors.ModelNotReady
-            There is no stable version ready.
+        gateway.errors.ModelNotReady, gateway.errors.ModelStopped
+            There is no stable version ready; the model is stopped.
         """
         canary = self.canary
         if canary is not None and not canary.tripped and bucket(self.salt, key) < self.canary_bp:
@@ -62,8 +64,10 @@ class ModelRoute:
         return self.stable or self.stable_arm()
 
     def stable_arm(self) -> Arm:
-        """Return the stable arm, or raise ``ModelNotReady``."""
+        """Return the stable arm; raise ``ModelNotReady`` or ``ModelStopped``."""
         if self.stable is None:
+            if self.is_stopped:
+                raise ModelStopped(self.model)
             if self.wake is not None:
                 self.wake(self.model)
             raise ModelNotReady(self.model, why=self.why or "no stable version is loaded")
@@ -74,12 +78,14 @@ class ModelRoute:
 
         Raises
         ------
-        gateway.errors.VersionUnknown, gateway.errors.ModelNotReady
-            It is not kept here; it rests on disk, and is asked for now.
+        gateway.errors.VersionUnknown, gateway.errors.ModelNotReady, gateway.errors.ModelStopped
+            It is not kept here; it rests on disk, and is asked for now; the model is stopped.
         """
         arm = self.pinned.get(version)
         if arm is not None:
             return arm
+        if self.is_stopped:
+            raise ModelStopped(self.model, version)
         why = self.asleep.get(version)
         if why is None or self.ask is None:
             raise VersionUnknown(self.model, version)

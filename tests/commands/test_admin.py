@@ -191,6 +191,17 @@ def test_a_canary_goes_up_is_promoted_and_rolled_back(weir: Weir) -> None:
 
 
 @pytest.mark.usefixtures("gateway")
+def test_a_model_is_stopped_and_resumed(weir: Weir) -> None:
+    code, out, err = weir("stop", "m", "--reason", "harm")
+    assert (code, err) == (0, "")
+    assert [word in out for word in ("STOPPED", "everything is refused", "harm")] == [True] * 3
+    _, out, _ = weir("stop", "m", "--fallback", "2", "--json")
+    assert json.loads(out)["stop"]["version"] == "2"
+    code, out, _ = weir("resume", "m", "--reason", "mended", "--json")
+    assert (code, json.loads(out)["stop"]) == (0, None)
+
+
+@pytest.mark.usefixtures("gateway")
 def test_a_route_is_shown_as_a_table(weir: Weir) -> None:
     weir("route", "set", "m", "--canary", "2=10", "--shadow", "3=50", "--reason", "start")
     code, out, _ = weir("route", "show", "m")

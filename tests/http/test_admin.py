@@ -124,6 +124,8 @@ def assert_problem(response: httpx.Response, status: int, slug: str) -> dict[str
         ("GET", "/models/m/route"),
         ("PUT", "/models/m/route"),
         ("POST", "/models/m/rollback"),
+        ("POST", "/models/m/stop"),
+        ("POST", "/models/m/resume"),
         ("POST", "/models/m/versions/2/load"),
         ("POST", "/models/m/versions/2/unload"),
         ("GET", "/models/m/drift"),
@@ -148,6 +150,23 @@ def test_a_route_is_read_changed_and_rolled_back(admin: Admin) -> None:
     back = admin("POST", "/models/m/rollback", json={"reason": "bad"})
     assert (back.status_code, back.json()["canary"], back.json()["reason"]) == (200, None, "bad")
     assert_problem(admin("POST", "/models/m/rollback"), 409, "nothing-to-roll-back")
+
+
+def test_one_call_stops_a_model_and_one_resumes_it(admin: Admin) -> None:
+    halted = admin("POST", "/models/m/stop", json={"reason": "harm"})
+    assert (halted.status_code, halted.json()["revision"]) == (200, 2)
+    assert {"reason": "harm", "by": "admin", "version": None}.items() <= halted.json()["stop"].items()
+    other = admin("POST", "/models/m/stop", json={"version": "2"})
+    assert other.json()["stop"]["version"] == "2"
+    assert_problem(admin("POST", "/models/m/stop", json={"version": "3"}), 409, "version-not-warm")
+    assert_problem(admin("POST", "/models/m/stop", json={"version": "9"}), 404, "version-unknown")
+    assert_problem(admin("POST", "/models/x/stop"), 404, "model-unknown")
+    assert_problem(admin("POST", "/models/m/versions/2/unload"), 409, "version-in-use")
+    back = admin("POST", "/models/m/resume", json={"reason": "mended"})
+    assert (back.status_code, back.json()["stop"], back.json()["revision"]) == (200, None, 4)
+    assert admin("POST", "/models/m/resume").json()["revision"] == 4
+    actions = [record.action for record in admin.control.audit(resource="route/m")]
+    assert actions == ["route.seed", "route.stop", "route.stop", "route.resume"]
 
 
 def test_a_change_needs_the_present_revision(admin: Admin) -> None:
