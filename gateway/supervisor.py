@@ -43,7 +43,7 @@ _BACKLOG = 2048
 _STEADY_S = 10.0
 _READY_WITHIN_S = 300.0
 _HEAD_START_S = 5.0
-"""How long the watch and the shadow process wait for the first worker to answer, where cores are scarce."""
+"""How long the watch and the shadow process wait for the first worker to answer, where all share one core."""
 _log = logging.getLogger("weir.supervisor")
 
 
@@ -94,7 +94,7 @@ class Supervisor:
         """Keep one place filled for as long as the tree lives."""
         restarts: Counter = self._counters.counter("weir_worker_restarts_total", role=child.role)
         quick_deaths = 0
-        if child.role != "worker" and len(os.sched_getaffinity(0)) <= len(self._workers):
+        if child.role != "worker" and len(os.sched_getaffinity(0)) == 1:
             await self._give_head_start()
         self._lives[child] = await self._start(child)
         while True:
