@@ -68,13 +68,24 @@ class Operator:
 
     def look(self) -> Look:
         """Read alerts and metrics once."""
-        alerts = self.client.get("/admin/v1/alerts").raise_for_status().json()["alerts"]
+        alerts = self._read("/admin/v1/alerts").json()["alerts"]
         page: Page = {}
-        for family in text_string_to_metric_families(self.client.get("/metrics").raise_for_status().text):
+        for family in text_string_to_metric_families(self._read("/metrics").text):
             for sample in family.samples:
                 page.setdefault(sample.name, []).append((sample.labels, sample.value))
         self.looks.append(Look({alert["cause"]: alert for alert in alerts if alert["state"] != "resolved"}, page))
         return self.looks[-1]
+
+    def _read(self, path: str) -> httpx.Response:
+        """Read a page of the watch, which has a second to answer: too little on a busy machine that reads a model."""
+        answers: list[httpx.Response] = []
+
+        def is_answered() -> bool:
+            answers.append(self.client.get(path))
+            return answers[-1].status_code != 503
+
+        self.gateway.wait_until(is_answered, f"an answer to {path}", timeout_s=30.0)
+        return answers[-1].raise_for_status()
 
     def wait(self, holds: Any, what: str) -> Look:
         """Look until something holds, and return that look."""
