@@ -15,6 +15,7 @@ import pytest
 
 from tests.deploy.ground import IMAGE, instructions, settings_from, settle
 from tests.end_to_end.running import free_port
+from tests.models import echo_model, write_bundle
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +67,7 @@ def test_the_start_command_serves_until_sigterm_and_the_health_command_says_so(
     folders = {"/models": tmp_path / "models", "/state": tmp_path / "state"}
     for folder in folders.values():
         folder.mkdir()
+    write_bundle(folders["/models"] / "echo/1", echo_model())
     declared = environment(recipe)
     settings_from(declared)
     ports = {name: str(free_port()) for name in declared if name.endswith("_PORT")}
