@@ -1,0 +1,92 @@
+"""How long a rollback takes: from the decision to the last answer of the version that was taken back.
+
+    PYTHONPATH=. .venv/bin/python -m benchmarks.rollout.rollback_time [--rounds N] [--redis]
+
+A gateway with four workers serves eight clients that ask without a pause, half of their keys from a canary. A round
+takes the canary out by ``POST rollback`` and puts it back. The time runs from before the request until no client gets
+an answer under an earlier route any more: request, write, the look of every worker, and answers that were under way.
+
+Claim: below one second at p99, with either store. With SQLite workers look every 200 ms; Redis tells them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shutil
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import httpx
+import numpy as np
+
+from tests.end_to_end.load import Load
+from tests.end_to_end.running import RunningGateway
+from tests.models import echo_model, write_bundle
+from tests.redis_server import RedisServer
+
+WORKERS, CLIENTS = 4, 8
+ROWS = {"instances": [[1]]}
+CANARY = {"version": "2", "weight": 50.0}
+SETTLE_S = 0.7
+
+
+def rollback_s(load: Load, client: httpx.Client) -> float:
+    """Roll back; return the seconds until the last answer under an earlier route."""
+    began = time.monotonic()
+    answer = client.post("/admin/v1/models/m/rollback", json={"reason": "a measurement"})
+    assert answer.status_code == 200, answer.text
+    revision = answer.json()["revision"]
+    while True:
+        time.sleep(SETTLE_S)
+        late = [found.ended_at for found in load.answers if found.ended_at > began and found.revision < revision]
+        last = max(late, default=began)
+        if time.monotonic() - last > SETTLE_S / 2:
+            return last - began
+
+
+def rounds_of(gateway: RunningGateway, rounds: int) -> list[float]:
+    """Return the seconds of each round; a request that is not answered with 200 ends the measurement."""
+    chance, seconds = random.Random(1), list[float]()
+    with gateway.client() as client:
+        for _ in range(rounds):
+            # Connections fall to the workers as they open: clients change theirs often, so that all four are seen.
+            with Load(gateway.port, "/predict/m", ROWS, n=CLIENTS, renew_every=50) as load:
+                assert gateway.put_route("m", stable="1", canary=CANARY).status_code == 200
+                load.wait_for(200)
+                time.sleep(chance.random() * 0.4)  # workers look at times of their own
+                seconds.append(rollback_s(load, client))
+            assert load.failures == [], load.failures[:3]
+    return seconds
+
+
+def main() -> None:
+    """Measure with one store, and print one line of the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=50)
+    parser.add_argument("--redis", action="store_true", help="with a redis-server of its own instead of SQLite")
+    asked = parser.parse_args()
+    if asked.redis and shutil.which("redis-server") is None:
+        parser.error("redis-server is not installed")
+    with TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name)
+        for version in "12":
+            write_bundle(folder / "models" / "m" / version, echo_model())
+        flags = ["--stable", "m=1"]
+        if asked.redis:
+            server = stack.enter_context(RedisServer(folder))
+            flags += ["--state", server.address]
+        environ = {"WEIR_REDIS__FOLDER": str(folder)}
+        gateway = RunningGateway(folder / "models", folder / "weir.db", *flags, workers=WORKERS, environ=environ)
+        stack.enter_context(gateway)
+        gateway.wait_for_workers("m", "2")
+        seconds = rounds_of(gateway, asked.rounds)
+    p50, p90, p99 = np.quantile(seconds, [0.5, 0.9, 0.99]) * 1e3
+    store = "Redis" if asked.redis else "SQLite"
+    print(f"| {store} | {len(seconds)} | {p50:.0f} | {p90:.0f} | {p99:.0f} | {max(seconds) * 1e3:.0f} |")
+
+
+if __name__ == "__main__":
+    main()
