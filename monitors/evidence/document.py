@@ -25,6 +25,11 @@ from monitors.transport.documents import DocumentRefused, decode_document, encod
 
 __all__ = ["read_model", "write_model"]
 
+MOST_CELLS = 64
+"""Most inner cells of a channel; fitting makes at most 24. The table takes time that grows faster than their number."""
+MOST_COUNTED = 2**53
+"""Largest count: whole in a double, and its sums over a channel's cells do not overflow."""
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
@@ -146,6 +151,8 @@ def _read_axis(axis: _Axis) -> Axis:
 
 
 def _check_axis(axis: _Axis, where: str) -> None:
+    if axis.inner > MOST_CELLS:
+        raise DocumentRefused(where, f"expected at most {MOST_CELLS} inner cells, found {axis.inner}")
     size = axis.inner + FRAME_CELLS
     rising = all(low < high for low, high in zip(axis.edges, axis.edges[1:], strict=False))
     steps = len(axis.edges) + 1
@@ -153,6 +160,8 @@ def _check_axis(axis: _Axis, where: str) -> None:
         raise DocumentRefused(where, "edges rise, and every step has a cell")
     if len(axis.counts) != size or any(count < 0 for count in axis.counts) or axis.phi < 1:
         raise DocumentRefused(where, f"expected {size} counts and a dependence of at least 1")
+    if sum(axis.counts) > MOST_COUNTED or sum(axis.every_row) > MOST_COUNTED:
+        raise DocumentRefused(where, f"expected at most {MOST_COUNTED} counted rows")
     if axis.every_row and (len(axis.every_row) != size or min(axis.every_row) < 0):
         raise DocumentRefused(where, f"expected {size} counts of every row, or none")
 

@@ -15,6 +15,7 @@ from tests.models import columns_classifier, multi_output, write_bundle
 MIB = 1024 * 1024
 ROW = b'{"instances": [[1, 2, 3]]}'
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+NAMES = {"model": "m", "version": "1", "alert": "0123456789abcdef"}
 
 
 @pytest.fixture(scope="module", params=[pytest.param("true", id="fast"), pytest.param("false", id="asgi")])
@@ -258,7 +259,7 @@ def test_odd_routing_keys_are_hashed_like_any_other(gateway: RunningGateway) -> 
 def test_every_admin_operation_needs_the_token(gateway: RunningGateway) -> None:
     document = httpx.get(f"{gateway.url}/openapi.json").json()
     operations = [
-        (method.upper(), path.format(model="m", version="1"))
+        (method.upper(), path.format(**NAMES))
         for path, methods in document["paths"].items()
         for method in methods
         if path.startswith("/admin/") and method.upper() in METHODS
@@ -294,7 +295,7 @@ def test_every_admin_operation_needs_the_token(gateway: RunningGateway) -> None:
 
 def test_every_path_answers_every_method_without_failing(gateway: RunningGateway) -> None:
     document = httpx.get(f"{gateway.url}/openapi.json").json()
-    paths = [path.format(model="m", version="1") for path in document["paths"]]
+    paths = [path.format(**NAMES) for path in document["paths"]]
     with httpx.Client(base_url=gateway.url) as client:
         for path in [*paths, "/", "/predict/", "/predict//", "/admin/v1/", "/v2/", "//", "/static/../.."]:
             for method in METHODS:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import csv
+import subprocess
+import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, cycle
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 import tritonclient.grpc
 from prometheus_client.parser import text_string_to_metric_families
+from sklearn.datasets import load_diabetes, load_iris
 
 from gateway.demo.data import load_phishing, sample_instances
 from gateway.metrics.catalogue import CATALOGUE
@@ -24,9 +29,17 @@ from tests.integration.prometheus import (
     rule_expressions,
     substituted,
 )
+from tests.models import IRIS_SIZES, columns_classifier, regressor, write_bundle
 
 MONITOR = {"WEIR_MONITOR__TICK_S": "1", "WEIR_MONITOR__MINIMUM_ROWS": "50"}
 LEFT_OUT = "https"
+RULED = """\
+schema_version: 1
+interface:
+  features: [{name: petal_length}, {name: petal_width}, {name: sepal, dtype: string}]
+  rules:
+    - {name: small, range: {feature: petal_length, max: 6}}
+"""
 OUTCOMES = {200: "ok", 422: "client_error"}
 
 
@@ -51,11 +64,20 @@ class Tally:
 
 @dataclass
 class World:
-    """A gateway that has been used and scraped, and what its clients counted."""
+    """A gateway that has been used and scraped, and what its clients counted.
+
+    The second one serves what the demonstration has not: rules, segments, labels, a regression, detectors.
+    """
 
     gateway: RunningGateway
     prometheus: PrometheusServer
     tally: Tally
+    second: RunningGateway
+    second_prometheus: PrometheusServer
+
+    def has(self, expression: str) -> bool:
+        """Return whether one of the two has data for an expression."""
+        return any(server.query(expression) for server in (self.prometheus, self.second_prometheus))
 
     def total(self, expression: str) -> float:
         """Return the one number that Prometheus has for an expression."""
@@ -79,8 +101,74 @@ def rule_files(repo_root: Path) -> list[Path]:
     return sorted((repo_root / "deploy/prometheus/rules").glob("*.yml"))
 
 
+def flowers() -> list[dict[str, str | float]]:
+    """Return irises as a table's rows: the features of ``columns_classifier`` and the species."""
+    iris = load_iris()
+    sizes = [IRIS_SIZES[2 - int(np.searchsorted([5.4, 6.3], length))] for length in iris.data[:, 0]]
+    return [
+        {"petal_length": float(row[2]), "petal_width": float(row[3]), "sepal": size, "species": str(species)}
+        for row, size, species in zip(iris.data, sizes, iris.target_names[iris.target], strict=True)
+    ]
+
+
+def patients() -> list[dict[str, float]]:
+    """Return the rows that ``regressor`` was trained on."""
+    x_nd, _ = load_diabetes(return_X_y=True)
+    return [{f"x{j}": float(value) for j, value in enumerate(row)} for row in x_nd]
+
+
+def write_profiled(
+    folder: Path, rows: Sequence[Mapping[str, str | float]], model: bytes, *flags: str, **files: str
+) -> None:
+    """Write a version and its profile, as the command makes it from a table."""
+    write_bundle(folder, model, **files)
+    table = folder.parent.parent.parent / f"{folder.parent.name}.csv"
+    with table.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    models, name, version = str(folder.parent.parent), folder.parent.name, folder.name
+    command = [sys.executable, "-m", "gateway.cli", "profile", models, name, version, "--table", str(table), *flags]
+    subprocess.run(command, check=True, capture_output=True)
+
+
 @pytest.fixture(scope="module")
-def world(demo_models: Path, rule_files: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def second(
+    rule_files: list[Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[RunningGateway, PrometheusServer]]:
+    folder = tmp_path_factory.mktemp("second")
+    flags = ("--label", "species", "--segment", "sepal")
+    write_profiled(folder / "models/iris/1", flowers(), columns_classifier(), *flags, **{"model.yaml": RULED})
+    write_profiled(folder / "models/patients/1", patients(), regressor())
+    environ = {**MONITOR, "WEIR_MONITOR__DETECTORS": '["page-hinkley"]'}
+    gateway = RunningGateway(folder / "models", folder / "weir.db", workers=1, environ=environ)
+    (folder / "server").mkdir()
+    server = PrometheusServer(folder / "server", [gateway.url.removeprefix("http://")], rule_files, interval_s=0.5)
+    asked = [[{name: value for name, value in row.items() if name != "species"}] for row in flowers()]
+    with (
+        gateway,
+        server,
+        Clients(gateway.url, "iris", cycle(asked), succeeded),
+        Clients(gateway.url, "patients", cycle([[list(row.values())] for row in patients()]), succeeded),
+    ):
+        for metric in ("weir_segment_effect", "weir_estimated_label_share", "weir_prediction_position_spread"):
+            server.wait_for(metric)
+        server.wait_for("weir_uncalibrated_statistic")
+        yield gateway, server
+
+
+def succeeded(_: list[Instance], response: httpx.Response) -> None:
+    """Refuse an answer that is an error."""
+    response.raise_for_status()
+
+
+@pytest.fixture(scope="module")
+def world(
+    demo_models: Path,
+    rule_files: list[Path],
+    second: tuple[RunningGateway, PrometheusServer],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("prometheus")
     grpc_port = free_port()
     flags = ("--stable", "phishing=1", "--grpc-port", str(grpc_port))
@@ -104,7 +192,7 @@ def world(demo_models: Path, rule_files: list[Path], tmp_path_factory: pytest.Te
             server.wait_for("model:weir_requests_slow:ratio_rate5m")
         server.wait_for(f"sum(weir_requests_total) >= {tally.requests.total()}")
         server.wait_for(f'sum(weir_monitor_rows_total{{variant!="shadow"}}) >= {tally.rows}')
-        yield World(gateway, server, tally)
+        yield World(gateway, server, tally, *second)
 
 
 def test_the_page_is_scraped_without_complaint(world: World) -> None:
@@ -112,8 +200,9 @@ def test_the_page_is_scraped_without_complaint(world: World) -> None:
 
 
 def test_every_metric_of_the_catalogue_is_on_the_page(world: World) -> None:
-    page = httpx.get(f"{world.gateway.url}/metrics").text
-    samples = {sample.name for family in text_string_to_metric_families(page) for sample in family.samples}
+    pages = [httpx.get(f"{gateway.url}/metrics").text for gateway in (world.gateway, world.second)]
+    families = [family for page in pages for family in text_string_to_metric_families(page)]
+    samples = {sample.name for family in families for sample in family.samples}
     exposed = {name.removesuffix("_count") for name in samples}
     assert [metric.name for metric in CATALOGUE if metric.name not in exposed] == []
 
@@ -122,13 +211,13 @@ def test_every_rule_is_evaluated_and_has_data(world: World, rule_files: list[Pat
     assert [rule["name"] for rule in world.prometheus.rules() if rule["health"] != "ok"] == []
     rules = [rule for path in rule_files for rule in rule_expressions(path)]
     assert len(rules) > 20
-    assert [name for name, expression in rules if not world.prometheus.query(measured(expression))] == []
+    assert [name for name, expression in rules if not world.has(measured(expression))] == []
 
 
 def test_every_panel_has_data(world: World, repo_root: Path) -> None:
     panels = panel_expressions((repo_root / "grafana/dashboards/weir/overview.json").read_text(encoding="utf-8"))
     assert len(panels) > 30
-    assert [title for title, query in panels if not world.prometheus.query(measured(substituted(query)))] == []
+    assert [title for title, query in panels if not world.has(measured(substituted(query)))] == []
 
 
 def test_two_workers_count_exactly_what_the_clients_count(world: World) -> None:

@@ -35,7 +35,7 @@ CHECKS = [
 SCHEMAS_ARE_EXACT = [*CHECKS, positive_data_acceptance, negative_data_rejection]
 EXACT = ("/predict/rows", "/predict/columns", "/predict/tried")
 Operation = APIOperation[Any, Any, Any, Any]
-NAMES = {"model": ["rows", "columns", "tried"], "version": ["1", "2"]}
+NAMES = {"model": ["rows", "columns", "tried"], "version": ["1", "2"], "alert": ["0123456789abcdef"]}
 MANY = settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 AUTHORIZED = {"authorization": f"Bearer {TOKEN}"}
 

@@ -40,6 +40,7 @@ def test_a_constant_feature_survives_the_way_there_and_back() -> None:
         pytest.param(("axes", 0, "edges", 3), -1e9, id="edges-that-fall"),
         pytest.param(("axes", 0, "cells", 3), 4096, id="a-cell-that-is-not"),
         pytest.param(("axes", 0, "counts"), [1], id="counts-missing"),
+        pytest.param(("axes", 0, "counts", 0), 10**30, id="a-count-beyond-integers"),
         pytest.param(("axes", 0, "phi"), 0.5, id="dependence-below-one"),
         pytest.param(("axes",), [], id="no-axes"),
         pytest.param(("components", "shown"), [99], id="a-component-that-is-not"),
@@ -56,4 +57,11 @@ def test_a_text_whose_parts_do_not_fit_is_refused(text: bytes, member: tuple[str
         inner = inner[key]
     inner[member[-1]] = value
     with pytest.raises(DocumentRefused):
+        read_model(json.dumps(document).encode())
+
+
+def test_more_cells_than_are_ever_made_are_refused(text: bytes) -> None:
+    document = json.loads(text)
+    document["axes"][0] |= {"edges": [], "cells": [0], "inner": 65, "counts": [1] * 69, "every_row": []}
+    with pytest.raises(DocumentRefused, match="at most 64 inner cells, found 65"):
         read_model(json.dumps(document).encode())
