@@ -145,11 +145,12 @@ def second(
     (folder / "server").mkdir()
     server = PrometheusServer(folder / "server", [gateway.url.removeprefix("http://")], rule_files, interval_s=0.5)
     asked = [[{name: value for name, value in row.items() if name != "species"}] for row in flowers()]
+    patients_asked: list[list[Instance]] = [[dict(row)] for row in patients()]
     with (
         gateway,
         server,
         Clients(gateway.url, "iris", cycle(asked), succeeded),
-        Clients(gateway.url, "patients", cycle([[list(row.values())] for row in patients()]), succeeded),
+        Clients(gateway.url, "patients", cycle(patients_asked), succeeded),
     ):
         for metric in ("weir_segment_effect", "weir_estimated_label_share", "weir_prediction_position_spread"):
             server.wait_for(metric)
