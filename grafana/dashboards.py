@@ -1,60 +1,36 @@
-"""Weir's Grafana dashboards as code; ``scripts/generate`` writes them to ``grafana/dashboards/weir``."""
+"""Weir's Grafana dashboards as code; ``scripts/generate`` writes each to ``grafana/dashboards/weir``.
+
+Each module of ``grafana.boards`` is one dashboard: it has a ``BOARD``, and its name is the file's.
+"""
 
 from __future__ import annotations
 
-import json
 import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pkgutil import iter_modules
 
-from grafana_foundation_sdk.builders import dashboard as dashboard_builder
-from grafana_foundation_sdk.cog.builder import Builder
-from grafana_foundation_sdk.cog.encoder import JSONEncoder
-from grafana_foundation_sdk.models import dashboard
+import grafana.boards
+from grafana.board import Board
 
-from grafana.panels import DATASOURCE, picker, source_picker
-from grafana.rows import HOST, MODEL, OVER, delivery, drift, requests, saturation
-
-__all__ = ["overview"]
+__all__ = ["board_names", "generated", "main"]
 
 
-def overview() -> str:
-    """Return the overview dashboard as the text of its file."""
-    board = (
-        dashboard_builder.Dashboard("Weir overview")
-        .uid("weir-overview")
-        .description("Requests, delivery, drift and saturation of the models behind a Weir gateway.")
-        .tags(["weir", "inference"])
-        .readonly()
-        .tooltip(dashboard.DashboardCursorSync.CROSSHAIR)
-        .time("now-1h", "now")
-        .refresh("10s")
-        .timezone("browser")
-        .with_variable(source_picker())
-        .with_variable(picker("job", "Job", "label_values(weir_build_info, job)"))
-        .with_variable(picker("instance", "Instance", 'label_values(weir_build_info{job=~"$job"}, instance)'))
-        .with_variable(picker("model", "Model", f"label_values(weir_route_revision{{{HOST}}}, model)"))
-        .annotation(_route_changes())
-    )
-    rows = {"Requests": requests(), "Delivery": delivery(), "Drift": drift(), "Saturation": saturation()}
-    for title, panels in rows.items():
-        board.with_row(dashboard_builder.Row(title))
-        for panel in panels:
-            board.with_panel(panel)
-    document = json.loads(json.dumps(board.build(), cls=JSONEncoder))
-    for number, panel in enumerate(document["panels"], start=1):
-        panel["id"] = number
-    return json.dumps(document | {"id": None}, indent=2) + "\n"
+def board_names() -> list[str]:
+    """Return the name of every dashboard, in alphabetical order."""
+    return sorted(module.name for module in iter_modules(grafana.boards.__path__))
 
 
-def _route_changes() -> Builder[dashboard.AnnotationQuery]:
-    return (
-        dashboard_builder.AnnotationQuery()
-        .name("Route changes")
-        .datasource(DATASOURCE)
-        .enable(True)
-        .icon_color("blue")
-        .expr(f"max by (model) (changes(weir_route_revision{{{MODEL}}}{OVER})) > 0")
-    )
+def generated(name: str) -> str:
+    """Return the text of a dashboard's file."""
+    board: Board = import_module(f"grafana.boards.{name}").BOARD
+    return board.document(name)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Print the dashboard that is named, or the names of all."""
+    sys.stdout.write(generated(arguments[0]) if arguments else "".join(f"{name}\n" for name in board_names()))
 
 
 if __name__ == "__main__":
-    sys.stdout.write(overview())
+    main(sys.argv[1:])

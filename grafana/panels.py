@@ -6,12 +6,24 @@ from dataclasses import dataclass
 
 from grafana_foundation_sdk.builders import common as common_builder
 from grafana_foundation_sdk.builders import dashboard as dashboard_builder
+from grafana_foundation_sdk.builders import heatmap, stat, statetimeline, table, timeseries
 from grafana_foundation_sdk.builders import prometheus as prometheus_builder
-from grafana_foundation_sdk.builders import statetimeline, table, timeseries
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import common, dashboard, prometheus
+from grafana_foundation_sdk.models import heatmap as heatmap_model
 
-__all__ = ["DATASOURCE", "Query", "lines", "listing", "picker", "source_picker", "states", "thresholds"]
+__all__ = [
+    "DATASOURCE",
+    "Query",
+    "heat",
+    "lines",
+    "listing",
+    "numbers",
+    "picker",
+    "source_picker",
+    "states",
+    "thresholds",
+]
 
 DATASOURCE = dashboard.DataSourceRef(type_val="prometheus", uid="${datasource}")
 _COLUMNS = 24
@@ -55,6 +67,65 @@ def lines(
         .targets([query.target(number) for number, query in enumerate(queries)])
     )
     return panel if most is None else panel.max(most)
+
+
+def numbers(
+    title: str,
+    description: str,
+    unit: str,
+    query: Query,
+    *,
+    good_from: float | None = None,
+    bad_from: float | None = None,
+    across: int = 3,
+) -> stat.Panel:
+    """Return the latest value of each series in large type.
+
+    It is red below ``good_from`` and green from there on, or green below ``bad_from`` and red from there on.
+    """
+    colours = ("red", "green") if bad_from is None else ("green", "red")
+    level = good_from if bad_from is None else bad_from
+    steps = [dashboard.Threshold(value=None, color=colours[0]), dashboard.Threshold(value=level, color=colours[1])]
+    absolute = dashboard_builder.ThresholdsConfig().mode(dashboard.ThresholdsMode.ABSOLUTE)
+    panel = (
+        stat.Panel()
+        .title(title)
+        .description(description)
+        .unit(unit)
+        .datasource(DATASOURCE)
+        .span(_COLUMNS // across)
+        .height(8)
+        .text_mode(common.BigValueTextMode.VALUE_AND_NAME)
+        .graph_mode(common.BigValueGraphMode.AREA)
+        .targets([query.target(0)])
+    )
+    return panel if level is None else panel.thresholds(absolute.steps(steps))
+
+
+def heat(title: str, description: str, unit: str, query: Query, most: float) -> heatmap.Panel:
+    """Return a map with a row for each series and time from left to right; full colour is ``most`` and above."""
+    return (
+        heatmap.Panel()
+        .title(title)
+        .description(description)
+        .unit(unit)
+        .decimals(2)
+        .datasource(DATASOURCE)
+        .span(_COLUMNS)
+        .height(12)
+        .max_data_points(120)
+        .calculate(False)
+        .color(
+            heatmap.HeatmapColorOptions()
+            .mode(heatmap_model.HeatmapColorMode.SCHEME)
+            .scheme("YlOrRd")
+            .steps(32)
+            .min(0)
+            .max(most)
+        )
+        .cell_values(heatmap.CellValues().unit(unit).decimals(2))
+        .targets([query.target(0)])
+    )
 
 
 def states(title: str, description: str, unit: str, query: Query, warn: float, page: float) -> statetimeline.Panel:

@@ -41,7 +41,7 @@ class Metric:
     buckets
         Upper bounds of a histogram, ascending, without infinity.
     internal
-        True for Weir's own bookkeeping, which needs neither a panel nor a rule.
+        True for what is on no dashboard.
     values
         Labels with a closed set of values; a worker cannot count under any other.
     """
@@ -171,10 +171,10 @@ CATALOGUE: tuple[Metric, ...] = (
         "Workers that have a version loaded, by the execution provider that it runs on",
         values={"provider": ("cpu", "cuda", "tensorrt", "openvino")},
     ),
-    Metric("weir_series", "gauge", "series", (), "Series on this page", internal=True),
+    Metric("weir_series", "gauge", "series", (), "Series on this page"),
     Metric(
         "weir_series_dropped_total", "counter", "series", (),
-        "Series that a worker could not count apart because its budget of series was used up", internal=True,
+        "Series that a worker could not count apart because its budget of series was used up",
     ),
     Metric(
         "weir_variant_weight_ratio", "gauge", "ratio", _STREAM,

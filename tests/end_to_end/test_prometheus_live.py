@@ -24,8 +24,8 @@ from tests.end_to_end.clients import Clients, Instance
 from tests.end_to_end.running import RunningGateway, free_port
 from tests.integration.prometheus import (
     PrometheusServer,
+    dashboard_expressions,
     measured,
-    panel_expressions,
     rule_expressions,
     substituted,
 )
@@ -216,7 +216,7 @@ def test_every_rule_is_evaluated_and_has_data(world: World, rule_files: list[Pat
 
 
 def test_every_panel_has_data(world: World, repo_root: Path) -> None:
-    panels = panel_expressions((repo_root / "grafana/dashboards/weir/overview.json").read_text(encoding="utf-8"))
+    panels = dashboard_expressions(repo_root / "grafana/dashboards")
     assert len(panels) > 30
     assert [title for title, query in panels if not world.has(measured(substituted(query)))] == []
 

@@ -11,7 +11,15 @@ import yaml
 
 from gateway.metrics.catalogue import CATALOGUE
 
-__all__ = ["exposed_names", "measured", "metric_names", "panel_expressions", "rule_expressions", "substituted"]
+__all__ = [
+    "dashboard_expressions",
+    "exposed_names",
+    "measured",
+    "metric_names",
+    "panel_expressions",
+    "rule_expressions",
+    "substituted",
+]
 
 _NAME = re.compile(r"\b(?:weir_[a-z0-9_]+|[a-z_]+(?::[a-z0-9_]+)+)\b")
 _THRESHOLD = re.compile(r"\s*(?:==|!=|[<>]=?)\s*[0-9.]+")
@@ -30,6 +38,15 @@ def panel_expressions(dashboard_json: str | dict[str, Any]) -> list[tuple[str, s
     document = json.loads(dashboard_json) if isinstance(dashboard_json, str) else dashboard_json
     panels = [(panel["title"], target["expr"]) for panel in document["panels"] for target in panel.get("targets", ())]
     return panels + [(item["name"], item["expr"]) for item in document["annotations"]["list"]]
+
+
+def dashboard_expressions(folder: Path) -> list[tuple[str, str]]:
+    """Return file and title, and the expression, of each query of all dashboards under a folder."""
+    return [
+        (f"{path.stem}: {title}", expression)
+        for path in sorted(folder.rglob("*.json"))
+        for title, expression in panel_expressions(path.read_text(encoding="utf-8"))
+    ]
 
 
 def substituted(expression: str) -> str:

@@ -14,9 +14,9 @@ from typing import Any, Self
 import httpx
 import yaml
 
-from tests.integration.expressions import measured, panel_expressions, rule_expressions, substituted
+from tests.integration.expressions import dashboard_expressions, measured, rule_expressions, substituted
 
-__all__ = ["PrometheusServer", "measured", "panel_expressions", "rule_expressions", "substituted"]
+__all__ = ["PrometheusServer", "dashboard_expressions", "measured", "rule_expressions", "substituted"]
 
 _POLL_S = 0.05
 

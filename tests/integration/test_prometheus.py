@@ -16,8 +16,8 @@ from gateway.metrics.exposition import render
 from gateway.metrics.shared import Series
 from tests.integration.prometheus import (
     PrometheusServer,
+    dashboard_expressions,
     measured,
-    panel_expressions,
     rule_expressions,
     substituted,
 )
@@ -102,7 +102,7 @@ def test_every_rule_has_data_to_judge(prometheus: PrometheusServer, rule_files: 
 
 
 def test_every_panel_has_data(prometheus: PrometheusServer, repo_root: Path) -> None:
-    panels = panel_expressions((repo_root / "grafana/dashboards/weir/overview.json").read_text(encoding="utf-8"))
+    panels = dashboard_expressions(repo_root / "grafana/dashboards")
     assert len(panels) > 30
     assert [title for title, query in panels if not prometheus.query(measured(substituted(query)))] == []
 
