@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -31,7 +32,20 @@ from tests.integration.prometheus import (
 )
 from tests.models import IRIS_SIZES, columns_classifier, regressor, write_bundle
 
-MONITOR = {"WEIR_MONITOR__TICK_S": "1", "WEIR_MONITOR__MINIMUM_ROWS": "50"}
+MONITOR = {
+    "WEIR_MONITOR__TICK_S": "1",
+    "WEIR_MONITOR__MINIMUM_ROWS": "50",
+    "WEIR_MONITOR__DETECTORS": '["page-hinkley"]',
+}
+AWAITED = (
+    'weir_confidence_collapse_index{variant="canary"}',
+    'rate(weir_monitor_rows_total{variant="shadow"}[30s]) > 0',
+    "model:weir_requests_slow:ratio_rate5m",
+    "weir_segment_effect",
+    "weir_estimated_label_share",
+    "weir_prediction_position_spread",
+    "weir_uncalibrated_statistic",
+)
 LEFT_OUT = "https"
 RULED = """\
 schema_version: 1
@@ -51,6 +65,12 @@ class Tally:
     rows: int = 0
     rows_checked: int = 0
     left_out: int = 0
+    others: int = 0
+
+    def add_other(self, _: list[Instance], response: httpx.Response) -> None:
+        """Count an answer of another model, which must be one of success."""
+        response.raise_for_status()
+        self.others += 1
 
     def add(self, instances: list[Instance], response: httpx.Response) -> None:
         """Count one answer."""
@@ -66,18 +86,12 @@ class Tally:
 class World:
     """A gateway that has been used and scraped, and what its clients counted.
 
-    The second one serves what the demonstration has not: rules, segments, labels, a regression, detectors.
+    Beside the demonstration's model it serves what that has not: rules, segments, labels, a regression.
     """
 
     gateway: RunningGateway
     prometheus: PrometheusServer
     tally: Tally
-    second: RunningGateway
-    second_prometheus: PrometheusServer
-
-    def has(self, expression: str) -> bool:
-        """Return whether one of the two has data for an expression."""
-        return any(server.query(expression) for server in (self.prometheus, self.second_prometheus))
 
     def total(self, expression: str) -> float:
         """Return the one number that Prometheus has for an expression."""
@@ -133,50 +147,26 @@ def write_profiled(
 
 
 @pytest.fixture(scope="module")
-def second(
-    rule_files: list[Path], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[RunningGateway, PrometheusServer]]:
-    folder = tmp_path_factory.mktemp("second")
+def models(demo_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("live") / "models"
+    shutil.copytree(demo_models / "phishing", folder / "phishing", ignore=shutil.ignore_patterns("4"))
     flags = ("--label", "species", "--segment", "sepal")
-    write_profiled(folder / "models/iris/1", flowers(), columns_classifier(), *flags, **{"model.yaml": RULED})
-    write_profiled(folder / "models/patients/1", patients(), regressor())
-    environ = {**MONITOR, "WEIR_MONITOR__DETECTORS": '["page-hinkley"]'}
-    gateway = RunningGateway(folder / "models", folder / "weir.db", workers=1, environ=environ)
-    (folder / "server").mkdir()
-    server = PrometheusServer(folder / "server", [gateway.url.removeprefix("http://")], rule_files, interval_s=0.5)
-    asked = [[{name: value for name, value in row.items() if name != "species"}] for row in flowers()]
-    patients_asked: list[list[Instance]] = [[dict(row)] for row in patients()]
-    with (
-        gateway,
-        server,
-        Clients(gateway.url, "iris", cycle(asked), succeeded),
-        Clients(gateway.url, "patients", cycle(patients_asked), succeeded),
-    ):
-        for metric in ("weir_segment_effect", "weir_estimated_label_share", "weir_prediction_position_spread"):
-            server.wait_for(metric)
-        server.wait_for("weir_uncalibrated_statistic")
-        yield gateway, server
-
-
-def succeeded(_: list[Instance], response: httpx.Response) -> None:
-    """Refuse an answer that is an error."""
-    response.raise_for_status()
+    write_profiled(folder / "iris/1", flowers(), columns_classifier(), *flags, **{"model.yaml": RULED})
+    write_profiled(folder / "patients/1", patients(), regressor())
+    return folder
 
 
 @pytest.fixture(scope="module")
-def world(
-    demo_models: Path,
-    rule_files: list[Path],
-    second: tuple[RunningGateway, PrometheusServer],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[World]:
+def world(models: Path, rule_files: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("prometheus")
     grpc_port = free_port()
     flags = ("--stable", "phishing=1", "--grpc-port", str(grpc_port))
     environ = {**MONITOR, "WEIR_PREDICTION_LOG__PATH": str(folder / "log")}
-    gateway = RunningGateway(demo_models, folder / "weir.db", *flags, workers=2, environ=environ)
+    gateway = RunningGateway(models, folder / "weir.db", *flags, workers=2, environ=environ)
     (folder / "server").mkdir()
     server = PrometheusServer(folder / "server", [gateway.url.removeprefix("http://")], rule_files, interval_s=0.5)
+    asked = [[{name: value for name, value in row.items() if name != "species"}] for row in flowers()]
+    patients_asked: list[list[Instance]] = [[dict(row)] for row in patients()]
     tally = Tally()
     with gateway, server:
         server.wait_for("weir_worker_restarts_total")
@@ -187,13 +177,16 @@ def world(
         server.wait_for("weir_route_apply_delay_seconds_count == 2")
         with tritonclient.grpc.InferenceServerClient(f"127.0.0.1:{grpc_port}") as client:
             assert client.is_server_live()
-        with Clients(gateway.url, "phishing", faulty_requests(), tally.add):
-            server.wait_for('weir_confidence_collapse_index{variant="canary"}')
-            server.wait_for('rate(weir_monitor_rows_total{variant="shadow"}[30s]) > 0')
-            server.wait_for("model:weir_requests_slow:ratio_rate5m")
-        server.wait_for(f"sum(weir_requests_total) >= {tally.requests.total()}")
-        server.wait_for(f'sum(weir_monitor_rows_total{{variant!="shadow"}}) >= {tally.rows}')
-        yield World(gateway, server, tally, *second)
+        with (
+            Clients(gateway.url, "phishing", faulty_requests(), tally.add),
+            Clients(gateway.url, "iris", cycle(asked), tally.add_other, threads=1),
+            Clients(gateway.url, "patients", cycle(patients_asked), tally.add_other, threads=1),
+        ):
+            for expression in AWAITED:
+                server.wait_for(expression)
+        server.wait_for(f"sum(weir_requests_total) >= {tally.requests.total() + tally.others}")
+        server.wait_for(f'sum(weir_monitor_rows_total{{model="phishing",variant!="shadow"}}) >= {tally.rows}')
+        yield World(gateway, server, tally)
 
 
 def test_the_page_is_scraped_without_complaint(world: World) -> None:
@@ -201,9 +194,8 @@ def test_the_page_is_scraped_without_complaint(world: World) -> None:
 
 
 def test_every_metric_of_the_catalogue_is_on_the_page(world: World) -> None:
-    pages = [httpx.get(f"{gateway.url}/metrics").text for gateway in (world.gateway, world.second)]
-    families = [family for page in pages for family in text_string_to_metric_families(page)]
-    samples = {sample.name for family in families for sample in family.samples}
+    page = httpx.get(f"{world.gateway.url}/metrics").text
+    samples = {sample.name for family in text_string_to_metric_families(page) for sample in family.samples}
     exposed = {name.removesuffix("_count") for name in samples}
     assert [metric.name for metric in CATALOGUE if metric.name not in exposed] == []
 
@@ -212,17 +204,17 @@ def test_every_rule_is_evaluated_and_has_data(world: World, rule_files: list[Pat
     assert [rule["name"] for rule in world.prometheus.rules() if rule["health"] != "ok"] == []
     rules = [rule for path in rule_files for rule in rule_expressions(path)]
     assert len(rules) > 20
-    assert [name for name, expression in rules if not world.has(measured(expression))] == []
+    assert [name for name, expression in rules if not world.prometheus.query(measured(expression))] == []
 
 
 def test_every_panel_has_data(world: World, repo_root: Path) -> None:
     panels = dashboard_expressions(repo_root / "grafana/dashboards")
     assert len(panels) > 30
-    assert [title for title, query in panels if not world.has(measured(substituted(query)))] == []
+    assert [title for title, query in panels if not world.prometheus.query(measured(substituted(query)))] == []
 
 
 def test_two_workers_count_exactly_what_the_clients_count(world: World) -> None:
-    counted = world.prometheus.query("sum by (variant, outcome) (weir_requests_total) > 0")
+    counted = world.prometheus.query('sum by (variant, outcome) (weir_requests_total{model="phishing"}) > 0')
     found = {(s["metric"]["variant"], s["metric"]["outcome"]): int(s["value"][1]) for s in counted}
     refused = {name: n for name, n in found.items() if name[1] != "ok"}
     sent = world.tally.requests
@@ -231,14 +223,16 @@ def test_two_workers_count_exactly_what_the_clients_count(world: World) -> None:
     }
     assert set(refused) <= {("stable", "client_error"), ("canary", "client_error")}
     assert sum(refused.values()) == sent["refused", "client_error"]
-    assert world.total('sum(weir_http_requests_total{route="/predict"})') == sent.total()
-    assert world.total("sum(weir_request_duration_seconds_count)") == sent.total() - sent["refused", "client_error"]
+    assert (
+        world.total('sum(weir_request_duration_seconds_count{model="phishing"})')
+        == sent.total() - sent["refused", "client_error"]
+    )
 
 
 def test_rows_and_faults_are_exact_those_of_refused_requests_included(world: World) -> None:
     tally = world.tally
-    assert world.total("sum(weir_rows_total)") == tally.rows
-    assert world.total("sum(weir_contract_rows_total)") == tally.rows_checked
+    assert world.total('sum(weir_rows_total{model="phishing"})') == tally.rows
+    assert world.total('sum(weir_contract_rows_total{model="phishing"})') == tally.rows_checked
     left_out = world.total(f'sum(weir_feature_faults_total{{feature="{LEFT_OUT}",kind="missing"}})')
     assert left_out == tally.left_out > 0
     refused = world.total('sum(weir_feature_faults_total{feature="long_url",kind="wrong_type"})')
@@ -246,7 +240,7 @@ def test_rows_and_faults_are_exact_those_of_refused_requests_included(world: Wor
 
 
 def test_every_row_reaches_the_watch_and_every_answer_of_stable_the_shadow(world: World) -> None:
-    assert world.total('sum(weir_monitor_rows_total{variant!="shadow"})') == world.tally.rows
+    assert world.total('sum(weir_monitor_rows_total{model="phishing",variant!="shadow"})') == world.tally.rows
     repeated = f"sum(weir_shadow_requests_total) >= {world.tally.requests['stable', 'ok']}"
     world.prometheus.wait_for(repeated)
     assert world.total("sum(weir_shadow_requests_total)") == world.tally.requests["stable", "ok"]
