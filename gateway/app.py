@@ -56,6 +56,7 @@ from gateway.metrics.shared import SharedCounters
 from gateway.metrics.totals import read_counters
 from gateway.observers import Observers
 from gateway.pipeline import Pipeline
+from gateway.process_use import ProcessUse
 from gateway.publishing import Publisher
 from gateway.resting import RestKeeper
 from gateway.roster import Roster
@@ -183,6 +184,7 @@ class Worker:
         self.grpc = None if settings.grpc_port is None else self._grpc_server(door, control, authenticate, run_dir)
         self.ways_in = WaysIn.build(settings, self._pipeline, door, RequestCounts(self._counters), router_of)
         self._background = Background()
+        self._use = ProcessUse(self._counters, "worker")
 
     def _grpc_server(
         self, door: Door, control: Control, authenticate: BearerToken, run_dir: RunDirectory
@@ -267,6 +269,7 @@ class Worker:
         await self._roster.tick()
         self._counters.gauge("weir_store_away_workers").set(not self._roster.store_is_up)
         self._publisher.show_queues()
+        self._use.note()
 
     def _introductions(self) -> Iterable[bytes]:
         return self._publisher.introductions()

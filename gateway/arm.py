@@ -14,6 +14,7 @@ from gateway.codec.plain import PlainWriter
 from gateway.contract import Contract
 from gateway.engine.version import ServableVersion
 from gateway.metrics.shared import Counter, Histogram, SharedCounters
+from gateway.phases import PhaseTimes
 from monitors.records import Variant
 
 __all__ = ["Arm", "ArmMetrics"]
@@ -22,7 +23,18 @@ __all__ = ["Arm", "ArmMetrics"]
 class ArmMetrics:
     """The counters of one arm, bound once: a look-up by label costs ten times an increment."""
 
-    __slots__ = ("broken", "client_error", "duration", "looked_at", "ok", "rows", "server_error", "shed", "timeout")
+    __slots__ = (
+        "broken",
+        "client_error",
+        "duration",
+        "looked_at",
+        "ok",
+        "phases",
+        "rows",
+        "server_error",
+        "shed",
+        "timeout",
+    )
 
     def __init__(self, counters: SharedCounters, model: str, version: str, variant: Variant) -> None:
         def outcome(name: str) -> Counter:
@@ -38,6 +50,7 @@ class ArmMetrics:
         self.duration: Histogram = counters.histogram(
             "weir_request_duration_seconds", model=model, version=version, variant=variant
         )
+        self.phases = PhaseTimes(counters, model, variant)
 
     @property
     def taken(self) -> int:

@@ -273,6 +273,7 @@ class Pipeline:
         now = perf_counter()
         latencies_s = [now - call.received_at for call in calls]
         metrics.duration.observe_all(latencies_s)
+        is_looked_at = metrics.phases.is_next()
         for call, total_s in zip(calls, latencies_s, strict=True):
             call.total_s, call.cancelled = total_s, True
             if call.timer is not None:
@@ -285,6 +286,8 @@ class Pipeline:
                 reply(call)
             except Exception as exc:
                 _report(exc)
+        if is_looked_at:
+            metrics.phases.observe(calls, run, perf_counter() - now)
         self.gate.leave_all(len(calls), sum(latencies_s))
         try:
             self.observer.answered(calls)

@@ -149,6 +149,13 @@ class PredictionLogSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsSettings:
+    """How large the metrics page may become."""
+
+    series: int = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything a process tree needs to know."""
 
@@ -172,3 +179,4 @@ class Settings:
     routing: RoutingSettings = RoutingSettings()
     monitor: MonitorSettings = MonitorSettings()
     prediction_log: PredictionLogSettings = PredictionLogSettings()
+    metrics: MetricsSettings = MetricsSettings()

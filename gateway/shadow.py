@@ -32,6 +32,7 @@ from gateway.loading import version_loader
 from gateway.logs import configure_logging
 from gateway.metrics.catalogue import METRICS
 from gateway.metrics.shared import SharedCounters
+from gateway.process_use import ProcessUse
 from gateway.residents import Residents
 from gateway.roster import Roster
 from gateway.routing.document import RouteDocument
@@ -86,6 +87,7 @@ class ShadowProcess:
         self._runners: dict[Name, ShadowRunner] = {}
         self._loaded: Mapping[Name, ServableVersion] = {}
         self._residents = Residents(self._counters)
+        self._use = ProcessUse(self._counters, "shadow")
         self._jobs: deque[ShadowJob] = deque()
         self._arrived = asyncio.Event()
 
@@ -117,6 +119,7 @@ class ShadowProcess:
         while os.getppid() == parent:
             try:
                 await self._roster.tick()
+                self._use.note()
             except Exception:
                 _log.exception("a roster step failed; it will be tried again")
             await asyncio.sleep(self._settings.serving.refresh_ms / 1e3)

@@ -27,12 +27,14 @@ from gateway.evidence_file import EvidenceFile
 from gateway.http.watch_pages import watch_pages
 from gateway.logs import configure_logging
 from gateway.metrics.catalogue import METRICS
-from gateway.metrics.derived import Gauge, build_gauges, fault_totals, fleet_gauges, route_gauges
+from gateway.metrics.derived import Gauge, build_gauges, fault_totals, fleet_gauges, route_gauges, versions_in_use
 from gateway.metrics.exposition import render
 from gateway.metrics.lasting import LastingTotals
+from gateway.metrics.retention import Retention
 from gateway.metrics.shared import SharedCounters
 from gateway.metrics.totals import fold_ended, live_workers, read_counters
 from gateway.prediction_log.log import PredictionLog
+from gateway.process_use import ProcessUse
 from gateway.rollout.driver import RolloutDriver
 from gateway.rollout.recorder import RolloutRecorder
 from gateway.rollout.watching import RolloutWatch
@@ -92,8 +94,14 @@ class MetricsPage:
         Routes and announcements.
     totals
         Keeps what the monitors count beyond the life of this process.
+    retention
+        Which versions the page still shows.
+    is_leader
+        Whether this process leads the rollouts.
     log
         The prediction log, where there is one.
+    most_series
+        Series that the page may have.
     """
 
     def __init__(
@@ -102,13 +110,20 @@ class MetricsPage:
         service: MonitorService,
         store: StateStore,
         totals: LastingTotals,
+        retention: Retention,
+        *,
+        is_leader: Callable[[], bool],
         log: PredictionLog | None = None,
+        most_series: int = 20_000,
     ) -> None:
         self._counters = counters
         self._service = service
         self._store = store
         self._totals = totals
+        self._retention = retention
+        self._is_leader = is_leader
         self._log = log
+        self._most_series = most_series
 
     async def __call__(self, accept: str) -> tuple[bytes, str]:
         """Return body and content type. Files and store are read in a thread, the monitors on the loop."""
@@ -119,18 +134,24 @@ class MetricsPage:
 
     def _render(self, gauges: list[Gauge], accept: str) -> tuple[bytes, str]:
         series = read_counters(self._counters)
-        found = [*gauges, *build_gauges(os.environ.get("WEIR_REVISION", "")), *self._documented()]
-        return render(series, found, accept)
+        documented, keeps = self._documented(), self._retention.keeps
+        leads: Gauge = ("weir_leader", {}, float(self._is_leader()))
+        found = [*gauges, *build_gauges(os.environ.get("WEIR_REVISION", "")), leads, *documented]
+        kept = [one for one in series if keeps(one.labels)], [gauge for gauge in found if keeps(gauge[1])]
+        return render(*kept, accept, most_series=self._most_series)
 
     def _documented(self) -> list[Gauge]:
         """Return what the store knows; nothing while it is away, so that the rest of the page still answers."""
         try:
             routes = [decode_route(found.body, found.revision) for found in self._store.read_prefix("route/")]
             fleet = [decode_facts(facts) for facts in self._store.announcements().values()]
+            records = self._store.head().sequence
         except (StoreUnavailable, DocumentInvalid):
             logger.exception("the metrics page goes without routes and fleet")
             return []
         gauges = [gauge for route in routes for gauge in route_gauges(route)]
+        self._retention.note(versions_in_use(routes, fleet))
+        gauges.append(("weir_audit_records_total", {}, float(records)))
         return gauges + list(fleet_gauges(live_workers(self._counters), fleet))
 
 
@@ -184,14 +205,24 @@ async def run_watch(settings: Settings, run_dir: RunDirectory, stop: asyncio.Eve
     rollouts = _rollout_watch(settings, run_dir, store, service, clock, name)
     channel = ChannelServer(run_dir.watch_socket, _receiver(service, rollouts, log))
     counters = SharedCounters.create(run_dir.counters, name, role="watch")
-    page = MetricsPage(run_dir.counters, service, store, LastingTotals(counters), log)
+    page = MetricsPage(
+        run_dir.counters,
+        service,
+        store,
+        LastingTotals(counters),
+        Retention(clock),
+        is_leader=lambda: rollouts.steering.is_leader,
+        log=log,
+        most_series=settings.metrics.series,
+    )
+    use = ProcessUse(counters, "watch")
     pages = watch_pages(service, page, rollouts.view)
     server = _internal_server(pages, run_dir.watch_http_socket)
     try:
         await channel.start()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(server.serve(), name="watch pages")
-            tasks.create_task(_keep_folding(run_dir.counters, stop), name="fold counters")
+            tasks.create_task(_keep_folding(run_dir.counters, use, stop), name="fold counters")
             tasks.create_task(_keep_steering(rollouts, stop), name="steer rollouts")
             tasks.create_task(_keep_counting_pages(store, service, stop), name="count pages")
             await _keep_ticking(service, BaselineReader(store), run_dir.counters, file, stop)
@@ -302,8 +333,10 @@ async def _keep_counting_pages(store: StateStore, service: MonitorService, stop:
             return
 
 
-async def _keep_folding(counters: Path, stop: asyncio.Event) -> None:
+async def _keep_folding(counters: Path, use: ProcessUse, stop: asyncio.Event) -> None:
+    use.note()
     while not await _is_set(stop, FOLD_EVERY_S):
+        use.note()
         await asyncio.to_thread(fold_ended, counters)
 
 

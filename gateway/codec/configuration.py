@@ -76,6 +76,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "monitor/budget/rows_between_false_pages": (1_000, 1e15),
     "monitor/silence_s": (0, 604_800),
     "monitor/feature_series": (0, 100_000),
+    "metrics/series": (1_000, 1_000_000),
     "prediction_log/file_mb": (1, 4_096),
     "prediction_log/rotate_s": (1, 604_800),
     "prediction_log/keep_mb": (2, 16_777_216),

@@ -13,6 +13,7 @@ Kind = Literal["counter", "gauge", "histogram", "info"]
 _STREAM = ("model", "version", "variant")
 _LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 _INFERENCE_BUCKETS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0)
+_PHASE_BUCKETS = (0.000025, 0.0001, 0.00025, 0.001, 0.0025, 0.01, 0.05, 0.25)
 _BATCH_BUCKETS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 1024.0)
 _DELAY_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
@@ -57,8 +58,8 @@ class Metric:
 
     @property
     def scale(self) -> int:
-        """Steps of one unit in which a histogram's sum is kept as an integer; exact addition needs integers."""
-        return 1 if self.unit == "rows" else 1_000_000_000
+        """Steps of one unit in which a counter and a histogram's sum are kept: exact addition needs integers."""
+        return 1_000_000_000 if self.unit == "seconds" else 1
 
 
 CATALOGUE: tuple[Metric, ...] = (
@@ -76,6 +77,12 @@ CATALOGUE: tuple[Metric, ...] = (
         "weir_inference_duration_seconds", "histogram", "seconds", _STREAM,
         "Time of one session run, all rows of the batch together",
         buckets=_INFERENCE_BUCKETS, values=_VARIANTS,
+    ),
+    Metric(
+        "weir_phase_duration_seconds", "histogram", "seconds", ("model", "variant", "phase"),
+        "Where the time of a request goes, one request of every eighth run: decode from first byte to queue, queue, "
+        "encode, and overhead, which is all but queue and run",
+        buckets=_PHASE_BUCKETS, values=_VARIANTS | {"phase": ("decode", "queue", "encode", "overhead")},
     ),
     Metric("weir_rows_total", "counter", "rows", _STREAM, "Rows answered", values=_VARIANTS),
     Metric("weir_runs_total", "counter", "runs", _STREAM, "Session runs", values=_VARIANTS),
@@ -172,6 +179,11 @@ CATALOGUE: tuple[Metric, ...] = (
         values={"provider": ("cpu", "cuda", "tensorrt", "openvino")},
     ),
     Metric("weir_series", "gauge", "series", (), "Series on this page"),
+    Metric("weir_series_allowed", "gauge", "series", (), "Series that this page may have, by metrics.series"),
+    Metric(
+        "weir_series_left_out", "gauge", "series", (),
+        "Series that this page had no room for: whole metrics, those at the end of the catalogue first",
+    ),
     Metric(
         "weir_series_dropped_total", "counter", "series", (),
         "Series that a worker could not count apart because its budget of series was used up",
@@ -311,6 +323,21 @@ CATALOGUE: tuple[Metric, ...] = (
     ),
     Metric("weir_workers", "gauge", "processes", ("role",), "Processes alive, by role"),
     Metric("weir_worker_restarts_total", "counter", "restarts", ("role",), "Processes started again after they ended"),
+    Metric(
+        "weir_process_cpu_seconds_total", "counter", "seconds", ("role",),
+        "Processor time that processes have used, those that have ended included",
+        values={"role": ("worker", "shadow", "watch")},
+    ),
+    Metric(
+        "weir_process_resident_memory_bytes", "gauge", "bytes", ("role",),
+        "Memory of the processes alive, what they share counted for each",
+        values={"role": ("worker", "shadow", "watch")},
+    ),
+    Metric(
+        "weir_leader", "gauge", "bool", (),
+        "Whether the watch of this host leads the rollouts; no host does while there are none",
+    ),
+    Metric("weir_audit_records_total", "counter", "records", (), "Records in the audit log, the same on all hosts"),
     Metric("weir_build_info", "info", "", ("version", "revision", "python"), "The build that runs here; always 1"),
     Metric("weir_model_info", "info", "", ("model", "version", "digest"), "A version that is loaded; always 1"),
 )  # fmt: skip

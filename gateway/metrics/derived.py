@@ -12,7 +12,7 @@ from gateway.routing.document import FULL_BP, RouteDocument
 from gateway.types import WorkerFacts
 from monitors.records import FaultTotals
 
-__all__ = ["build_gauges", "fault_totals", "fleet_gauges", "route_gauges"]
+__all__ = ["build_gauges", "fault_totals", "fleet_gauges", "route_gauges", "versions_in_use"]
 
 Gauge = tuple[str, dict[str, str], float]
 
@@ -21,13 +21,23 @@ def route_gauges(route: RouteDocument) -> Iterator[Gauge]:
     """Yield the revision of a route, whether it is in force, and the share of each of its versions."""
     yield "weir_route_revision", {"model": route.model}, float(route.revision)
     yield "weir_model_stopped", {"model": route.model}, float(route.stop is not None)
+    for name, variant, share_bp in _shares(route):
+        labels = {"model": route.model, "version": name, "variant": variant}
+        yield "weir_variant_weight_ratio", labels, share_bp / FULL_BP
+
+
+def _shares(route: RouteDocument) -> list[tuple[str, str, int]]:
+    """Return version, role and share of each version that a route names."""
     shares = [(route.stable, "stable", route.stable_bp)]
     if route.canary:
         shares.append((route.canary.version, "canary", route.canary.weight_bp))
-    shares += [(shadow.version, "shadow", shadow.sample_bp) for shadow in route.shadows]
-    for name, variant, share_bp in shares:
-        labels = {"model": route.model, "version": name, "variant": variant}
-        yield "weir_variant_weight_ratio", labels, share_bp / FULL_BP
+    return shares + [(shadow.version, "shadow", shadow.sample_bp) for shadow in route.shadows]
+
+
+def versions_in_use(routes: Iterable[RouteDocument], fleet: Iterable[WorkerFacts]) -> set[tuple[str, str]]:
+    """Return each (model, version) that a route names or that some process has, in whatever state."""
+    loaded = {(model, name) for worker in fleet for model, versions in worker.versions.items() for name in versions}
+    return loaded | {(route.model, name) for route in routes for name, _, _ in _shares(route)}
 
 
 def fleet_gauges(roles: Mapping[str, str], fleet: Iterable[WorkerFacts]) -> Iterator[Gauge]:

@@ -18,15 +18,20 @@ from prometheus_client.registry import Collector
 from gateway.metrics.catalogue import METRICS, Metric
 from gateway.metrics.totals import Series
 
-__all__ = ["render"]
+__all__ = ["prefers_open_metrics", "render"]
 
 _Family = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily | InfoMetricFamily
 _LabelValues = tuple[str, ...]
 _OPEN_METRICS = "application/openmetrics-text"
+_OF_THE_PAGE = ("weir_series", "weir_series_allowed", "weir_series_left_out")
 
 
 def render(
-    series: Iterable[Series], gauges: Iterable[tuple[str, dict[str, str], float]], accept: str = ""
+    series: Iterable[Series],
+    gauges: Iterable[tuple[str, dict[str, str], float]],
+    accept: str = "",
+    *,
+    most_series: int = 20_000,
 ) -> tuple[bytes, str]:
     """Return the body and the content type of the metrics page.
 
@@ -39,6 +44,9 @@ def render(
         a series of the same name and labels.
     accept
         The request's ``Accept`` header.
+    most_series
+        Samples that the page may have. A metric that would not fit is left out whole: part of its series would be
+        numbers that are wrong. What the catalogue names first stays.
 
     Raises
     ------
@@ -49,7 +57,7 @@ def render(
     -----
     About 7 us a line of the page; call it from a thread where there may be thousands.
     """
-    page = _Page()
+    page = _Page(most_series)
     for found in series:
         page.put(found)
     for name, labels, value in gauges:
@@ -57,14 +65,41 @@ def render(
     registry = CollectorRegistry()
     registry.register(page)
     # Without a version the library falls back to OpenMetrics 1.0; later ones it would answer with drafts.
-    encode, content_type = choose_encoder(_OPEN_METRICS if _OPEN_METRICS in accept else "")
+    encode, content_type = choose_encoder(_OPEN_METRICS if prefers_open_metrics(accept) else "")
     return encode(registry), content_type
+
+
+def prefers_open_metrics(accept: str) -> bool:
+    """Return whether an ``Accept`` header names OpenMetrics, and nothing that this page has with more weight.
+
+    >>> prefers_open_metrics("application/openmetrics-text;version=1.0.0,text/plain;q=0.5")
+    True
+    >>> prefers_open_metrics("application/openmetrics-text;q=0.2, text/plain"), prefers_open_metrics("*/*")
+    (False, False)
+    """
+    weights = {"": 0.0, _OPEN_METRICS: 0.0}
+    for part in accept.split(","):
+        kind, *parameters = (word.strip().lower() for word in part.split(";"))
+        name = _OPEN_METRICS if kind == _OPEN_METRICS else ""
+        if name or kind in ("text/plain", "text/*"):
+            weights[name] = max(weights[name], _weight(parameters))
+    return weights[_OPEN_METRICS] > 0 and weights[_OPEN_METRICS] >= weights[""]
+
+
+def _weight(parameters: list[str]) -> float:
+    """Return the weight that the parameters of a media range give it; one that cannot be read is none."""
+    weights = [parameter[2:] for parameter in parameters if parameter.startswith("q=")]
+    try:
+        return float(weights[0]) if weights else 1.0
+    except ValueError:
+        return 0.0
 
 
 class _Page(Collector):
     """Series sorted into families, in the order of the catalogue."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._series: dict[str, dict[_LabelValues, Series]] = {}
 
     def put(self, series: Series) -> None:
@@ -73,14 +108,18 @@ class _Page(Collector):
         self._series.setdefault(series.name, {})[values] = series
 
     def collect(self) -> Iterator[_Family]:
-        """Give the families that have series, and last the number of all samples."""
-        samples = 1
+        """Give the families that have series and find room, and last what there is to say of the page itself."""
+        samples, left_out = len(_OF_THE_PAGE), 0
         for name in METRICS:
-            if name in self._series and name != "weir_series":
+            if name in self._series and name not in _OF_THE_PAGE:
                 family = _family(METRICS[name], self._series[name])
-                samples += len(family.samples)
-                yield family
-        yield _gauge(METRICS["weir_series"], {(): Series("weir_series", {}, "gauge", samples)})
+                if samples + len(family.samples) > self._most:
+                    left_out += len(family.samples)
+                else:
+                    samples += len(family.samples)
+                    yield family
+        for name, value in zip(_OF_THE_PAGE, (samples, self._most, left_out), strict=True):
+            yield _gauge(METRICS[name], {(): Series(name, {}, "gauge", value)})
 
     def describe(self) -> list[_Family]:
         """Give nothing: the registry holds only this collector, there is no name to clash with."""

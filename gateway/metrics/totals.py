@@ -195,7 +195,7 @@ def _count_series(key: _Key, words: list[int]) -> Series:
     name, labels, bounds = key
     metric = METRICS[name]
     if not bounds:
-        return Series(name, dict(labels), metric.kind, words[0])
+        return Series(name, dict(labels), metric.kind, words[0] if metric.scale == 1 else words[0] / metric.scale)
     return Series(name, dict(labels), metric.kind, sum(words[:-1]), tuple(words[:-1]), words[-1] / metric.scale)
 
 

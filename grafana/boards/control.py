@@ -32,6 +32,23 @@ def _routes() -> Panels:
     ]
 
 
+def _leading() -> Panels:
+    return [
+        lines(
+            "Leader",
+            "Which instance's watch leads the rollouts. None does while there are no rollouts; two would be a fault.",
+            "bool_yes_no",
+            Query(latest("weir_leader", "by (instance)", HOST), "{{instance}}"),
+        ),
+        lines(
+            "Changes",
+            "Changes of routes, residency, rollouts and alerts in five minutes, by the growth of the audit log.",
+            "none",
+            Query(f"max by (instance) (increase(weir_audit_records_total{{{HOST}}}[5m]))", "{{instance}}"),
+        ),
+    ]
+
+
 def _versions() -> Panels:
     return [
         lines(
@@ -78,5 +95,5 @@ def _processes() -> Panels:
 BOARD = Board(
     "control plane",
     "How changes of routes and versions reach the workers, and whether all processes of the tree live.",
-    {"Routes and store": _routes(), "Versions": _versions(), "Processes": _processes()},
+    {"Routes and store": _routes(), "Changes": _leading(), "Versions": _versions(), "Processes": _processes()},
 )

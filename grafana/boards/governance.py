@@ -25,6 +25,17 @@ def _serving() -> Panels:
     ]
 
 
+def _audit() -> Panels:
+    return [
+        lines(
+            "Audit log",
+            "Records in the audit log. It only grows: a fall is a store that was replaced.",
+            "none",
+            Query(latest("weir_audit_records_total", "by (instance)", HOST), "{{instance}}"),
+        ),
+    ]
+
+
 def _promises() -> Panels:
     return [
         lines(
@@ -47,6 +58,6 @@ def _promises() -> Panels:
 BOARD = Board(
     "governance",
     "Which versions answer, who is kept out, and whether the promise about false pages holds.",
-    {"Serving": _serving(), "Promises and access": _promises()},
+    {"Serving": _serving(), "Audit": _audit(), "Promises and access": _promises()},
     period="now-7d",
 )

@@ -4,9 +4,49 @@ from __future__ import annotations
 
 from grafana.board import Board, Panels
 from grafana.panels import Query, lines
-from grafana.queries import BY_VERSION, HOST, STREAM, VERSION, latest, quantile, rate
+from grafana.queries import BY_VERSION, HOST, STREAM, VERSION, latest, mean, quantile, rate
 
 __all__ = ["BOARD"]
+
+
+def _phases() -> Panels:
+    phase = "by (model, variant, phase)"
+    return [
+        lines(
+            "Where the time goes",
+            "Mean time of a request in each phase, the run itself apart; overhead is all but waiting and running.",
+            "s",
+            Query(mean("weir_phase_duration_seconds", phase), "{{model}} {{variant}} {{phase}}"),
+            Query(mean("weir_inference_duration_seconds", "by (model, variant)"), "{{model}} {{variant}} inference"),
+        ),
+        lines(
+            "Slowest phases",
+            "99th percentile of the time of a request in each phase.",
+            "s",
+            Query(
+                quantile(0.99, "weir_phase_duration_seconds", "by (le, model, variant, phase)"),
+                "{{model}} {{variant}} {{phase}}",
+            ),
+        ),
+    ]
+
+
+def _host() -> Panels:
+    role = "by (instance, role)"
+    return [
+        lines(
+            "Processor time",
+            "Cores that the processes of each role keep busy.",
+            "none",
+            Query(rate("weir_process_cpu_seconds_total", role, HOST), "{{instance}} {{role}}"),
+        ),
+        lines(
+            "Memory of processes",
+            "Resident memory of the processes of each role; what they share is counted for each.",
+            "bytes",
+            Query(latest("weir_process_resident_memory_bytes", role, HOST, "sum"), "{{instance}} {{role}}"),
+        ),
+    ]
 
 
 def _admission() -> Panels:
@@ -88,9 +128,11 @@ def _channels() -> Panels:
         ),
         lines(
             "Series",
-            "Series on the metrics page, and those that a worker had no room for.",
+            "Series on the metrics page, how many there may be, and those that page or worker had no room for.",
             "none",
             Query(latest("weir_series", "by (instance)", HOST), "{{instance}}"),
+            Query(latest("weir_series_allowed", "by (instance)", HOST), "{{instance}} allowed"),
+            Query(latest("weir_series_left_out", "by (instance)", HOST), "{{instance}} left out"),
             Query(latest("weir_series_dropped_total", "by (instance)", HOST), "{{instance}} dropped"),
         ),
     ]
@@ -99,5 +141,11 @@ def _channels() -> Panels:
 BOARD = Board(
     "saturation",
     "How full queues, batches, memory and the channels to the watch are, and what is given up for want of room.",
-    {"Admission": _admission(), "Queues and batches": _batches(), "Channels and metrics": _channels()},
+    {
+        "Admission": _admission(),
+        "Phases of a request": _phases(),
+        "Queues and batches": _batches(),
+        "Host": _host(),
+        "Channels and metrics": _channels(),
+    },
 )

@@ -32,7 +32,7 @@ def one_of_each() -> list[Series]:
             0.5,
         )
         for metric in CATALOGUE
-        if metric.name != "weir_series"
+        if metric.name not in ("weir_series", "weir_series_allowed", "weir_series_left_out")
     ]
 
 
@@ -60,6 +60,23 @@ def test_prometheus_gets_open_metrics() -> None:
     assert b"_created" not in body
 
 
+@pytest.mark.parametrize(
+    ("accept", "format_"),
+    [
+        ("", "text/plain"),
+        ("application/openmetrics-text", "application/openmetrics-text"),
+        ("application/openmetrics-text;q=0", "text/plain"),
+        ("text/plain, application/openmetrics-text;q=0.9", "text/plain"),
+        ("text/plain;q=0.4, application/openmetrics-text;q=0.9", "application/openmetrics-text"),
+        ("application/openmetrics-text;q=x", "text/plain"),
+        (";;,,", "text/plain"),
+    ],
+)
+def test_the_format_is_the_one_that_the_header_prefers(accept: str, format_: str) -> None:
+    _, content_type = render([], [], accept)
+    assert content_type.partition(";")[0] == format_
+
+
 def test_buckets_are_cumulative(tmp_path: Path) -> None:
     counters = SharedCounters.create(tmp_path, "w-1", role="worker")
     durations = counters.histogram("weir_request_duration_seconds", **STREAM)
@@ -76,7 +93,20 @@ def test_buckets_are_cumulative(tmp_path: Path) -> None:
 
 def test_the_page_counts_its_own_series() -> None:
     body, _ = render([], [("weir_workers", {"role": "worker"}, 2), ("weir_workers", {"role": "shadow"}, 1)])
-    assert b"\nweir_series 3.0\n" in body
+    assert b"\nweir_series 5.0\n" in body
+    assert b"\nweir_series_allowed 20000.0\n" in body
+    assert b"\nweir_series_left_out 0.0\n" in body
+
+
+def test_what_does_not_fit_the_page_is_left_out_whole_and_counted() -> None:
+    revisions = [("weir_route_revision", {"model": f"m{n}"}, 1.0) for n in range(900)]
+    effects = [("weir_false_pages", {"model": f"m{n}"}, 1.0) for n in range(900)]
+    body, _ = render([], [*revisions, *effects, ("weir_workers", {"role": "worker"}, 1)], most_series=1_000)
+    assert body.count(b"\nweir_route_revision{") == 900
+    assert b"weir_false_pages" not in body
+    assert b"\nweir_workers{" in body
+    assert b"\nweir_series 904.0\n" in body
+    assert b"\nweir_series_left_out 900.0\n" in body
 
 
 def test_what_the_watch_says_replaces_what_the_workers_counted() -> None:
