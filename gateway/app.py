@@ -167,7 +167,7 @@ class Worker:
             unreadable=lambda: self._roster.unreadable,
         )
         self._proxy = WatchProxy(run_dir.watch_http_socket)
-        control = Control(ledger, self._store, clock, repository=repository)
+        control = Control(ledger, self._store, clock, repository=repository, loaded=self._roster.find)
         authenticate = BearerToken(run_dir.admin_token(), throttle=SignInThrottle(clock, self._counters))
         router_of = partial(
             build_router,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 from weakref import WeakSet
 
 from gateway.arm import Arm, ArmMetrics
@@ -14,6 +16,7 @@ from gateway.batching.lane import Lane
 from gateway.batching.sizing import BatchSizer
 from gateway.call import Call, deliver
 from gateway.codec.decoders import Decoders
+from gateway.engine.constant import ConstantRefused, constant_version
 from gateway.engine.threads import cores_of_one_worker
 from gateway.engine.version import ServableVersion
 from gateway.metrics.catalogue import METRICS
@@ -27,6 +30,7 @@ from monitors.records import Variant
 __all__ = ["ArmKeeper"]
 
 Name = tuple[str, str]
+_log = logging.getLogger("weir.routes")
 
 
 class ArmKeeper:
@@ -121,8 +125,26 @@ class ArmKeeper:
         present = self._routes.get(document.model)
         self._forgive([present.canary if present else None])
         servable = loaded.get((document.model, stop.version)) if stop.version else None
-        arm = self.arm(servable, "stable", inline=True) if servable else None
+        if servable is None or stop.answer is None:
+            arm = self.arm(servable, "stable", inline=True) if servable else None
+        elif present is not None and present.revision == document.revision and present.stable is not None:
+            arm = present.stable
+        else:
+            arm = self._constant(servable, stop.answer)
         return ModelRoute(document.model, document.revision, arm, why="it is stopped", is_stopped=True)
+
+    def _constant(self, servable: ServableVersion, answer: Mapping[str, Any]) -> Arm | None:
+        """Return the arm that gives a constant answer; none, so that all is refused, where it is not this version's."""
+        try:
+            return self.arm(constant_version(servable, answer), "constant", inline=True)
+        except ConstantRefused as refused:
+            _log.error(
+                "%s is refused: its constant answer does not fit version %s here: %s",
+                servable.model,
+                servable.version,
+                refused,
+            )
+            return None
 
     def _woken(self, route: ModelRoute) -> ModelRoute:
         """Return a route that knows which versions of its model a request can wake."""

@@ -13,6 +13,8 @@ from typing import Any, Protocol, TypeVar
 
 from gateway.baseline.operations import BaselineControl
 from gateway.catalog.residency import Residency
+from gateway.engine.constant import ConstantRefused, constant_row
+from gateway.engine.version import ServableVersion
 from gateway.errors import (
     DocumentInvalid,
     Fault,
@@ -21,6 +23,7 @@ from gateway.errors import (
     ResourceUnknown,
     RevisionStale,
     VersionInUse,
+    VersionNotWarm,
     VersionUnknown,
 )
 from gateway.fleet import Fleet, LoadProgress
@@ -63,6 +66,11 @@ class Control:
     """Read and change routes and residency; every change is compare-and-set and leaves its audit record.
 
     Safe from any thread when the store is. Nothing is cached: each call reads the store.
+
+    Parameters
+    ----------
+    loaded
+        Finds a version that is loaded in this process; answers are held to its contract.
     """
 
     def __init__(
@@ -73,12 +81,13 @@ class Control:
         *,
         repository: Repository,
         salt_source: Callable[[], str] = lambda: secrets.token_hex(16),
+        loaded: Callable[[str, str], ServableVersion | None] = lambda _model, _version: None,
     ) -> None:
         self._ledger = ledger
         self._store = store
         self._clock = clock
         self._repository = repository
-        self._salt_source = salt_source
+        self._salt_source, self._loaded = salt_source, loaded
         self.baselines = BaselineControl(ledger, store, clock, repository=repository)
         self.rollouts = RolloutControl(ledger, store, clock, repository=repository, salt_source=salt_source)
 
@@ -158,7 +167,7 @@ class Control:
         return _until_current(once)
 
     def stop(
-        self, model: str, version: str | None, actor: Actor, reason: str = "", request_id: str = ""
+        self, model: str, version: str | None, answer: object, actor: Actor, reason: str = "", request_id: str = ""
     ) -> RouteDocument:
         """Put a model into its safe state, whatever the present revision; its route waits for :meth:`resume`.
 
@@ -166,19 +175,26 @@ class Control:
         ----------
         version
             The only one that answers from now on; without, every request is refused.
+        answer
+            What every row is answered with, without a model being asked; see :func:`constant_row`. The answer is one
+            of ``version``'s, without it of the stable version's. ``None`` for none.
 
         Raises
         ------
+        DocumentInvalid
+            The version could not give that answer.
         VersionNotWarm
             The version is not ready on every worker. To refuse everything needs nothing.
         """
 
         def once() -> RouteDocument:
             current = self.route(model)
-            if version is not None:
-                self._require_version(model, version)
-                self._fleet().require_warm(model, version)
-            after = stopped(current, version, now=self._now(), actor=actor.subject, reason=reason)
+            whose = current.stable if version is None and answer is not None else version
+            if whose is not None:
+                self._require_version(model, whose)
+                self._fleet().require_warm(model, whose)
+            row = None if whose is None or answer is None else self._constant(model, whose, answer)
+            after = stopped(current, whose, row, now=self._now(), actor=actor.subject, reason=reason)
             return self._save(current, after, actor, "route.stop", request_id, revision=current.revision)
 
         return _until_current(once)
@@ -318,6 +334,17 @@ class Control:
             return after
 
         return _until_current(once)
+
+    def _constant(self, model: str, version: str, answer: object) -> dict[str, Any]:
+        """Return an answer as a row of a version's outputs, if the version could give it."""
+        servable = self._loaded(model, version)
+        if servable is None:
+            raise VersionNotWarm(model, version, "the worker that was asked has just let it go; ask again")
+        try:
+            return constant_row(servable, answer)
+        except ConstantRefused as refused:
+            fault = Fault(f"/answer{refused.pointer}", "value", refused.expected, refused.found)
+            raise DocumentInvalid("stop", [fault]) from refused
 
     def _require_warm(self, route: RouteDocument) -> None:
         fleet = self._fleet()

@@ -45,6 +45,8 @@ class Observers:
         """Count the rows looked at, sample them for the watch, and offer stable's answers to the shadows."""
         arm = calls[0].arm
         arm.metrics.looked_at.inc(sum([call.decoded.n for call in calls]))
+        if arm.variant == "constant":  # no prediction: it says nothing of a model
+            return
         self._tap.take(calls)
         if arm.variant == "stable":
             for call in calls:

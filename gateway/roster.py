@@ -141,6 +141,10 @@ class Roster:
             )
         return found
 
+    def find(self, model: str, version: str) -> ServableVersion | None:
+        """Return a version that is loaded here; safe from any thread."""
+        return self._loaded.get((model, version))
+
     async def tick(self) -> None:
         """Take one step: notice changed documents, load or drop one version, publish, announce.
 

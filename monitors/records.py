@@ -53,7 +53,7 @@ __all__ = [
     "Verdict",
 ]
 
-Variant = Literal["stable", "canary", "shadow", "pinned"]
+Variant = Literal["stable", "canary", "shadow", "pinned", "constant"]
 FeatureKind = Literal["number", "category"]
 OutputKind = Literal["classification", "regression", "tensor"]
 FailureStatus = Literal["masked", "client_error", "server_error", "timeout", "shed"]

@@ -7,6 +7,7 @@ Pointers in errors count as if it were flat, and as if raw bytes were ``data``.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -150,6 +151,7 @@ def encode_outputs(
     request_id: str,
     outputs: Mapping[str, npt.NDArray[Any]],
     binary: Collection[str] = (),
+    parameters: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[bytes, int | None]:
     """Return an inference response, and the length of its JSON where raw tensors follow that.
 
@@ -159,12 +161,13 @@ def encode_outputs(
     ----------
     binary
         Names of the outputs to send as raw bytes.
+    parameters
+        What else is to be said of the answer.
     """
     raw = {name: raw_bytes(array) for name, array in outputs.items() if name in binary}
     tensors = [_described(name, array, raw.get(name)) for name, array in outputs.items()]
-    encoded = _encode(
-        {"model_name": model, "model_version": version, "id": request_id, "parameters": {}, "outputs": tensors}
-    )
+    told = {"model_name": model, "model_version": version, "id": request_id, "parameters": dict(parameters)}
+    encoded = _encode({**told, "outputs": tensors})
     if not raw:
         return encoded, None
     return b"".join((encoded, *raw.values())), len(encoded)

@@ -107,18 +107,26 @@ def stop(
     fallback: Annotated[
         str | None, typer.Option(metavar="VERSION", help="Version that answers meanwhile; else all is refused.")
     ] = None,
+    answer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ANSWER",
+            help="What every row is answered with, without a model being asked: a class, a number, or JSON with one "
+            "row of every output.",
+        ),
+    ] = None,
     reason: Reason = "",
     url: Url = LOCAL,
     token_file: TokenFile = None,
     ca_file: CaFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put a model into its safe state: one version answers, or nobody does, until it is resumed."""
+    """Put a model into its safe state until it is resumed: nobody answers, one version does, or all get one answer."""
     from gateway.commands import tables
 
-    body = {"reason": reason, "version": fallback}
-    answer = client_of(url, token_file, ca_file).ask("models", model, "stop", body=body)
-    _show(answer, as_json, tables.show_route)
+    body = {"reason": reason, "version": fallback, "answer": None if answer is None else _value(answer)}
+    route = client_of(url, token_file, ca_file).ask("models", model, "stop", body=body)
+    _show(route, as_json, tables.show_route)
 
 
 def resume(
@@ -235,6 +243,19 @@ def client_of(url: str, token_file: Path | None, ca_file: Path | None) -> AdminC
     from gateway.commands.admin_client import AdminClient, find_token
 
     return AdminClient(url, find_token(token_file), ca_file)
+
+
+def _value(text: str) -> Any:
+    """Return what a text says in JSON; one that is no JSON is the name of a class."""
+    import json
+
+    def no_number(_: str) -> None:
+        raise ValueError
+
+    try:
+        return json.loads(text, parse_constant=no_number)
+    except ValueError:
+        return text
 
 
 def _refuse_both(given: object, removed: bool, name: str) -> None:

@@ -45,6 +45,8 @@ def show_route(route: Document) -> None:
         rows.append(("previous stable", route["previous_stable"], "on rollback"))
     if stop := route["stop"]:
         does = "answers everything" if stop["version"] else "everything is refused"
+        if stop.get("answer") is not None:
+            does = f"is not asked; every row is answered {json.dumps(stop['answer'])}"
         rows.insert(0, ("STOPPED", stop["version"] or "-", does))
     table(f"{route['model']}, revision {route['revision']}", ("role", "version", "traffic"), rows)
     line(f"{route['updated_at']} {route['updated_by']}: {route['reason']}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,22 @@ from gateway.engine.timing import RateCurve, RunCost
 from gateway.types import TensorSpec
 from monitors.records import StreamInfo
 
-__all__ = ["GraphPair", "ServableVersion"]
+__all__ = ["GraphPair", "Graphs", "ServableVersion"]
+
+
+class Graphs(Protocol):
+    """What gives a version's outputs. Safe from any thread."""
+
+    @property
+    def output_names(self) -> Sequence[str]:
+        """Names of the outputs, in the order in which they are given."""
+
+    @property
+    def providers(self) -> Sequence[str]:
+        """Execution providers by their short names, in the order of preference."""
+
+    def run(self, feeds: Mapping[str, npt.NDArray[Any]], n: int, handle: RunHandle | None = None) -> Sequence[Any]:
+        """Return the outputs of ``n`` rows; raise ``RunFailed``."""
 
 
 class GraphPair:
@@ -105,7 +120,7 @@ class ServableVersion:
     version: str
     digest: str
     manifest: Manifest
-    graphs: GraphPair
+    graphs: Graphs
     contract: Contract
     reader: OutputReader
     inputs: Mapping[str, TensorSpec]

@@ -21,6 +21,8 @@ def response_of(call: Call) -> Any:
     response = service_pb2.ModelInferResponse(
         model_name=servable.model, model_version=servable.version, id=decoded.echo_id or call.request_id
     )
+    if call.arm.variant == "constant":
+        response.parameters["variant"].string_param = "constant"
     for name in decoded.requested or tuple(arrays):
         array = np.asarray(arrays[name])
         response.outputs.add(name=name, datatype=datatype_of_array(array), shape=array.shape)

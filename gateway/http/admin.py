@@ -89,8 +89,9 @@ class AdminApi:
     async def stop(self, request: Request, actor: Actor) -> Response:
         """Put a model into its safe state."""
         asked, model = await read_stop(request), request.path_params["model"]
-        reason = asked.reason.strip()
-        return _route(await self._call(self._control.stop, model, asked.version, actor, reason, request_id_of(request)))
+        safe = (asked.version, asked.answer)
+        told = (actor, asked.reason.strip(), request_id_of(request))
+        return _route(await self._call(self._control.stop, model, *safe, *told))
 
     async def resume(self, request: Request, actor: Actor) -> Response:
         """Put a model's route into force again."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.requests import Request
 
@@ -48,9 +49,10 @@ class _ReasonBody:
 
 @dataclass(frozen=True, slots=True)
 class StopBody(_ReasonBody):
-    """The body that stops a model: why, and the version that answers meanwhile."""
+    """The body that stops a model: why, the version that answers meanwhile, and what it answers without being asked."""
 
     version: str | None = None
+    answer: Any = None
 
 
 async def admin_body(request: Request) -> bytes:
@@ -65,7 +67,7 @@ async def read_reason(request: Request) -> str:
 
 
 async def read_stop(request: Request) -> StopBody:
-    """Return the optional body ``{"reason": "...", "version": "..."}``."""
+    """Return the optional body ``{"reason": "...", "version": "...", "answer": ...}``."""
     body = await admin_body(request)
     return decode_document(body, StopBody, source="body") if body.strip() else StopBody()
 

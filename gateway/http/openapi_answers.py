@@ -41,8 +41,9 @@ HEADERS: dict[str, Part] = {
     },
     "x-model-version": {"description": "Version that answered.", "schema": {"type": "string"}, "required": True},
     "x-variant": {
-        "description": "Role in which it answered; `pinned` where the request named the version.",
-        "schema": {"enum": ["stable", "canary", "pinned"]},
+        "description": "Role in which it answered: `pinned` where the request named the version, `constant` where "
+        "operators have stopped the model with an answer, which no model gave.",
+        "schema": {"enum": ["stable", "canary", "pinned", "constant"]},
         "required": True,
     },
     "x-route-revision": {

@@ -43,7 +43,7 @@ def answer_schema(version: ServableVersion) -> Schema:
         "id": {"type": "string"},
         "model": {"const": version.model},
         "version": {"type": "string"},
-        "variant": {"enum": ["stable", "canary", "pinned"]},
+        "variant": {"enum": ["stable", "canary", "pinned", "constant"]},
         "predictions": {"type": "array", "items": _prediction_schema(version)},
     }
     if outputs.probabilities and outputs.classes:

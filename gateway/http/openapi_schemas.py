@@ -43,7 +43,7 @@ PREDICTION: dict[str, Part] = {
         id=STRING,
         model=STRING,
         version=STRING,
-        variant={"enum": ["stable", "canary", "pinned"]},
+        variant={"enum": ["stable", "canary", "pinned", "constant"]},
         predictions=list_of({}),
         classes=list_of({"type": ["string", "integer"]}),
         probabilities=list_of(list_of({"type": ["number", "null"]})),
@@ -149,14 +149,27 @@ ADMIN: dict[str, Part] = {
         reason=STRING,
         updated_at=STRING,
         updated_by=STRING,
-        stop=or_null(object_of(reason=STRING, since=STRING, by=STRING, version=or_null(STRING))),
+        stop=or_null(
+            object_of(
+                reason=STRING,
+                since=STRING,
+                by=STRING,
+                version=or_null(STRING),
+                answer=or_null({"type": "object", "description": "One row of the version's outputs, by name."}),
+            )
+        ),
     ),
     "StopRequest": {
         **object_of(
             "The version alone answers from now on; without, every request is refused. The body may be left out.",
-            optional=("reason", "version"),
+            optional=("reason", "version", "answer"),
             reason=REASON,
             version=or_null(STRING),
+            answer={
+                "description": "What every row is answered with, without a model being asked: a class of a classifier, "
+                "the number of a regression, or an object with one row of every output by name. It must be one that "
+                "the version could give (the stable one, where none is named)."
+            },
         ),
         "additionalProperties": False,
     },

@@ -44,6 +44,7 @@ _TELLING = frozenset(
         PRIORITY_HEADER,
     )
 )
+_CONSTANT, _NOTHING = {"variant": "constant"}, dict[str, str]()
 _OCTETS: Media = ((b"content-type", b"application/octet-stream"),)
 _TIMES = b"queue;dur=%.3f, inference;dur=%b, total;dur=%.3f"
 _HEAD = (
@@ -199,6 +200,7 @@ def _v2_body(call: Call) -> tuple[Media, bytes]:
         request_id=decoded.echo_id or call.request_id,
         outputs={name: np.asarray(arrays[name]) for name in wanted},
         binary=decoded.binary,
+        parameters=_CONSTANT if call.arm.variant == "constant" else _NOTHING,
     )
     if json_bytes is None:
         return JSON, body

@@ -17,9 +17,9 @@ _PHASE_BUCKETS = (0.000025, 0.0001, 0.00025, 0.001, 0.0025, 0.01, 0.05, 0.25)
 _BATCH_BUCKETS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 1024.0)
 _DELAY_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
-_VARIANTS = {"variant": ("stable", "canary", "shadow", "pinned")}
+_VARIANTS: dict[str, tuple[str, ...]] = {"variant": ("stable", "canary", "shadow", "pinned", "constant")}
 
-_EVIDENCE = {"cause": ("inputs", "answers", "confidence", "broken")}
+_EVIDENCE: dict[str, tuple[str, ...]] = {"cause": ("inputs", "answers", "confidence", "broken")}
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,8 @@ class VersionStatistics:
 
 
 def version_statistics(series: Iterable[Series], model: str) -> dict[str, VersionStatistics]:
-    """Return the statistics of every version of a model that has counted anything; its work as a shadow is left out.
+    """Return the statistics of every version of a model that has counted anything; its work as a shadow is left out,
+    and so are answers that a stop made constant.
 
     >>> labels = {"model": "m", "version": "1", "variant": "stable"}
     >>> found = version_statistics([Series("weir_rows_total", labels, "counter", 3)], "m")
@@ -66,7 +67,7 @@ def version_statistics(series: Iterable[Series], model: str) -> dict[str, Versio
     """
     found: dict[str, VersionStatistics] = {}
     for one in series:
-        if one.labels.get("model") == model and one.labels.get("variant", "shadow") != "shadow":
+        if one.labels.get("model") == model and one.labels.get("variant", "shadow") not in ("shadow", "constant"):
             _add(found.setdefault(one.labels["version"], VersionStatistics()), one)
     return found
 

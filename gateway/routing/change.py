@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Any
 
 from gateway.codec.documents import decode_document
 from gateway.errors import DocumentInvalid, Fault, NothingToRollBack
@@ -97,12 +98,20 @@ def propose(
     )
 
 
-def stopped(current: RouteDocument, version: str | None, *, now: str, actor: str, reason: str) -> RouteDocument:
+def stopped(
+    current: RouteDocument,
+    version: str | None,
+    answer: dict[str, Any] | None,
+    *,
+    now: str,
+    actor: str,
+    reason: str,
+) -> RouteDocument:
     """Return the document of a model in its safe state; of one that is there already, in the other one if it is."""
     return replace(
         current,
         revision=current.revision + 1,
-        stop=Stop(reason, now, actor, version),
+        stop=Stop(reason, now, actor, version, answer),
         reason=reason,
         updated_at=now,
         updated_by=actor,

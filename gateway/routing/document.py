@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 __all__ = ["FULL_BP", "CanaryRoute", "RouteDocument", "ShadowRoute", "Stop", "without_canary"]
 
@@ -28,12 +29,16 @@ class ShadowRoute:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """The safe state of a model: one version answers everything or, without it, every request is refused."""
+    """The safe state of a model: one version answers everything or, without it, every request is refused.
+
+    With ``answer`` it does so without being asked: that is one row of its outputs by name, given for every row.
+    """
 
     reason: str
     since: str
     by: str
     version: str | None = None
+    answer: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

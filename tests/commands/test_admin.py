@@ -16,6 +16,7 @@ from gateway.cli import main
 from gateway.clock import SystemClock
 from gateway.codec.documents import encode_document
 from gateway.control import Control
+from gateway.engine.version import ServableVersion
 from gateway.errors import WatchUnavailable, WeirError
 from gateway.http.admin import admin_routes
 from gateway.http.admin_access import ControlAccess
@@ -27,6 +28,8 @@ from gateway.state.sqlite import SqliteStore
 from gateway.state.store import Write
 from gateway.types import Actor, VersionStatus, WorkerFacts
 from monitors.records import Page
+from tests.models import columns_classifier
+from tests.serving import servable_of
 
 T = TypeVar("T")
 FEATURE = {"psi_band": 0.05, "jensen_shannon": 0.04, "jensen_shannon_band": 0.06, "ks": None, "ks_band": None}
@@ -118,7 +121,14 @@ class Gateway:
         self._store, self._ledger = store, Ledger(store, SystemClock())
         keep = Write(f"page/{PAGE.alert_id}", 0, encode_document(PAGE))
         self._ledger.change([keep], actor=Actor("watch"), action="alert.firing", resource="x", before=None, after={})
-        self.control = Control(self._ledger, store, SystemClock(), repository=ThreeVersions())
+        self.loaded: dict[tuple[str, str], ServableVersion] = {}
+        self.control = Control(
+            self._ledger,
+            store,
+            SystemClock(),
+            repository=ThreeVersions(),
+            loaded=lambda *name: self.loaded.get(name),
+        )
         pause: Callable[[float], Awaitable[None]] = without_pause
         routes = admin_routes(ControlAccess(self.control, at_once, pause), Watch(), BearerToken("s3cret"))
         app = Starlette(routes=routes, exception_handlers={WeirError: tell})
@@ -188,6 +198,19 @@ def test_a_canary_goes_up_is_promoted_and_rolled_back(weir: Weir) -> None:
     code, out, _ = weir("audit", "--resource", "route/m", "--after", "1")
     assert code == 0
     assert [word in out for word in ("route.set", "route.rollback", "try it", "worse")] == [True] * 4
+
+
+def test_a_model_is_stopped_with_a_constant_answer(gateway: Gateway, weir: Weir, tmp_path: Path) -> None:
+    gateway.loaded["m", "1"] = servable_of(tmp_path / "1", columns_classifier())
+    code, out, err = weir("stop", "m", "--answer", "setosa")
+    assert (code, err) == (0, "")
+    assert [word in out for word in ("STOPPED", "is not asked", '"label": "setosa"')] == [True] * 3
+    row = {"label": "setosa", "probabilities": [0.5, 0.5, 0.0]}
+    _, out, _ = weir("stop", "m", "--answer", json.dumps(row), "--json")
+    assert json.loads(out)["stop"]["answer"] == row
+    code, _, err = weir("stop", "m", "--answer", "NaN")
+    assert code == 1
+    assert "one of the classes setosa, versicolor, virginica" in " ".join(err.split())
 
 
 @pytest.mark.usefixtures("gateway")

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.clock import SystemClock
 from gateway.control import Control
+from gateway.engine.version import ServableVersion
 from gateway.errors import WatchUnavailable, WeirError
 from gateway.http.admin import admin_routes
 from gateway.http.admin_access import ControlAccess
@@ -24,6 +25,8 @@ from gateway.state.facts import encode_facts
 from gateway.state.ledger import Ledger
 from gateway.state.sqlite import SqliteStore
 from gateway.types import LoadState, VersionStatus, WorkerFacts
+from tests.models import echo_model
+from tests.serving import servable_of
 
 T = TypeVar("T")
 ROUTE = {"stable": "1", "canary": {"version": "2", "weight": 33.33}, "reason": "try it"}
@@ -73,7 +76,14 @@ class Admin:
         self.watch = WatchOf()
         self.on_pause: dict[int, Callable[[], None]] = {}
         self.pauses = 0
-        self.control = Control(Ledger(store, SystemClock()), store, SystemClock(), repository=OneModel())
+        self.loaded: dict[tuple[str, str], ServableVersion] = {}
+        self.control = Control(
+            Ledger(store, SystemClock()),
+            store,
+            SystemClock(),
+            repository=OneModel(),
+            loaded=lambda *name: self.loaded.get(name),
+        )
         access = ControlAccess(self.control, at_once, self._pause)
         routes = admin_routes(access, self.watch, BearerToken("t"))
         self._app = with_request_id(Starlette(routes=routes, exception_handlers={WeirError: tell}))
@@ -106,6 +116,7 @@ def admin(tmp_path: Path) -> Iterator[Admin]:
     admin = Admin(store)
     admin.control.seed_routes({"m": ["1", "2", "3"]}, {"m": "1"})
     admin.announce(v1="ready", v2="ready")
+    admin.loaded["m", "1"] = servable_of(tmp_path / "1", echo_model())
     yield admin
     store.close()
 
@@ -167,6 +178,18 @@ def test_one_call_stops_a_model_and_one_resumes_it(admin: Admin) -> None:
     assert admin("POST", "/models/m/resume").json()["revision"] == 4
     actions = [record.action for record in admin.control.audit(resource="route/m")]
     assert actions == ["route.seed", "route.stop", "route.stop", "route.resume"]
+
+
+def test_a_model_is_stopped_with_an_answer_that_its_stable_version_could_give(admin: Admin) -> None:
+    halted = admin("POST", "/models/m/stop", json={"reason": "harm", "answer": 7.5})
+    assert halted.json()["stop"] == halted.json()["stop"] | {"version": "1", "answer": {"y": 7.5}}
+    record = admin.control.audit(resource="route/m")[-1]
+    assert (record.action, record.reason, record.after["stop"]["answer"]) == ("route.stop", "harm", {"y": 7.5})
+    wrong = admin("POST", "/models/m/stop", json={"answer": {"y": ["much"]}})
+    problem = assert_problem(wrong, 422, "document-invalid")
+    assert problem["errors"][0] | {"pointer": "/answer/y", "found": "'much'"} == problem["errors"][0]
+    not_here = admin("POST", "/models/m/stop", json={"answer": 7.5, "version": "2"})
+    assert_problem(not_here, 409, "version-not-warm")
 
 
 def test_a_change_needs_the_present_revision(admin: Admin) -> None:

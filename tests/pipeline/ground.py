@@ -121,7 +121,7 @@ class Ground:
 
     def requests(self) -> dict[tuple[str, str], int]:
         """Return requests counted, by variant and outcome."""
-        variants = ("stable", "canary", "pinned")
+        variants = ("stable", "canary", "pinned", "constant")
         outcomes = ("ok", "client_error", "server_error", "timeout", "shed")
         found = {(v, o): int(self.metric("requests", variant=v, outcome=o)) for v in variants for o in outcomes}
         return {name: count for name, count in found.items() if count}

@@ -9,23 +9,30 @@ SAID = {"now": "2026-01-01T00:00:00Z", "actor": "ann", "reason": "harm"}
 
 
 def test_a_stop_leaves_the_route_as_it_is_and_a_resumption_puts_it_into_force() -> None:
-    after = stopped(ROUTE, "3", **SAID)
+    after = stopped(ROUTE, "3", None, **SAID)
     assert after.stop == Stop("harm", SAID["now"], "ann", "3")
     assert (after.revision, after.stable, after.canary) == (5, "1", ROUTE.canary)
     assert after.versions() == {"1": "stable", "2": "canary", "3": "fallback"}
     assert decode_route(encode_route(after), 5) == after
-    assert route_view(after)["stop"] == {"reason": "harm", "since": SAID["now"], "by": "ann", "version": "3"}
+    told = {"reason": "harm", "since": SAID["now"], "by": "ann", "version": "3", "answer": None}
+    assert route_view(after)["stop"] == told
     back = resumed(after, **SAID)
     assert (back.revision, back.stop, back.canary) == (6, None, ROUTE.canary)
 
 
+def test_a_constant_answer_is_kept_as_the_row_that_it_is() -> None:
+    after = stopped(ROUTE, "1", {"label": "no", "probabilities": [1.0, 0.0]}, **SAID)
+    assert decode_route(encode_route(after), 5) == after
+    assert route_view(after)["stop"]["answer"] == {"label": "no", "probabilities": [1.0, 0.0]}
+
+
 def test_no_other_change_of_the_route_resumes_a_model() -> None:
-    halted = stopped(ROUTE, None, **SAID)
+    halted = stopped(ROUTE, None, None, **SAID)
     request = parse_route_request(b'{"stable": "2", "reason": "r"}')
     changed = propose(halted, request, now=SAID["now"], actor="bob", salt_source=lambda: "t")
     assert changed.stop == roll_back(halted, **SAID).stop == halted.stop
 
 
 def test_the_canary_may_be_the_one_that_answers_and_the_stable_version_too() -> None:
-    assert stopped(ROUTE, "2", **SAID).versions()["2"] == "fallback"
-    assert stopped(ROUTE, "1", **SAID).versions()["1"] == "stable"
+    assert stopped(ROUTE, "2", None, **SAID).versions()["2"] == "fallback"
+    assert stopped(ROUTE, "1", None, **SAID).versions()["1"] == "stable"
