@@ -227,7 +227,7 @@ def _summary(alert: Alert, until: str = "") -> str:
 def _drivers(known: Sequence[Driver], reading: Reading) -> tuple[Driver, ...]:
     """Return who moved: those already named, brought up to date, then newcomers, at most five."""
     level = reading.tolerance if reading.standing else reading.warn
-    named = sorted([*_loud(reading), *reading.companions], key=_is_rank)  # features before what no client sends
+    named = sorted([*_loud(reading), *reading.companions], key=_is_derived)  # features before what no client sends
     still = [m for m in reading.movements if reading.standing and m.effect >= level]
     now = {(m.name, m.statistic): _driver(m, level) for m in (*still, *named)}
     kept = {(driver.name, driver.statistic): driver for driver in known}
@@ -249,8 +249,8 @@ def _loud(reading: Reading) -> list[Movement]:
     return [m for m in loud if m.excess > 0.0] or [m for m in ordered[:1] if reading.level]
 
 
-def _is_rank(movement: Movement) -> bool:
-    return movement.statistic == "rank"
+def _is_derived(movement: Movement) -> bool:
+    return movement.statistic in ("rank", "heaping")
 
 
 def _is_named(movement: Movement, names: frozenset[str]) -> bool:

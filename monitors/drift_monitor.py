@@ -60,7 +60,8 @@ class Finding:
     evidence_nats, threshold_nats
         How sure it is, and what was needed.
     drivers
-        Who moved, at a false discovery rate of 10 %: features and outputs, then joint channels, each by evidence.
+        Who moved, at a false discovery rate of 10 %: features and outputs, then joint channels and exact values, each
+        by evidence.
     calibration
         What the promise rests on.
     rule
@@ -258,7 +259,7 @@ class DriftMonitor:
             rows=event.rows,
             evidence_nats=event.evidence_nats,
             threshold_nats=event.threshold_nats,
-            drivers=tuple(self._moved(driver) for driver in sorted(event.drivers, key=_is_joint)),
+            drivers=tuple(self._moved(driver) for driver in sorted(event.drivers, key=_is_derived)),
             calibration=self.calibration,
             rule=event.rule,
         )
@@ -271,5 +272,5 @@ class DriftMonitor:
         return Moved(driver.channel.name, driver.evidence_nats, before, after)
 
 
-def _is_joint(driver: NamedDriver) -> bool:
-    return driver.channel.is_joint
+def _is_derived(driver: NamedDriver) -> bool:
+    return driver.channel.is_joint or driver.channel.is_heaping

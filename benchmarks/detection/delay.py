@@ -1,7 +1,7 @@
 """How soon a change is found when all detectors alarm equally rarely without one: every 10,000 rows.
 
     python -m benchmarks.detection.delay [--runs 24] [--only NAME] [--contestants NAME ...]
-        [--further] [--full]
+        [--further | --gathering] [--full]
 
 Claim: one configuration of Weir needs at most 0.70 of the best peer's delay in the geometric mean over streams.
 """
@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from benchmarks.detection.contestants import STEP_ROWS, WEIR, contestants
 from benchmarks.detection.further import further_streams
+from benchmarks.detection.gathering import gathering_streams
 from benchmarks.detection.nulls import dependent_streams
 from benchmarks.detection.streams import Stream, digits_streams, river_streams, synthetic_streams
 from monitors.evidence.budget import Budget
@@ -67,11 +68,13 @@ def main() -> None:
     parser.add_argument("--only", default="", help="one stream")
     parser.add_argument("--contestants", nargs="*", default=[""], help="contestants whose names begin so")
     parser.add_argument("--further", action="store_true", help="the streams made after the configuration was fixed")
+    parser.add_argument("--gathering", action="store_true", help="the streams whose values gather")
     parser.add_argument("--full", action="store_true", help="four times as many runs")
     arguments = parser.parse_args()
     runs = arguments.runs * (4 if arguments.full else 1)
     known = chain(synthetic_streams(), river_streams(), digits_streams(), dependent_streams())
-    for stream in further_streams() if arguments.further else known:
+    chosen = gathering_streams() if arguments.gathering else further_streams() if arguments.further else known
+    for stream in chosen:
         if arguments.only in ("", stream.name):
             for delay in measure(stream, runs, tuple(arguments.contestants)):
                 print(json.dumps(asdict(delay)), flush=True)

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monitors.evidence.grid import Axis
+from monitors.evidence.heaping import heaped_laws
 
 __all__ = ["RARE_SHARE", "Alternatives", "alternatives"]
 
@@ -60,11 +61,17 @@ def alternatives(axis: Axis, reference_b: Floats) -> Alternatives:
     reference_b : (b,) float64
         Reference law over the cells, positive everywhere.
     """
-    families = list(_ordered(axis, reference_b) if axis.is_ordered else _unordered(axis, reference_b))
+    families = list(_families(axis, reference_b))
     families = [(weight, laws) for weight, laws in families if laws]
     total = sum(weight for weight, _ in families)
     weights = [weight / total / len(laws) for weight, laws in families for _ in laws]
     return Alternatives(np.array([law for _, laws in families for law in laws]), np.array(weights))
+
+
+def _families(axis: Axis, p_b: Floats) -> Iterator[Family]:
+    if axis.is_heaping:
+        return heaped_laws(p_b)
+    return _ordered(axis, p_b) if axis.is_ordered else _unordered(axis, p_b)
 
 
 def _ordered(axis: Axis, p_b: Floats) -> Iterator[Family]:

@@ -46,7 +46,7 @@ class AnswerChannels:
         spread_k = np.nanvar(np.where(np.isfinite(scores_rk), scores_rk, np.nan), axis=0)
         largest = np.sort(np.argsort(-spread_k, kind="stable")[:MOST_PROBABILITIES])
         redundant = 1 if scores_rk.shape[1] == 2 else 0
-        ranks = ClassRanks.fit(_confidence(scores_rk), labels_r, scores_rk.shape[1])
+        ranks = ClassRanks.fit(_confidence(scores_rk, is_distribution(scores_rk)), labels_r, scores_rk.shape[1])
         return cls(output, tuple(int(k) for k in largest[redundant:]), ranks)
 
     def slack(self, scores_rk: Floats) -> float:
@@ -77,29 +77,24 @@ class AnswerChannels:
         """Names of the channels that are codes."""
         return {"classification": ("class", "broken"), "regression": ("broken",), "tensor": ()}[self.output.kind]
 
-    def numbers(self, scores_nk: Floats, labels_n: npt.NDArray[np.integer]) -> Floats:
-        """Return the numbers of each row: (n, c) float64, NaN where the answer is broken."""
-        if self.output.kind == "regression":
-            return scores_nk
-        if self.ranks is None:
-            return np.empty((len(scores_nk), 0))
-        figures_nm = _confidence(scores_nk)
-        shares_nk = np.where(np.isnan(figures_nm[:, :1]), np.nan, scores_nk[:, list(self.probabilities)])
-        return np.concatenate([self.ranks.of(figures_nm, labels_n), shares_nk], axis=1)
-
-    def codes(self, scores_nk: Floats, labels_n: npt.NDArray[np.integer]) -> Floats:
-        """Return the codes of each row: (n, c) float64."""
+    def values(self, scores_nk: Floats, labels_n: npt.NDArray[np.integer]) -> tuple[Floats, Floats]:
+        """Return the numbers of each row, NaN where the answer is broken, and its codes: (n, c) float64 each."""
         if self.output.kind == "tensor":
-            return np.empty((len(labels_n), 0))
+            nothing = np.empty((len(labels_n), 0))
+            return nothing, nothing
         if self.output.kind == "regression":
-            return (~np.isfinite(scores_nk[:, :1])).astype(np.float64)
-        broken_n = ~is_distribution(scores_nk) if scores_nk.shape[1] else np.zeros(len(labels_n), dtype=np.bool_)
-        return np.column_stack([labels_n, broken_n]).astype(np.float64)
+            return scores_nk, (~np.isfinite(scores_nk[:, :1])).astype(np.float64)
+        sound_n = is_distribution(scores_nk) if scores_nk.shape[1] else np.ones(len(labels_n), dtype=np.bool_)
+        codes_nc = np.column_stack([labels_n, ~sound_n]).astype(np.float64)
+        if self.ranks is None:
+            return np.empty((len(scores_nk), 0)), codes_nc
+        figures_nm = _confidence(scores_nk, sound_n)
+        shares_nk = np.where(sound_n[:, None], scores_nk[:, list(self.probabilities)], np.nan)
+        return np.concatenate([self.ranks.of(figures_nm, labels_n), shares_nk], axis=1), codes_nc
 
 
-def _confidence(scores_nk: Floats) -> Floats:
+def _confidence(scores_nk: Floats, sound_n: npt.NDArray[np.bool_]) -> Floats:
     """Return top-1, margin and entropy of each row: (n, 3), NaN where the answer is broken."""
-    sound_n = is_distribution(scores_nk)
     found = confidences(np.where(sound_n[:, None], scores_nk, 1.0 / scores_nk.shape[1]))
     figures_nm = np.column_stack([found.top1_n, found.margin_n, found.entropy_n])
     return np.where(sound_n[:, None], figures_nm, np.nan)

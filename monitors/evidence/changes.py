@@ -10,13 +10,22 @@ import numpy.typing as npt
 from monitors.effects import percent
 from monitors.evidence.channels import Channels
 from monitors.evidence.grid import LEVELS, Axis
+from monitors.evidence.heaping import heaped_share
 
-__all__ = ["describe_change"]
+__all__ = ["HEAPED_BEFORE", "describe_change", "heaped_after"]
 
 QUANTILES = (0.05, 0.5, 0.95)
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+
+
+HEAPED_BEFORE = "as in the reference"
+
+
+def heaped_after(share: float) -> str:
+    """Return how exact values are that gather as much as if one value had taken a share of all rows."""
+    return f"gathered as if {percent(share)} were one value"
 
 
 def describe_change(channels: Channels, c: int, before_b: Ints, after_b: Ints) -> tuple[str, str]:
@@ -44,6 +53,10 @@ def describe_change(channels: Channels, c: int, before_b: Ints, after_b: Ints) -
     """
     axis = channels.grid.axes[c]
     before_b, after_b = before_b[: axis.size], after_b[: axis.size]
+    if axis.is_heaping:
+        groups = slice(1, 1 + axis.inner)
+        share = heaped_share(after_b[groups], before_b[groups] / max(1, before_b[groups].sum()))
+        return HEAPED_BEFORE, heaped_after(share)
     gained_b = _gained(before_b, after_b)
     missing, unseen = axis.inner + 2, axis.inner + 3
     inner_b = _gained(before_b[:missing], after_b[:missing])

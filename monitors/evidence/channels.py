@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from monitors.evidence.answers import AnswerChannels
-from monitors.evidence.grid import Axis, Grid, category_axis, number_axis, rank_axis
+from monitors.evidence.grid import FEW_VALUES, Axis, Grid, category_axis, heap_axis, number_axis, rank_axis
+from monitors.evidence.heaping import heap_groups
 from monitors.evidence.joint import Components, fit_components, fitting_rows
 from monitors.evidence.ranks import RANK_STEPS
 from monitors.evidence.repeats import Repeats, RowMemory
@@ -27,11 +28,12 @@ TENSOR = OutputSchema("tensor")
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One channel: its name, the cause it speaks for, and whether it is a joint one."""
+    """One channel: its name, the cause it speaks for, whether it is a joint one, or about heaping of a feature."""
 
     name: str
     cause: Cause
     is_joint: bool = False
+    is_heaping: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,6 +90,8 @@ class Channels:
         Which rows repeat an earlier one; ``None`` where every row counts.
     counts_once_c : (c,) bool
         Channels in which such rows do not count.
+    heaped
+        Numeric features that have a channel for heaping: those of many values.
 
     Notes
     -----
@@ -100,7 +104,7 @@ class Channels:
     >>> schema = (FeatureSchema("age", "number", "float64"), FeatureSchema("pay", "number", "float64"))
     >>> channels = Channels.fit(Rows(rng.normal(size=(1000, 2))), schema)
     >>> [channel.name for channel in channels.listed]
-    ['age', 'pay', 'component 1', 'component 2', 'distance']
+    ['age', 'pay', 'component 1', 'component 2', 'distance', 'age, exact values', 'pay, exact values']
     >>> rows = rng.normal(size=(64, 2))
     >>> memory = RowMemory()
     >>> parts = channels.counts(Rows(rows[:7]), memory) + channels.counts(Rows(rows[7:]), memory)
@@ -116,8 +120,10 @@ class Channels:
         axes: Sequence[Axis],
         repeats: Repeats | None = None,
         counts_once_c: npt.NDArray[np.bool_] | None = None,
+        heaped: Sequence[int] = (),
     ) -> None:
         self.features = tuple(features)
+        self.heaped = tuple(heaped)
         self.answers = answers
         self.components = components
         self.repeats = repeats
@@ -154,13 +160,14 @@ class Channels:
         numbers = [d for d, feature in enumerate(features) if feature.kind == "number"]
         fits_r = fitting_rows(len(rows))
         components = fit_components(rows.values_nd[fits_r][:, numbers]) if len(numbers) > 1 else None
-        unfitted = cls(features, answers, components, [])
+        heaped = [d for d in numbers if _has_many_values(rows.values_nd[:, d])]
+        unfitted = cls(features, answers, components, [], heaped=heaped)
         values_rc = unfitted.values(rows)
         joint_c = np.array([channel.is_joint for channel in unfitted.listed], dtype=np.bool_)
         values_rc[np.ix_(fits_r, joint_c)] = np.nan
         sizes = [len(features[d].categories) for d in unfitted._categories]
-        sizes += [len(output.classes) if name == "class" else 2 for name in answers.category_names]
-        first_category = values_rc.shape[1] - len(sizes)
+        first_group = values_rc.shape[1] - len(heaped) - len(answers.category_names)
+        first_category, first_code = first_group - len(sizes), first_group + len(heaped)
         is_rank = [channel.cause == "confidence" for channel in unfitted.listed]
         slack_c = [answers.slack(scores_rk) * (channel.cause == "answers") for channel in unfitted.listed]
         axes = [
@@ -168,7 +175,10 @@ class Channels:
             for c in range(first_category)
         ]
         axes += [category_axis(values_rc[:, first_category + i], size) for i, size in enumerate(sizes)]
-        return cls(features, answers, components, axes)
+        axes += [heap_axis()] * len(heaped)
+        codes = [len(output.classes) if name == "class" else 2 for name in answers.category_names]
+        axes += [category_axis(values_rc[:, first_code + i], size) for i, size in enumerate(codes)]
+        return cls(features, answers, components, axes, heaped=heaped)
 
     def values(self, rows: Rows) -> Floats:
         """Return the number or code of each row in each channel: (n, c) float64.
@@ -185,13 +195,14 @@ class Channels:
         parts = [numbers_nd]
         if self.components is not None:
             parts.append(self.components.values(numbers_nd))
-        parts += [self.answers.numbers(scores_nk, labels_n), values_nd[:, self._categories]]
-        parts.append(self.answers.codes(scores_nk, labels_n))
+        answered_nc, codes_nc = self.answers.values(scores_nk, labels_n)
+        parts += [answered_nc, values_nd[:, self._categories], heap_groups(values_nd[:, self.heaped]), codes_nc]
         return np.concatenate(parts, axis=1)
 
     def counting_once(self, repeats: Repeats, counts_once_c: npt.NDArray[np.bool_]) -> Channels:
         """Return the same channels, some of which count repeated rows once."""
-        return Channels(self.features, self.answers, self.components, self.grid.axes, repeats, counts_once_c)
+        fitted = self.features, self.answers, self.components, self.grid.axes
+        return Channels(*fitted, repeats, counts_once_c, self.heaped)
 
     def counts(self, rows: Rows, memory: RowMemory) -> Ints:
         """Return how many rows fall into each cell of each channel: (c, width) int64.
@@ -249,8 +260,13 @@ class Channels:
             listed += [Channel(name, "inputs", is_joint=True) for name in self.components.names]
         listed += [Channel(name, _CAUSES.get(name, "answers")) for name in self.answers.number_names]
         listed += [Channel(self.features[d].name, "inputs") for d in self._categories]
+        listed += [Channel(f"{self.features[d].name}, exact values", "inputs", is_heaping=True) for d in self.heaped]
         listed += [Channel(name, _CAUSES.get(name, "answers")) for name in self.answers.category_names]
         return tuple(listed)
+
+
+def _has_many_values(values_r: Floats) -> bool:
+    return len(np.unique(values_r[np.isfinite(values_r)])) > FEW_VALUES
 
 
 _CAUSES: dict[str, Cause] = {

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from monitors.evidence.answers import CONFIDENCE_FIGURES, AnswerChannels
 from monitors.evidence.channels import Channels
 from monitors.evidence.grid import FRAME_CELLS, Axis
+from monitors.evidence.heaping import GROUPS
 from monitors.evidence.joint import Components
 from monitors.evidence.model import EvidenceModel
 from monitors.evidence.ranks import RANK_STEPS, ClassRanks
@@ -44,6 +45,7 @@ class _Axis:
     is_category: bool
     phi: float
     every_row: tuple[int, ...] = ()
+    is_heaping: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class _Document:
     axes: tuple[_Axis, ...]
     allowance: Allowance
     repeats: Repeats | None = None
+    heaped: tuple[int, ...] = ()
 
 
 def write_model(model: EvidenceModel) -> bytes:
@@ -90,6 +93,7 @@ def write_model(model: EvidenceModel) -> bytes:
             axes=axes,
             allowance=model.allowance,
             repeats=channels.repeats,
+            heaped=channels.heaped,
         )
     )
 
@@ -111,11 +115,13 @@ def read_model(text: bytes) -> EvidenceModel:
         raise DocumentRefused("$.probabilities", "not among the classes")
     if document.repeats is not None:
         _check_repeats(document.repeats, len(document.features))
+    _check_heaped(document)
     channels = Channels(
         document.features,
         AnswerChannels(document.output, document.probabilities, _read_ranks(document)),
         None if document.components is None else _read_components(document.components),
         [_read_axis(axis) for axis in document.axes],
+        heaped=document.heaped,
     )
     if len(channels.listed) != len(document.axes):
         raise DocumentRefused("$.axes", f"expected {len(channels.listed)} channels, found {len(document.axes)}")
@@ -142,12 +148,14 @@ def _write_axis(axis: Axis, counts_b: Ints, every_b: Ints, phi: float) -> _Axis:
     edges, cells = tuple(axis.edges.tolist()), tuple(axis.cells.tolist())
     counts, every_row = tuple(counts_b[: axis.size].tolist()), tuple(every_b[: axis.size].tolist())
     every_row = every_row if min(every_row) >= 0 else ()
-    return _Axis(edges, cells, counts, axis.inner, axis.is_ordered, axis.is_category, phi, every_row)
+    kind = axis.is_ordered, axis.is_category
+    return _Axis(edges, cells, counts, axis.inner, *kind, phi, every_row, axis.is_heaping)
 
 
 def _read_axis(axis: _Axis) -> Axis:
     cells = np.array(axis.cells, dtype=np.int64)
-    return Axis(np.array(axis.edges, dtype=np.float64), cells, axis.inner, axis.is_ordered, axis.is_category)
+    kind = axis.is_ordered, axis.is_category, axis.is_heaping
+    return Axis(np.array(axis.edges, dtype=np.float64), cells, axis.inner, *kind)
 
 
 def _check_axis(axis: _Axis, where: str) -> None:
@@ -164,6 +172,15 @@ def _check_axis(axis: _Axis, where: str) -> None:
         raise DocumentRefused(where, f"expected at most {MOST_COUNTED} counted rows")
     if axis.every_row and (len(axis.every_row) != size or min(axis.every_row) < 0):
         raise DocumentRefused(where, f"expected {size} counts of every row, or none")
+
+
+def _check_heaped(document: _Document) -> None:
+    kinds = [feature.kind for feature in document.features]
+    if any(not 0 <= d < len(kinds) or kinds[d] != "number" for d in document.heaped):
+        raise DocumentRefused("$.heaped", "not among the numbers")
+    groups = [axis for axis in document.axes if axis.is_heaping]
+    if len(groups) != len(document.heaped) or any(axis.inner != GROUPS for axis in groups):
+        raise DocumentRefused("$.heaped", f"expected an axis of {GROUPS} groups for each")
 
 
 def _read_ranks(document: _Document) -> ClassRanks | None:

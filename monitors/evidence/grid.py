@@ -7,12 +7,16 @@ of the reference, with a cell of its own for each value that is common, or one c
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["FRAME_CELLS", "LEVELS", "Axis", "Grid", "category_axis", "number_axis", "rank_axis"]
+from monitors.evidence.heaping import GROUPS
+
+__all__ = [
+    "FEW_VALUES", "FRAME_CELLS", "LEVELS", "Axis", "Grid", "category_axis", "heap_axis", "number_axis", "rank_axis",
+]  # fmt: skip
 
 FRAME_CELLS = 4
 FEW_VALUES = 12
@@ -40,6 +44,8 @@ class Axis:
         Whether neighbouring inner cells are neighbours in value.
     is_category
         Whether values are codes.
+    is_heaping
+        Whether the codes are groups of exact values.
     """
 
     edges: Floats
@@ -47,6 +53,7 @@ class Axis:
     inner: int
     is_ordered: bool
     is_category: bool = False
+    is_heaping: bool = False
 
     @property
     def size(self) -> int:
@@ -97,6 +104,12 @@ def category_axis(codes_r: Floats, categories: int) -> Axis:
     unseen = inner + 3
     steps = np.concatenate([[unseen], cells_k, [unseen]])
     return Axis(np.arange(categories + 1.0), steps, inner, is_ordered=False, is_category=True)
+
+
+def heap_axis() -> Axis:
+    """Return the cells of the groups of exact values: one each."""
+    groups = category_axis(np.zeros(0), GROUPS)
+    return replace(groups, is_heaping=True)
 
 
 def _value_axis(distinct_v: Floats, slack: float) -> Axis:

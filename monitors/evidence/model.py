@@ -18,7 +18,7 @@ from monitors.records import FeatureSchema, OutputSchema
 
 __all__ = ["LEAST_REFERENCE_ROWS", "EvidenceModel"]
 
-JOINT_WEIGHT = 0.4
+JOINT_WEIGHT, HEAPING_WEIGHT = 0.4, 0.1
 LEAST_REFERENCE_ROWS = 5_000
 AGREES = 0.99
 
@@ -110,13 +110,22 @@ class EvidenceModel:
         return tuple(dict.fromkeys(channel.cause for channel in self.channels.listed))
 
     def channel_weights(self) -> Floats:
-        """Return each channel's weight within its cause: joint channels share 0.4, the others 0.6. They sum to one."""
+        """Return each channel's weight within its cause; they sum to one.
+
+        Heaping has a tenth; of the rest joint channels share 0.4, the others 0.6.
+        """
         listed = self.channels.listed
         joint_c = np.array([channel.is_joint for channel in listed])
+        heaping_c = np.array([channel.is_heaping for channel in listed])
+        single, rest = ~(joint_c | heaping_c), 1.0 - HEAPING_WEIGHT
         weights_c = np.zeros(len(listed))
         for cause in self.causes:
             of_cause_c = np.array([channel.cause == cause for channel in listed])
-            parts = [(of_cause_c & joint_c, JOINT_WEIGHT), (of_cause_c & ~joint_c, 1.0 - JOINT_WEIGHT)]
+            parts = [
+                (of_cause_c & single, rest * (1.0 - JOINT_WEIGHT)),
+                (of_cause_c & joint_c, rest * JOINT_WEIGHT),
+                (of_cause_c & heaping_c, HEAPING_WEIGHT),
+            ]
             parts = [(part_c, weight) for part_c, weight in parts if part_c.any()]
             total = sum(weight for _, weight in parts)
             for part_c, weight in parts:

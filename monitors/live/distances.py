@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monitors.effects import NORMAL_99, TAIL_99
+from monitors.evidence.heaping import heaped_share
 from monitors.evidence.model import EvidenceModel
 
 __all__ = ["Distance", "Distances", "Kind"]
@@ -17,8 +18,12 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
+HEAPED_99 = 2.8
+"""99 % point under no change of the squared distance over groups of exact values, in its standard deviations."""
+
 Kind = Literal["values", "absent"]
-"""``values``: among the values that the reference knows, in its ranks, or as total variation of categories.
+"""``values``: among the values that the reference knows, in its ranks, or as total variation of categories; of exact
+values that gather, the share of all rows that one value would have to take.
 ``absent``: the share of values that are missing or unseen."""
 
 
@@ -61,6 +66,9 @@ class Distances:
         spread_c = (self._below_cb * (1.0 - self._below_cb) * law_cb).sum(axis=1).clip(min=0.0)
         mixed_c = np.sqrt(law_cb * (1.0 - law_cb)).sum(axis=1) * (2.0 / np.pi) ** 0.5 / 2.0 + TAIL_99
         self._unit_band_c = np.where(self._ordered_c, NORMAL_99 * np.sqrt(spread_c), mixed_c)
+        self._heaping = [c for c, axis in enumerate(axes) if axis.is_heaping]
+        of_groups_c = np.sqrt(HEAPED_99 * np.sqrt(2.0 * (law_cb**2).sum(axis=1)))
+        self._unit_band_c[self._heaping] = of_groups_c[self._heaping]
 
     def all(self, counts_cb: Ints, kind: Kind) -> tuple[Floats, Floats]:
         """Return effect and band of each channel: (c,) float64 each; no row at all is no effect."""
@@ -102,4 +110,7 @@ class Distances:
         ranks_c = ((gaps_cb + before_cb) / 2.0 * self._law_cb).sum(axis=1)
         variation_c = np.abs(law_cb - self._law_cb).sum(axis=1) / 2.0
         is_known_c = law_cb.sum(axis=1) > 0.0
+        for c in self._heaping:
+            known_b = self._known_cb[c]
+            variation_c[c] = heaped_share(counts_cb[c, known_b], self._law_cb[c, known_b], float(self._phi_c[c]))
         return np.where(is_known_c, np.where(self._ordered_c, ranks_c, variation_c), 0.0)

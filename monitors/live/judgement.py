@@ -41,10 +41,11 @@ def with_evidence(
     paged
         Causes with an open page of this stream.
     """
-    joint = stream.recent.movements(is_joint=True)
     readings = dict(found)
     if "drift" in readings:
-        readings["drift"] = replace(readings["drift"], movements=(*readings["drift"].movements, *joint))
+        joint = stream.recent.movements(is_joint=True)
+        heaped = stream.recent.heaped(stream.standing("inputs", "values").names)
+        readings["drift"] = replace(readings["drift"], movements=(*readings["drift"].movements, *joint, *heaped))
     if ranks := stream.recent.movements(is_joint=False):
         readings["confidence-collapse"] = _with_ranks(readings, ranks, thresholds)
     readings = _with_rules(readings, stream.rules, thresholds)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection
 
 import numpy as np
 import numpy.typing as npt
 
 from monitors.effects import Movement
+from monitors.evidence.changes import HEAPED_BEFORE, heaped_after
 from monitors.evidence.model import EvidenceModel
 from monitors.live.distances import Distances
 
@@ -55,6 +57,28 @@ class Recent:
             if rows >= self._rows:
                 break
         return counts_cb
+
+    def heaped(self, names: Collection[str]) -> tuple[Movement, ...]:
+        """Return how far exact values gather in the channels of these names, of those that are about heaping.
+
+        Only what evidence has named is asked for: in a window of few rows the distance of some channel is never small.
+        """
+        which = [c for c, channel in enumerate(self._model.channels.listed) if channel.is_heaping]
+        which = [c for c in which if self._model.channels.listed[c].name in names]
+        if not which:
+            return ()
+        effect_c, band_c = self._distances.all(self.counts(), "values")
+        return tuple(
+            Movement(
+                self._model.channels.listed[c].name,
+                "heaping",
+                float(effect_c[c]),
+                float(band_c[c]),
+                HEAPED_BEFORE,
+                heaped_after(float(effect_c[c])),
+            )
+            for c in which
+        )
 
     def movements(self, *, is_joint: bool) -> tuple[Movement, ...]:
         """Return how far each joint channel, or each figure of confidence, is from the reference, in ranks."""

@@ -25,6 +25,8 @@ def test_channels_are_features_joint_ones_and_answers_each_with_its_cause(channe
         ("entropy", "confidence"),
         ("probability of bad", "answers"),
         ("colour", "inputs"),
+        ("age, exact values", "inputs"),
+        ("pay, exact values", "inputs"),
         ("class", "answers"),
         ("broken", "broken"),
     ]
@@ -86,7 +88,7 @@ def test_a_regressors_value_and_its_breaks_are_watched() -> None:
     rng = np.random.default_rng(1)
     output = OutputSchema("regression")
     found = Channels.fit(Rows(rng.normal(size=(500, 1)), rng.normal(size=(500, 1))), FEATURES[:1], output)
-    assert [channel.name for channel in found.listed] == ["age", "value", "broken"]
+    assert [channel.name for channel in found.listed] == ["age", "value", "age, exact values", "broken"]
     assert found.cells(Rows(np.zeros((1, 1)), np.array([[np.inf]])), RowMemory())[0, -1] == 2
 
 

@@ -17,10 +17,12 @@ def test_the_weights_of_each_cause_sum_to_one() -> None:
         assert weights_c[of_cause].sum() == pytest.approx(1.0)
 
 
-def test_joint_channels_hold_two_fifths_of_the_inputs() -> None:
+def test_exact_values_hold_a_tenth_of_the_inputs_and_joint_channels_two_fifths_of_the_rest() -> None:
     fitted = model(2000)
     joint = [channel.is_joint for channel in fitted.channels.listed]
-    assert fitted.channel_weights()[joint].sum() == pytest.approx(0.4)
+    heaping = [channel.is_heaping for channel in fitted.channels.listed]
+    assert fitted.channel_weights()[joint].sum() == pytest.approx(0.36)
+    assert fitted.channel_weights()[heaping].sum() == pytest.approx(0.1)
 
 
 def test_a_short_reference_is_not_calibrated() -> None:
@@ -41,5 +43,7 @@ def test_dependence_is_learned_from_the_order_of_the_reference_unless_switched_o
     values[:, :2] += np.random.default_rng(2).normal(scale=0.01, size=(len(values), 2))
     learned = EvidenceModel.fit(Rows(values), FEATURES)
     ignored = EvidenceModel.fit(Rows(values), FEATURES, learns_dependence=False)
-    assert learned.phi_c.min() > 10.0
+    heaping = np.array([channel.is_heaping for channel in learned.channels.listed])
+    assert learned.phi_c[~heaping].min() > 10.0
+    assert learned.phi_c[heaping].max() == 1.0  # alike, but never the same
     assert ignored.phi_c.tolist() == [1.0] * len(ignored.phi_c)
