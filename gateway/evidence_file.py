@@ -9,6 +9,9 @@ from pathlib import Path
 
 __all__ = ["EvidenceFile"]
 
+MOST_BYTES = 256 * 1024**2
+"""128 streams of 30 features are about 60 million."""
+
 _log = logging.getLogger("weir.evidence")
 
 
@@ -24,6 +27,9 @@ class EvidenceFile:
     def load(self) -> bytes | None:
         """Return the text that was saved last, ``None`` for none."""
         try:
+            if self.path.stat().st_size > MOST_BYTES:
+                _log.error("%s has more than %d bytes: evidence begins anew", self.path, MOST_BYTES)
+                return None
             return self.path.read_bytes()
         except FileNotFoundError:
             return None

@@ -49,7 +49,6 @@ from gateway.state.pages import read_pages
 from gateway.state.store import StateStore
 from monitors.detectors.plug_ins import load_choice
 from monitors.evidence.budget import Budget
-from monitors.live.book import fitted_of
 from monitors.paging import Paging
 from monitors.records import Alert, Failures
 from monitors.service import MonitorService
@@ -308,8 +307,8 @@ async def _keep_ticking(
     pause_s = min(service.thresholds.tick_s / 4.0, LONGEST_PAUSE_S)
     while os.getppid() == parent and not await _is_set(stop, pause_s):
         service.accept(await asyncio.to_thread(baselines.read))
-        for info in service.unread():
-            service.learn(info, await asyncio.to_thread(fitted_of, info, service.baseline(info)))
+        for unread in service.unread():
+            service.learn(unread, await asyncio.to_thread(unread.read))
         service.take_faults(fault_totals(await asyncio.to_thread(read_counters, counters)))
         service.tick()
         if service.judged_until_s >= saved_s + max(service.thresholds.tick_s, LEAST_SAVE_S):

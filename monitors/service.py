@@ -11,7 +11,7 @@ from monitors.detectors.bank import DetectorChoice
 from monitors.gauges import Gauge, alert_gauges, evidence_gauges, page_gauges, segment_gauges, stream_gauges
 from monitors.incidents import IncidentBook
 from monitors.judge import Judge
-from monitors.live.book import EvidenceBook, Fitted, fitted_of
+from monitors.live.book import EvidenceBook, Fitted, Unread
 from monitors.paging import Paging
 from monitors.ports import AlertSink, AlertStore, Clock
 from monitors.quality import FaultBook
@@ -49,7 +49,7 @@ class MonitorService:
     Notes
     -----
     Evidence models take their time to be read. An owner on an event loop reads those of ``unread`` in a thread
-    (``monitors.live.book.fitted_of``) and gives them to ``learn``; what is left unread, ``tick`` reads itself.
+    (``Unread.read``) and gives them to ``learn``; what is left unread, ``tick`` reads itself.
     Not safe for several threads. Memory: ``max_streams`` times ``window_ticks + 3`` summaries, and about 2 MB a stream
     with evidence at 30 features.
     """
@@ -109,21 +109,17 @@ class MonitorService:
         """
         self._evidence.restore(text)
 
-    def unread(self) -> list[StreamInfo]:
+    def unread(self) -> list[Unread]:
         """Return the versions whose evidence model is to be read, since rows of them have come."""
         return self._evidence.unread()
 
-    def learn(self, info: StreamInfo, fitted: Fitted) -> None:
-        """Take what was read for a version."""
-        self._evidence.learn(info, fitted)
+    def learn(self, unread: Unread, fitted: Fitted) -> None:
+        """Take what was read for a version, unless it was announced anew or got another baseline meanwhile."""
+        self._evidence.learn(unread, fitted)
 
     def accept(self, baselines: Iterable[Baseline]) -> None:
         """Hold versions against the baselines that operators have accepted: all there are, each time."""
         self._evidence.accept(baselines)
-
-    def baseline(self, info: StreamInfo) -> Baseline | None:
-        """Return the accepted baseline of a version, for whoever reads its model."""
-        return self._evidence.baseline(info)
 
     def take(self, observation: Observation) -> None:
         """Count a block of rows. One that does not fit its version, or of an unknown version, is counted as refused."""
@@ -183,8 +179,8 @@ class MonitorService:
         ticks missed are judged.
         """
         now_s = self._clock.unix_s() if now_s is None else now_s
-        for info in self.unread():
-            self.learn(info, fitted_of(info, self.baseline(info)))
+        for unread in self.unread():
+            self.learn(unread, unread.read())
         self._incidents.retry()
         self._end_seconds(now_s)
         newest_ms = self._newest_closed_ms(now_s)

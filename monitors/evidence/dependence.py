@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from monitors.evidence.grid import Axis
 
-__all__ = ["dependence", "row_nats", "run_bets"]
+__all__ = ["BLOCK_ROWS", "dependence", "row_nats", "run_bets"]
 
 BLOCK_ROWS = (8, 32, 128, 512, 2048)
 LEAST_BLOCKS = 24

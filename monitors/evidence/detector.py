@@ -114,10 +114,12 @@ class EDetector:
         Raises
         ------
         ValueError
-            When it belongs to other channels or alternatives.
+            When it belongs to other channels or alternatives, or holds what no detector can.
         """
         components = np.array(state["components"], dtype=np.float64)
         if components.shape != self._state.shape:
             raise ValueError(f"state of shape {components.shape}, expected {self._state.shape}")
-        self._state = components
-        self._summaries = np.array(state["summaries"], dtype=np.int64)
+        summaries = np.array(state["summaries"], dtype=np.int64)
+        if summaries.shape != self._summaries.shape or not ((components >= 0) & (components <= LARGEST)).all():
+            raise ValueError(f"components that are no numbers from 0 to {LARGEST:g}")
+        self._state, self._summaries = components, summaries

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from monitors.evidence.answers import CONFIDENCE_FIGURES, AnswerChannels
 from monitors.evidence.channels import Channels
+from monitors.evidence.dependence import BLOCK_ROWS
 from monitors.evidence.grid import FRAME_CELLS, Axis
 from monitors.evidence.heaping import GROUPS
 from monitors.evidence.joint import Components
@@ -30,6 +31,12 @@ MOST_CELLS = 64
 """Most inner cells of a channel; fitting makes at most 24. The table takes time that grows faster than their number."""
 MOST_COUNTED = 2**53
 """Largest count: whole in a double, and its sums over a channel's cells do not overflow."""
+
+LARGEST_DEPENDENCE = 2.0 * BLOCK_ROWS[-1]
+"""Blocks of rows that are all alike show no more. A larger one would leave a channel without any bet that grows."""
+LARGEST_WEIGHT = 2.0**20
+SMALLEST_SCALE = 1e-290
+"""Bounds of joint channels: what they add up stays whole, and finite."""
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -166,8 +173,10 @@ def _check_axis(axis: _Axis, where: str) -> None:
     steps = len(axis.edges) + 1
     if axis.inner < 0 or not rising or len(axis.cells) != steps or not all(0 <= cell < size for cell in axis.cells):
         raise DocumentRefused(where, "edges rise, and every step has a cell")
-    if len(axis.counts) != size or any(count < 0 for count in axis.counts) or axis.phi < 1:
-        raise DocumentRefused(where, f"expected {size} counts and a dependence of at least 1")
+    if len(axis.counts) != size or any(count < 0 for count in axis.counts):
+        raise DocumentRefused(where, f"expected {size} counts")
+    if not 1 <= axis.phi <= LARGEST_DEPENDENCE:
+        raise DocumentRefused(where, f"expected a dependence from 1 to {LARGEST_DEPENDENCE:g}, found {axis.phi:g}")
     if sum(axis.counts) > MOST_COUNTED or sum(axis.every_row) > MOST_COUNTED:
         raise DocumentRefused(where, f"expected at most {MOST_COUNTED} counted rows")
     if axis.every_row and (len(axis.every_row) != size or min(axis.every_row) < 0):
@@ -214,8 +223,15 @@ def _check_components(found: _Components) -> None:
     widths = {len(row) for row in found.weights}
     same = len(found.centre) == len(found.scale) == len(found.weights) and len(widths) == 1
     places = all(0 <= d < len(found.centre) for d in found.constant)
-    if not same or not places or not all(0 <= p < min(widths) for p in found.shown) or min(found.scale) <= 0:
+    if (
+        not same
+        or not places
+        or not all(0 <= p < min(widths) for p in found.shown)
+        or min(found.scale) < SMALLEST_SCALE
+    ):
         raise DocumentRefused("$.components", "centre, scale and weights do not fit together")
+    if any(abs(weight) > LARGEST_WEIGHT or weight % 1.0 for row in found.weights for weight in row):
+        raise DocumentRefused("$.components.weights", f"expected whole numbers of at most {LARGEST_WEIGHT:g}")
 
 
 def _check_repeats(repeats: Repeats, features: int) -> None:

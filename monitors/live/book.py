@@ -17,7 +17,7 @@ from monitors.paging import STREAM_SHARES, Calibration, Paging
 from monitors.records import FALLBACK_FLAG, Baseline, Observation, StreamInfo, StreamKey
 from monitors.transport.documents import DocumentRefused
 
-__all__ = ["EvidenceBook", "Fitted", "fitted_of"]
+__all__ = ["EvidenceBook", "Fitted", "Unread", "fitted_of"]
 
 GRACE_S = 1.0
 MOST_SAVED = 128
@@ -34,6 +34,18 @@ class Fitted:
     calibration: Calibration
     why: str = ""
     factor: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Unread:
+    """A version whose model is to be read, and the baseline that it is to be held against as of then."""
+
+    info: StreamInfo
+    baseline: Baseline | None
+
+    def read(self) -> Fitted:
+        """Return what the version's rows are held against; for how long that takes, see ``fitted_of``."""
+        return fitted_of(self.info, self.baseline)
 
 
 def fitted_of(info: StreamInfo, baseline: Baseline | None = None) -> Fitted:
@@ -82,7 +94,7 @@ class EvidenceBook:
         self._recent_rows = recent_rows
         self._accepted: dict[tuple[str, str, str], Baseline] = {}
         self._announced: dict[tuple[str, str, str], StreamInfo] = {}
-        self._unread: dict[tuple[str, str, str], StreamInfo] = {}
+        self._unread: dict[tuple[str, str, str], Unread] = {}
         self._fitted: dict[tuple[str, str, str], Fitted] = {}
         self._streams: dict[StreamKey, EvidenceStream] = {}
         self._saved: dict[StreamKey, SavedStream] = {}
@@ -108,11 +120,7 @@ class EvidenceBook:
             if before.get(name) != self._accepted.get(name) and name in self._announced:
                 self._begin_anew(name)
 
-    def baseline(self, info: StreamInfo) -> Baseline | None:
-        """Return the accepted baseline of a version."""
-        return self._accepted.get((info.model, info.version, info.digest))
-
-    def unread(self) -> list[StreamInfo]:
+    def unread(self) -> list[Unread]:
         """Return the versions whose model is to be read, since rows of them have come."""
         return list(self._unread.values())
 
@@ -120,10 +128,11 @@ class EvidenceBook:
         """Whether a version's model is still to be read."""
         return (model, version, digest) not in self._fitted
 
-    def learn(self, info: StreamInfo, fitted: Fitted) -> None:
-        """Take what was read for a version."""
-        name = (info.model, info.version, info.digest)
-        if self._unread.pop(name, None) is info:
+    def learn(self, unread: Unread, fitted: Fitted) -> None:
+        """Take what was read for a version, unless it was announced anew or got another baseline meanwhile."""
+        name = (unread.info.model, unread.info.version, unread.info.digest)
+        if self._unread.get(name) is unread:
+            del self._unread[name]
             self._fitted[name] = fitted
 
     def fitted(self, model: str, version: str, digest: str) -> Fitted | None:
@@ -178,9 +187,8 @@ class EvidenceBook:
         kept, known = set(keys), set(versions)
         self._streams = {key: stream for key, stream in self._streams.items() if key in kept}
         self._fitted = {name: fitted for name, fitted in self._fitted.items() if name in known}
-        for book in (self._announced, self._unread):
-            for name in [name for name in book if name not in known]:
-                del book[name]
+        self._announced = {name: info for name, info in self._announced.items() if name in known}
+        self._unread = {name: unread for name, unread in self._unread.items() if name in known}
         models = {name[0] for name in known}
         self._stand_ins = {model: book for model, book in self._stand_ins.items() if model in models}
 
@@ -196,8 +204,8 @@ class EvidenceBook:
     def _begin(self, key: StreamKey, now_s: float) -> EvidenceStream | None:
         name = (key.model, key.version, key.digest)
         fitted = self._fitted.get(name)
-        if fitted is None and key.variant in STREAM_SHARES and name in self._announced:
-            self._unread[name] = self._announced[name]
+        if fitted is None and key.variant in STREAM_SHARES and name in self._announced and name not in self._unread:
+            self._unread[name] = Unread(self._announced[name], self._accepted.get(name))
         if fitted is None or fitted.model is None or key.variant not in STREAM_SHARES:
             return None
         budget = self.paging.stream_budget(key.model, key.variant)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monitors.evidence.channels import Cause
+from monitors.evidence.repeats import RowMemory
 from monitors.live.distances import Kind
 from monitors.live.presence import Presence
 from monitors.live.stream import EvidenceStream
@@ -16,6 +18,10 @@ from monitors.records import StreamKey
 from monitors.transport.documents import DocumentRefused, decode_document, encode_document
 
 __all__ = ["SavedStream", "encode_saved", "read_saved", "restore_stream", "save_stream"]
+
+
+MOST_AHEAD_S = 60.0
+"""How far a clock may have gone back since the state was saved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,34 +118,58 @@ def restore_stream(stream: EvidenceStream, saved: SavedStream) -> None:
     Raises
     ------
     DocumentRefused
-        When it belongs to another model.
+        When it belongs to another model, or holds what no stream has: then the stream is as it was.
     """
+    _check_times(stream, saved)
     shape = stream.model.counts_cb.shape
     state = stream.monitor.state()
-    monitor = saved.monitor
+    monitor, memory = saved.monitor, saved.memory
     try:
         restored = {
             "model": monitor.model,
-            "components": np.array(monitor.components).reshape(state["components"].shape),
-            "summaries": np.array(monitor.summaries).reshape(state["summaries"].shape),
-            "pending": np.array(monitor.pending).reshape(shape),
-            "pending_rows": monitor.pending_rows,
-            "rows": monitor.rows,
-            "rows_seen": monitor.rows_seen,
+            "components": _numbers(monitor.components, state["components"].shape, np.float64),
+            "summaries": _numbers(monitor.summaries, state["summaries"].shape, np.int64),
+            "pending": _numbers(monitor.pending, shape, np.int64),
+            "pending_rows": _at_least_0(monitor.pending_rows),
+            "rows": _at_least_0(monitor.rows),
+            "rows_seen": _at_least_0(monitor.rows_seen),
             "warned": list(monitor.warned),
         }
-        stream.monitor.restore({**state, **restored})
         tables = {(p.cause, p.kind): _table(p.since, shape) for p in saved.presences}
-    except ValueError as exc:
+        remembered = RowMemory()
+        remembered.restore({"rows": memory.rows, "marks": list(memory.marks), "last": list(memory.last)})
+        if not tables.keys() <= stream.presences.keys():
+            raise ValueError("causes that the model does not have")
+        stream.monitor.restore({**state, **restored})
+    except (ValueError, OverflowError) as exc:
         raise DocumentRefused("$.streams", str(exc)) from exc
     for kept in saved.presences:
         presence = stream.presences[kept.cause, kept.kind]
         presence.since_cb = tables[kept.cause, kept.kind]
-        presence.on_level, presence.lasts = kept.on_level, kept.lasts
-    memory = saved.memory
-    stream.seconds.memory.restore({"rows": memory.rows, "marks": list(memory.marks), "last": list(memory.last)})
+        presence.on_level, presence.lasts = min(max(kept.on_level, 0.0), 1.0), kept.lasts
+    stream.seconds.memory = remembered
     stream.seconds.close_until(saved.closed_s)
-    stream.counts_from_s, stream.began_s, stream.summaries = saved.counts_from_s, saved.began_s, saved.summaries
+    stream.counts_from_s = min(saved.counts_from_s, stream.counts_from_s)
+    stream.began_s, stream.summaries = saved.began_s, max(0, saved.summaries)
+
+
+def _check_times(stream: EvidenceStream, saved: SavedStream) -> None:
+    """Refuse times that lie ahead: a clock that went back would leave the stream blind until it comes there."""
+    if max(saved.closed_s, saved.began_s or 0) > stream.counts_from_s + MOST_AHEAD_S:
+        raise DocumentRefused("$.streams", "saved by a clock that is ahead of this one")
+
+
+def _numbers(found: Sequence[float], shape: tuple[int, ...], dtype: type[np.number[Any]]) -> npt.NDArray[Any]:
+    numbers = np.array(found, dtype=dtype).reshape(shape)
+    if not (np.isfinite(numbers) & (numbers >= 0)).all():
+        raise ValueError("numbers that are negative or not finite")
+    return numbers
+
+
+def _at_least_0(number: int) -> int:
+    if not 0 <= number < 2**62:
+        raise ValueError(f"{number} rows")
+    return number
 
 
 def _memory(state: dict[str, Any]) -> _Memory:
@@ -151,5 +181,5 @@ def _presence(cause: Cause, kind: Kind, presence: Presence) -> _Presence:
     return _Presence(cause, kind, presence.on_level, presence.lasts, since)
 
 
-def _table(numbers: tuple[int, ...] | None, shape: tuple[int, ...]) -> npt.NDArray[np.int64] | None:
-    return None if numbers is None else np.array(numbers, dtype=np.int64).reshape(shape)
+def _table(found: tuple[int, ...] | None, shape: tuple[int, ...]) -> npt.NDArray[np.int64] | None:
+    return None if found is None else _numbers(found, shape, np.int64)

@@ -77,9 +77,9 @@ class LiveScene:
 
     def read_models(self) -> None:
         """Give the service its models, as an owner would, but each only once for all tests."""
-        for announced in self.service.unread():
-            if announced.evidence == evidence() and self.service.baseline(announced) is None:
-                self.service.learn(announced, fitted())
+        for unread in self.service.unread():
+            if unread.info.evidence == evidence() and unread.baseline is None:
+                self.service.learn(unread, fitted())
 
     def alert(self, cause: str) -> Alert:
         return next(alert for alert in self.service.alerts() if alert.cause == cause)

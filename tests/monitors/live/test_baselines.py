@@ -6,8 +6,8 @@ import pytest
 
 from monitors.live.book import fitted_of
 from monitors.records import Baseline
-from tests.monitors.live.material import LiveScene
-from tests.monitors.material import evidence, info
+from tests.monitors.live.material import LiveScene, fitted
+from tests.monitors.material import evidence, info, observe, rows
 
 
 def baseline(text: bytes | None = None, factor: float = 1.0) -> Baseline:
@@ -56,10 +56,10 @@ def test_the_factor_raises_the_level_at_which_a_version_pages() -> None:
 
 def test_a_baseline_that_cannot_be_used_leaves_the_table_and_says_why() -> None:
     version = info(evidence=evidence())
-    fitted = fitted_of(version, baseline(b"{}"))
-    assert fitted.calibration == "profile"
-    assert fitted.model is not None
-    assert fitted.why.startswith("the accepted baseline is not used: evidence.json")
+    found = fitted_of(version, baseline(b"{}"))
+    assert found.calibration == "profile"
+    assert found.model is not None
+    assert found.why.startswith("the accepted baseline is not used: evidence.json")
 
 
 def test_a_version_without_a_table_is_watched_once_a_baseline_is_accepted() -> None:
@@ -70,3 +70,17 @@ def test_a_version_without_a_table_is_watched_once_a_baseline_is_accepted() -> N
     scene.live(20)
     scene.live(20, shift=1.5)
     assert "drift" in scene.pages()
+
+
+def test_a_baseline_accepted_while_a_model_is_read_is_the_one_that_counts() -> None:
+    scene = LiveScene(page_on="baseline")
+    scene.service.take(observe(rows(scene.rng, 100), scene.clock.now_s))
+    [reading] = scene.service.unread()
+    scene.service.accept([baseline()])
+    scene.service.take(observe(rows(scene.rng, 100), scene.clock.now_s))
+    scene.service.learn(reading, fitted())
+    [again] = scene.service.unread()
+    assert again.baseline == baseline()
+    scene.service.learn(again, again.read())
+    scene.live(20)
+    assert [version["calibration"] for version in scene.service.report("phishing")["versions"]] == ["baseline"]

@@ -1,5 +1,7 @@
 """A watch that restarts goes on where it stood."""
 
+import json
+
 import pytest
 
 from monitors.transport.documents import DocumentRefused
@@ -70,6 +72,36 @@ def test_the_state_of_another_model_is_left_aside() -> None:
     other.service.restore(text.replace(digest, b"0" * 32))
     other.live(10)
     assert max(nats(other).values()) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        pytest.param(("monitor", "components", 0), 1e300, id="evidence-that-would-page-at-once"),
+        pytest.param(("monitor", "components", 0), -1.0, id="evidence-below-nothing"),
+        pytest.param(("monitor", "components"), [1.0], id="of-another-shape"),
+        pytest.param(("monitor", "pending", 0), -5, id="rows-below-nothing"),
+        pytest.param(("monitor", "pending", 0), 10**30, id="rows-beyond-integers"),
+        pytest.param(("monitor", "rows"), 10**30, id="a-count-beyond-integers"),
+        pytest.param(("memory", "marks"), [1, 2, 3], id="marks-without-places"),
+        pytest.param(("closed_s",), 10**15, id="seconds-closed-in-the-future"),
+        pytest.param(("began_s",), 10**15, id="a-summary-begun-in-the-future"),
+    ],
+)
+def test_a_stream_that_no_watch_can_have_saved_begins_anew(where: tuple[str | int, ...], value: object) -> None:
+    scene = LiveScene()
+    scene.live(8)
+    document = json.loads(scene.service.state())
+    inner = document["streams"][0]
+    for key in where[:-1]:
+        inner = inner[key]
+    inner[where[-1]] = value
+    other = LiveScene(clock=scene.clock)
+    other.service.restore(json.dumps(document).encode())
+    other.live(3)
+    assert other.pages() == []
+    [stream] = other.service.report("phishing")["streams"]
+    assert (stream["evidence"]["rows"], stream["evidence"]["late_rows"]) == (0, 0)
 
 
 @pytest.mark.parametrize("text", [b"", b"{}", b'{"schema_version": 2, "streams": []}', b"[" * 100_000])
