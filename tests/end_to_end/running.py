@@ -108,8 +108,7 @@ class RunningGateway:
 
     def ready_workers(self, model: str, version: str) -> int:
         """Return how many serving workers have a version ready."""
-        with self.client() as client:
-            models = client.get("/admin/v1/models").json()["models"]
+        models = self.read("/admin/v1/models").json()["models"]
         versions = next(found["versions"] for found in models if found["model"] == model)
         workers = next(found["workers"] for found in versions if found["version"] == version)
         return sum(name.startswith("worker") and told["state"] == "ready" for name, told in workers.items())
@@ -128,6 +127,18 @@ class RunningGateway:
         """Return a client with the admin token."""
         headers = {"authorization": f"Bearer {TOKEN}"}
         return httpx.Client(base_url=self.url, headers=headers, timeout=10.0, verify=self._verify)
+
+    def read(self, path: str, **query: str | int) -> httpx.Response:
+        """Return a page; ask again while it is a 503: a store that comes back, a watch that starts or is busy."""
+        answers: list[httpx.Response] = []
+
+        def is_answered() -> bool:
+            answers.append(client.get(path, params=query or None))
+            return answers[-1].status_code != 503
+
+        with self.client() as client:
+            self.wait_until(is_answered, f"an answer to {path}", 30.0)
+        return answers[-1].raise_for_status()
 
     def children(self, module: str) -> list[int]:
         """Return the process ids of the tree's children that run a module."""

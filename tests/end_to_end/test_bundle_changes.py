@@ -38,8 +38,7 @@ def problem(response: httpx.Response, status: int, slug: str) -> str:
 
 def status_of(gateway: RunningGateway, model: str, version: str) -> tuple[str, str]:
     """Return what the worker says of a version: its state and why."""
-    with gateway.client() as client:
-        models = client.get("/admin/v1/models").json()["models"]
+    models = gateway.read("/admin/v1/models").json()["models"]
     versions = next(found["versions"] for found in models if found["model"] == model)
     workers: dict[str, Any] = next(found["workers"] for found in versions if found["version"] == version)
     found = [told for name, told in workers.items() if name.startswith("worker")]

@@ -44,8 +44,7 @@ class RuledGateway(RunningGateway):
 
     def alert(self) -> dict[str, Any] | None:
         """Return the open alert on the quality of data."""
-        with self.client() as client:
-            alerts = client.get("/admin/v1/alerts").raise_for_status().json()["alerts"]
+        alerts = self.read("/admin/v1/alerts").json()["alerts"]
         return next((a for a in alerts if a["cause"] == "data-quality" and a["state"] != "resolved"), None)
 
 

@@ -59,8 +59,7 @@ def shared_settings(gateway: RunningGateway) -> bytes:
 
 
 def audited(gateway: RunningGateway) -> list[str]:
-    with gateway.client() as client:
-        return [record["action"] for record in client.get("/admin/v1/audit").json()["records"]]
+    return [record["action"] for record in gateway.read("/admin/v1/audit").json()["records"]]
 
 
 def test_a_change_through_one_gateway_is_in_force_on_the_other_within_a_second_even_where_it_seldom_looks(

@@ -41,8 +41,7 @@ def gateway_of(tmp_path: Path, candidate: bytes) -> RunningGateway:
 
 
 def status(gateway: RunningGateway) -> Any:
-    with gateway.client() as client:
-        return client.get("/admin/v1/rollouts/m").json()
+    return gateway.read("/admin/v1/rollouts/m").json()
 
 
 def start(gateway: RunningGateway) -> None:
@@ -55,9 +54,8 @@ def start(gateway: RunningGateway) -> None:
 
 
 def audited(gateway: RunningGateway) -> list[Any]:
-    with gateway.client() as client:
-        records: list[Any] = client.get("/admin/v1/audit?resource=rollout/m").json()["records"]
-        return records
+    records: list[Any] = gateway.read("/admin/v1/audit", resource="rollout/m").json()["records"]
+    return records
 
 
 def in_state(gateway: RunningGateway, *states: str) -> bool:

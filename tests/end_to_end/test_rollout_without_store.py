@@ -26,8 +26,7 @@ def gateway_on(server: RedisServer, folder: Path) -> RunningGateway:
 
 
 def rollout(gateway: RunningGateway) -> Any:
-    with gateway.client() as client:
-        return client.get("/admin/v1/rollouts/m").json()["rollout"]
+    return gateway.read("/admin/v1/rollouts/m").json()["rollout"]
 
 
 def is_away(gateway: RunningGateway) -> bool:
@@ -63,16 +62,13 @@ def test_ramps_freeze_tripwires_work_and_the_rollout_outlives_its_store(tmp_path
             assert [answer.status_code for answer in answers] == [200, 200]
         gateway.wait_until(lambda: rollout(gateway)["state"] == "rolled_back", "rolled back")
         assert routed(gateway) is None
-        with gateway.client() as client:
-            records = client.get("/admin/v1/audit?limit=1000").json()["records"]
-        actions = [record["action"] for record in records]
+        actions = [record["action"] for record in gateway.read("/admin/v1/audit", limit=1000).json()["records"]]
         assert "state.restore" in actions
         assert actions.count("rollout.rolling_back") == 1
 
 
 def routed(gateway: RunningGateway) -> Any:
-    with gateway.client() as client:
-        return client.get("/admin/v1/models/m/route").json()["canary"]
+    return gateway.read("/admin/v1/models/m/route").json()["canary"]
 
 
 def tripped(gateway: RunningGateway) -> float:
