@@ -3,6 +3,10 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("weir", deadline=None, derandomize=True, print_blob=False)
+settings.load_profile("weir")
 
 
 @pytest.fixture(scope="session")
