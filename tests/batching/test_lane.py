@@ -64,7 +64,9 @@ class FakeJob:
 
 
 class FixedSizer:
-    """Batches of one size, and runs that cost a second a row; keeps what it was told."""
+    """Batches of one size, and runs that cost ``row_s`` a row; keeps what it was told."""
+
+    row_s = 1.0
 
     def __init__(self, limit: int, inline_rows: int) -> None:
         self.limit, self.inline_rows = limit, inline_rows
@@ -75,7 +77,7 @@ class FixedSizer:
         return self
 
     def estimate(self, rows: int) -> float:
-        return float(rows)
+        return rows * self.row_s
 
     def observe(self, rows: int, seconds: float, was_full: bool) -> None:
         assert seconds >= 0.0
@@ -173,6 +175,11 @@ async def passes(n: int = 1) -> None:
         await asyncio.sleep(0)
 
 
+async def begun() -> None:
+    """Let what was asked for begin in a thread: a pass brings it, and another one brings no more."""
+    await passes(2)
+
+
 def on_loop(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
     def run() -> None:
         asyncio.run(test(), debug=True)
@@ -205,10 +212,10 @@ async def test_a_lonely_request_runs_at_the_end_of_its_own_pass() -> None:
 async def test_what_arrives_during_a_run_is_the_next_run() -> None:
     bench = Bench()
     bench.ask("a", 1.0)
-    await passes()
+    await begun()
     bench.ask("b", 2.0)
     bench.ask("c", 3.0)
-    await passes(3)
+    await passes(4)
     assert len(bench.executor.waiting) == 1
     bench.executor.pump()
     await passes(3)
@@ -216,6 +223,39 @@ async def test_what_arrives_during_a_run_is_the_next_run() -> None:
     await passes()
     assert bench.version.runs == [[1.0], [2.0, 3.0]]
     assert (bench.answer("a"), bench.answer("b"), bench.answer("c")) == ([2.0], [4.0], [6.0])
+
+
+@on_loop
+async def test_a_run_in_a_thread_begins_when_a_pass_brings_no_more() -> None:
+    bench = Bench()
+    for i in range(5):
+        bench.ask(f"r{i}", float(i))
+        await passes()
+        assert bench.executor.waiting == []
+    await passes()
+    bench.executor.pump()
+    assert bench.version.runs == [[0.0, 1.0, 2.0, 3.0, 4.0]]
+
+
+@on_loop
+async def test_a_full_batch_in_a_thread_begins_at_once() -> None:
+    bench = Bench(Doubler(max_batch_rows=3))
+    bench.ask("a", 1.0, 2.0)
+    bench.ask("b", 3.0)
+    await passes()
+    assert len(bench.executor.waiting) == 1
+
+
+@on_loop
+async def test_requests_that_keep_coming_do_not_put_off_a_run_by_more_than_its_eighth() -> None:
+    bench = Bench()
+    bench.sizer.row_s = 1e-9
+    bench.ask("a", 1.0)
+    await passes()
+    bench.ask("b", 2.0)
+    await passes()
+    bench.executor.pump()
+    assert bench.version.runs == [[1.0, 2.0]]
 
 
 @given(
@@ -285,9 +325,9 @@ async def test_the_loop_goes_round_between_two_runs_on_it() -> None:
 async def test_small_runs_happen_on_the_loop_and_large_ones_in_the_executor() -> None:
     bench = Bench(inline_rows=2)
     bench.ask("small", 1.0, 2.0)
-    await passes()
+    await begun()
     bench.ask("large", 1.0, 2.0, 3.0)
-    await passes(2)
+    await passes(3)
     assert bench.answer("small") == [2.0, 4.0]
     assert "large" not in bench.answers
     assert bench.version.handles == [None]
@@ -350,7 +390,7 @@ async def test_a_caller_that_leaves_during_its_run_does_not_disturb_its_batch() 
     bench.ask("a", 1.0)
     gone = bench.ask("gone", 5.0, 6.0)
     bench.ask("b", 2.0)
-    await passes()
+    await begun()
     gone.cancelled = True
     bench.executor.pump()
     await passes()
@@ -363,10 +403,10 @@ async def test_callers_that_all_leave_cost_no_run() -> None:
     bench = Bench()
     for name in "ab":
         bench.ask(name, 1.0).cancelled = True
-    await passes(2)
+    await passes(3)
     assert bench.executor.waiting == []
     bench.ask("c", 1.0)
-    await passes()
+    await begun()
     assert len(bench.executor.waiting) == 1
 
 
@@ -396,7 +436,7 @@ async def test_a_full_queue_refuses() -> None:
     with pytest.raises(LaneFull):
         bench.ask("c", 1.0)
     assert bench.lane.queued_rows == 5
-    await passes()
+    await begun()
     assert bench.lane.queued_rows == 0
     bench.ask("d", 1.0)
 
@@ -414,9 +454,9 @@ async def test_a_run_past_its_slice_is_terminated_and_its_jobs_are_told() -> Non
     bench = Bench(slice_s=0.0)
     bench.ask("a", 1.0)
     bench.ask("b", 2.0)
-    await passes()
+    await begun()
     bench.ask("waits", 3.0)
-    await passes(2)
+    await passes(3)
     assert [bench.error(name) for name in ("a", "b", "waits")] == ["RunTimedOut", "RunTimedOut", "LaneOverdue"]
     assert bench.lane.queued_rows == 0
     with pytest.raises(LaneOverdue):
@@ -431,11 +471,11 @@ async def test_a_run_past_its_slice_is_terminated_and_its_jobs_are_told() -> Non
 async def test_a_lane_serves_again_when_its_overdue_run_has_come_back() -> None:
     bench = Bench(slice_s=0.0)
     bench.ask("a", 1.0)
-    await passes(3)
+    await passes(4)
     bench.executor.pump()
     await passes()
     bench.ask("b", 2.0)
-    await passes()
+    await begun()
     bench.executor.pump()
     await passes()
     assert bench.answer("b") == [4.0]
@@ -447,7 +487,7 @@ async def test_a_lane_serves_again_when_its_overdue_run_has_come_back() -> None:
 async def test_a_run_that_comes_back_as_its_slice_ends_is_answered_once() -> None:
     bench = Bench(slice_s=0.0)
     bench.ask("a", 1.0)
-    await passes()
+    await begun()
     bench.executor.pump()
     await passes(3)
     assert len(bench.answers["a"]) == 1
@@ -471,7 +511,7 @@ def test_the_only_timer_is_the_slice_and_it_ends_with_its_run() -> None:
         assert isinstance(loop, NotingLoop)
         bench = Bench()
         bench.ask("a", 1.0)
-        await passes()
+        await begun()
         (timer,) = loop.timers
         assert not timer.cancelled()
         bench.executor.pump()
@@ -500,7 +540,7 @@ async def test_an_answer_may_ask_again_on_the_same_lane() -> None:
 async def test_a_timed_out_run_is_told_with_its_slice() -> None:
     bench = Bench(slice_s=0.0)
     bench.ask("a", 1.0)
-    await passes(3)
+    await passes(4)
     assert str(bench.answer("a")) == "no answer within 0 s"
 
 
@@ -560,7 +600,7 @@ async def test_a_job_whose_deadline_has_passed_is_not_run() -> None:
 async def test_a_job_that_cannot_make_its_deadline_is_refused_at_once() -> None:
     bench = Bench()
     bench.ask("a", 1.0, 2.0, 3.0)
-    await passes()
+    await begun()
     hasty = FakeJob(Decoded(1, {"x": np.ones((1, 1), np.float32)}, None), lambda _: None)
     hasty.deadline = perf_counter() + 2.0
     with pytest.raises(LaneLate):
@@ -606,12 +646,12 @@ async def test_many_poisoned_requests_fail_none_but_themselves() -> None:
 async def test_pending_jobs_that_leave_the_queue_take_nobody_with_them() -> None:
     bench = Bench()
     bench.ask_pending("runs", 1.0)
-    await passes()
+    await begun()
     gone = bench.ask_pending("gone", 2.0)
     bench.ask_pending("stays", 3.0)
     gone.cancelled = True
     bench.executor.pump()
-    await passes(2)
+    await passes(3)
     bench.executor.pump()
     await passes()
     assert (bench.answer("runs"), bench.answer("stays")) == ([2.0], [6.0])
@@ -622,7 +662,7 @@ async def test_pending_jobs_that_leave_the_queue_take_nobody_with_them() -> None
 async def test_jobs_that_nobody_waits_for_do_not_fill_the_queue() -> None:
     bench = Bench(queue_rows=3)
     bench.ask("runs", 1.0)
-    await passes()
+    await begun()
     for i in range(3):
         bench.ask(f"gone{i}", 1.0).cancelled = True
     bench.ask("a", 1.0)
