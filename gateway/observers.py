@@ -41,13 +41,13 @@ class Observers:
             for priority, name in enumerate(PRIORITIES)
         }
 
-    def answered(self, calls: Sequence[Call]) -> None:
+    def answered(self, calls: Sequence[Call], rows_of: Sequence[int]) -> None:
         """Count the rows looked at, sample them for the watch, and offer stable's answers to the shadows."""
         arm = calls[0].arm
-        arm.metrics.looked_at.inc(sum([call.decoded.n for call in calls]))
+        arm.metrics.looked_at.inc(sum(rows_of))
         if arm.variant == "constant":  # no prediction: it says nothing of a model
             return
-        self._tap.take(calls)
+        self._tap.take(calls, rows_of)
         if arm.variant == "stable":
             for call in calls:
                 if call.route.shadows:

@@ -42,8 +42,8 @@ FallbackReason = Literal["error", "timeout", "busy", "rejected"]
 class Observer(Protocol):
     """Who watches answers: the tap and the shadow feed. Must return at once and never raise."""
 
-    def answered(self, calls: Sequence[Call]) -> None:
-        """See the calls that one run of one arm has answered, after their replies."""
+    def answered(self, calls: Sequence[Call], rows_of: Sequence[int]) -> None:
+        """See the calls that one run of one arm has answered, after their replies, and how many rows each has."""
 
     def faulted(self, arm: Arm, counts: dict[tuple[str, str], int], *, refused_rows: int = 0) -> None:
         """See the contract faults of one request, by (feature, kind), and its rows where it was refused for them."""
@@ -265,9 +265,9 @@ class Pipeline:
         """Count the calls of a run together, then reply to each."""
         if not calls:
             return
-        metrics = arm.metrics
+        metrics, rows_of = arm.metrics, [call.decoded.n for call in calls]
         metrics.ok.inc(len(calls))
-        metrics.rows.inc(sum([call.decoded.n for call in calls]))
+        metrics.rows.inc(sum(rows_of))
         if not run.outputs.is_finite:
             metrics.broken.inc(sum(int(call.outputs.broken_n(call.decoded.n).sum()) for call in calls))
         now = perf_counter()
@@ -290,7 +290,7 @@ class Pipeline:
             metrics.phases.observe(calls, run, perf_counter() - now)
         self.gate.leave_all(len(calls), sum(latencies_s))
         try:
-            self.observer.answered(calls)
+            self.observer.answered(calls, rows_of)
         except Exception as exc:
             _report(exc)
 

@@ -49,14 +49,17 @@ class Tap:
         self._worker, self._rows_per_s, self._key_salt = worker, rows_per_s, key_salt
         self._streams: dict[Arm, _Stream] = {}
 
-    def take(self, calls: Sequence[Call]) -> None:
-        """Sample the answered calls of one run. One that is not kept costs nothing; arrays are packed when flushed."""
+    def take(self, calls: Sequence[Call], rows_of: Sequence[int]) -> None:
+        """Sample the answered calls of one run, each with its number of rows.
+
+        One that is not kept costs nothing; arrays are packed when flushed.
+        """
         arm = calls[0].arm
         stream = self._streams.get(arm)
         if stream is None:
             stream = self._streams[arm] = _Stream(arm, self._counters, self._rows_per_s)
         stream.idle_flushes = 0
-        stream.add(calls, self._clock.unix_s())
+        stream.add(calls, rows_of, self._clock.unix_s())
         if stream.rows >= _FLUSH_ROWS:
             self._send(stream)
 
@@ -132,10 +135,9 @@ class _Stream:
         self.held: list[tuple[Call, int, float]] = []
         self.rows = self.idle_flushes = 0
 
-    def add(self, calls: Sequence[Call], now_s: float) -> None:
-        rows = [call.decoded.n for call in calls]
-        skipped = sum(rows)
-        for at, kept in self.sampler.pick(rows, now_s):
+    def add(self, calls: Sequence[Call], rows_of: Sequence[int], now_s: float) -> None:
+        skipped = sum(rows_of)
+        for at, kept in self.sampler.pick(rows_of, now_s):
             self.held.append((calls[at], kept, now_s))
             self.rows += kept
             skipped -= kept

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from gateway.arm import Arm
+from gateway.call import Call
 from gateway.engine.version import ServableVersion
 from gateway.routing.split import key_hash
 from gateway.tap import Tap
@@ -44,6 +45,9 @@ class Bench:
     def _encode(self, observation: Observation) -> bytes:
         self.sent.append(observation)
         return b"frame"
+
+    def take(self, *calls: Call) -> None:
+        self.tap.take(calls, [call.decoded.n for call in calls])
 
     def rows(self, result: str) -> float:
         return counted(self.arms.directory, "weir_monitor_observations_total", result=result)
@@ -90,9 +94,9 @@ def check_shapes(observation: Observation, n: int, d: int, k: int) -> None:
 
 def test_answers_become_one_block_of_rows(arms: Arms, arm: Arm) -> None:
     bench = Bench(arms, 100)
-    bench.tap.take([answer_of(arm, [[1.5, 0.2, "short"], [None, 2.0, "huge"]], request_id="a", key="user-1")])
+    bench.take(answer_of(arm, [[1.5, 0.2, "short"], [None, 2.0, "huge"]], request_id="a", key="user-1"))
     bench.clock.now_s = 1_000.5
-    bench.tap.take([answer_of(arm, [[12.0, 2.0, "long"]], request_id="b")])
+    bench.take(answer_of(arm, [[12.0, 2.0, "long"]], request_id="b"))
     bench.tap.flush()
     seen = bench.only
     check_shapes(seen, 3, 3, 3)
@@ -111,7 +115,7 @@ def test_answers_become_one_block_of_rows(arms: Arms, arm: Arm) -> None:
 def test_each_route_revision_is_a_block_of_its_own(arms: Arms, arm: Arm) -> None:
     bench = Bench(arms, 100)
     for revision in (1, 2, 1):
-        bench.tap.take([answer_of(arm, [[1.5, 0.2, "short"]], request_id=f"r{revision}", revision=revision)])
+        bench.take(answer_of(arm, [[1.5, 0.2, "short"]], request_id=f"r{revision}", revision=revision))
     bench.tap.flush()
     assert [(seen.route_revision, seen.request_ids) for seen in bench.sent] == [(1, ("r1", "r1")), (2, ("r2",))]
 
@@ -120,7 +124,7 @@ def test_each_variant_has_its_own_sample(arms: Arms, table: ServableVersion) -> 
     bench = Bench(arms, 1)
     for arm in (arms.arm(table), arms.arm(table, "canary")):
         for _ in range(3):
-            bench.tap.take([answer_of(arm, [[1.5, 0.2, "short"]])])
+            bench.take(answer_of(arm, [[1.5, 0.2, "short"]]))
     bench.tap.flush()
     assert [seen.key.variant for seen in bench.sent] == ["stable", "canary"]
     assert (bench.rows("sampled"), bench.rows("skipped")) == (2, 4)
@@ -129,12 +133,12 @@ def test_each_variant_has_its_own_sample(arms: Arms, table: ServableVersion) -> 
 def test_rows_above_the_limit_are_skipped_and_the_rate_is_shown(arms: Arms, arm: Arm) -> None:
     bench = Bench(arms, 3)
     for _ in range(3):
-        bench.tap.take([answer_of(arm, [[1.5, 0.2, "short"]] * 2)])
+        bench.take(answer_of(arm, [[1.5, 0.2, "short"]] * 2))
     bench.tap.flush()
     check_shapes(bench.only, 3, 3, 3)
     assert (bench.rows("sampled"), bench.rows("skipped")) == (3, 3)
     bench.clock.now_s += 1
-    bench.tap.take([answer_of(arm, [[1.5, 0.2, "short"]])])
+    bench.take(answer_of(arm, [[1.5, 0.2, "short"]]))
     bench.tap.flush()
     assert counted(arms.directory, "weir_monitor_sampled_ratio", variant="stable") == 0.5
     assert {seen.sampled_ratio for seen in bench.sent[1:]} <= {0.5}
@@ -143,17 +147,17 @@ def test_rows_above_the_limit_are_skipped_and_the_rate_is_shown(arms: Arms, arm:
 def test_a_full_channel_drops_and_counts(arms: Arms, arm: Arm) -> None:
     bench = Bench(arms, 100)
     bench.sink.is_full = True
-    bench.tap.take([answer_of(arm, [[1.5, 0.2, "short"]] * 4)])
+    bench.take(answer_of(arm, [[1.5, 0.2, "short"]] * 4))
     bench.tap.flush()
     bench.sink.is_full = False
-    bench.tap.take([answer_of(arm, [[1.5, 0.2, "short"]])])
+    bench.take(answer_of(arm, [[1.5, 0.2, "short"]]))
     bench.tap.flush()
     assert (bench.rows("dropped"), bench.rows("sampled"), len(bench.sink.frames)) == (4, 1, 1)
 
 
 def test_many_rows_are_sent_without_waiting_for_the_flush(arms: Arms, arm: Arm) -> None:
     bench = Bench(arms, 10_000)
-    bench.tap.take([answer_of(arm, [[1.5, 0.2, "short"]] * 512)])
+    bench.take(answer_of(arm, [[1.5, 0.2, "short"]] * 512))
     check_shapes(bench.only, 512, 3, 3)
     bench.tap.flush()
     assert len(bench.sent) == 1
@@ -164,7 +168,7 @@ def test_masked_and_broken_answers_are_marked_row_by_row(arms: Arms, tmp_path: P
     bench = Bench(arms, 100)
     answer = answer_of(arm, [[2.0], [0.0], [4.0]])
     answer.is_fallback = True
-    bench.tap.take([answer])
+    bench.take(answer)
     bench.tap.flush()
     check_shapes(bench.only, 3, 1, 1)
     assert bench.only.flags_n.tolist() == [FALLBACK_FLAG, FALLBACK_FLAG | BROKEN_FLAG, FALLBACK_FLAG]
@@ -175,14 +179,14 @@ def test_masked_and_broken_answers_are_marked_row_by_row(arms: Arms, tmp_path: P
 def test_a_model_of_tensors_has_rows_without_columns(arms: Arms, tmp_path: Path) -> None:
     arm = arms.arm(servable_of(tmp_path / "1", models.image_model()))
     bench = Bench(arms, 100)
-    bench.tap.take([answer_of(arm, np.ones((2, 3, 8, 8)).tolist())])
+    bench.take(answer_of(arm, np.ones((2, 3, 8, 8)).tolist()))
     bench.tap.flush()
     check_shapes(bench.only, 2, 0, 0)
 
 
 def test_arms_that_leave_are_sent_and_forgotten(arms: Arms, arm: Arm) -> None:
     bench = Bench(arms, 100)
-    bench.tap.take([answer_of(arm, [[1.5, 0.2, "short"]])])
+    bench.take(answer_of(arm, [[1.5, 0.2, "short"]]))
     bench.tap.forget({arm})
     assert len(bench.sent) == 1
     bench.tap.forget({arm})
@@ -193,7 +197,7 @@ def test_arms_that_leave_are_sent_and_forgotten(arms: Arms, arm: Arm) -> None:
 def test_an_arm_that_answers_no_more_is_let_go(arms: Arms, arm: Arm) -> None:
     bench = Bench(arms, 100)
     held_before = getrefcount(arm)
-    bench.tap.take([answer_of(arm, [[1.5, 0.2, "short"]])])
+    bench.take(answer_of(arm, [[1.5, 0.2, "short"]]))
     for _ in range(601):
         bench.tap.flush()
     assert getrefcount(arm) == held_before
@@ -202,6 +206,6 @@ def test_an_arm_that_answers_no_more_is_let_go(arms: Arms, arm: Arm) -> None:
 def test_an_answer_that_comes_after_its_arm_has_left_is_sent_too(arms: Arms, arm: Arm) -> None:
     bench = Bench(arms, 100)
     bench.tap.forget({arm})
-    bench.tap.take([answer_of(arm, [[1.5, 0.2, "short"]])])
+    bench.take(answer_of(arm, [[1.5, 0.2, "short"]]))
     bench.tap.flush()
     assert len(bench.sent) == 1

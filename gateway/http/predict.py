@@ -140,17 +140,17 @@ async def respond(send: ASGISend, call: Call) -> None:
 
 def answer_whole(call: Call, standing: bytes) -> bytes:
     """Return the same as the bytes of a whole answer; ``standing`` are the lines of headers that every answer has."""
-    run = call.run
+    run, request_id = call.run, call.request_id.encode()
     if call.protocol == "plain":
         head, shared = _PLAIN_HEAD, run.shared or _share(call)
         inference_ms = shared.inference_ms
-        body = call.arm.writer.write(call.request_id.encode(), shared.texts, call.span)
+        body = call.arm.writer.write(request_id, shared.texts, call.span)
     else:
         media, body = answer_body(call)
         head, inference_ms = _HEAD % b"".join([b"%b: %b\r\n" % pair for pair in media]), _ms(run.seconds)
     return head % (
         len(body),
-        call.request_id.encode(),
+        request_id,
         call.arm.header_lines,
         call.route.revision,
         (run.started_at - call.queued_at) * 1e3,

@@ -50,7 +50,7 @@ class Notes:
     sheds: list[tuple[str, int]] = field(default_factory=list)
     failures: list[tuple[str, str | None, WeirError | FallbackReason]] = field(default_factory=list)
 
-    def answered(self, calls: Sequence[Call]) -> None:
+    def answered(self, calls: Sequence[Call], rows_of: Sequence[int]) -> None:
         self.answered_by += [call.arm.variant for call in calls]
 
     def faulted(self, arm: Arm, counts: dict[tuple[str, str], int], *, refused_rows: int = 0) -> None:

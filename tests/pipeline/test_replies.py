@@ -129,7 +129,7 @@ def test_a_call_that_is_cancelled_while_its_canary_fails_is_not_run_again(ground
 
 def test_an_observer_that_fails_costs_nobody_an_answer(ground: Ground) -> None:
     class Broken(Notes):
-        def answered(self, calls: Sequence[Call]) -> None:
+        def answered(self, calls: Sequence[Call], rows_of: Sequence[int]) -> None:
             raise OSError("a bug of a monitor")
 
     ground.notes = Broken()
