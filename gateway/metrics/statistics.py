@@ -61,14 +61,18 @@ def version_statistics(series: Iterable[Series], model: str) -> dict[str, Versio
     and so are answers that a stop made constant.
 
     >>> labels = {"model": "m", "version": "1", "variant": "stable"}
-    >>> found = version_statistics([Series("weir_rows_total", labels, "counter", 3)], "m")
+    >>> of_all_versions = Series("weir_phase_duration_seconds", {"model": "m", "variant": "stable"}, "histogram", 2)
+    >>> found = version_statistics([Series("weir_rows_total", labels, "counter", 3), of_all_versions], "m")
     >>> found["1"].rows
     3
     """
     found: dict[str, VersionStatistics] = {}
     for one in series:
-        if one.labels.get("model") == model and one.labels.get("variant", "shadow") not in ("shadow", "constant"):
-            _add(found.setdefault(one.labels["version"], VersionStatistics()), one)
+        names = one.labels
+        if "version" not in names or names.get("model") != model:
+            continue
+        if names.get("variant", "shadow") not in ("shadow", "constant"):
+            _add(found.setdefault(names["version"], VersionStatistics()), one)
     return found
 
 
