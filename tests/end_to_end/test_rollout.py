@@ -27,11 +27,11 @@ PLAN = {
 }
 
 
-def load_on(gateway: RunningGateway, document: object) -> Load:
+def load_on(gateway: RunningGateway, document: object, n: int = 4, pause_s: float = 0.005) -> Load:
     def key_of(client: int, i: int) -> str:
         return f"{client}-{i}"
 
-    return Load(gateway.port, "/predict/m", document, n=4, key_of=key_of, pause_s=0.005)
+    return Load(gateway.port, "/predict/m", document, n=n, key_of=key_of, pause_s=pause_s)
 
 
 def gateway_of(tmp_path: Path, candidate: bytes) -> RunningGateway:
@@ -79,8 +79,8 @@ def test_an_equal_version_gets_all_traffic_even_when_the_leader_is_killed_on_the
     assert records[-1] == "completed"
 
 
-def test_a_version_that_fails_goes_back_and_no_client_notices(tmp_path: Path) -> None:
-    with gateway_of(tmp_path, failing_model()) as gateway, load_on(gateway, POISON) as load:
+def test_a_version_that_fails_goes_back_and_no_client_notices_at_full_load(tmp_path: Path) -> None:
+    with gateway_of(tmp_path, failing_model()) as gateway, load_on(gateway, POISON, n=32, pause_s=0.0) as load:
         with gateway.client() as client:
             plan = {**PLAN, "shadow": None}
             body = {"model": "m", "version": "2", "reason": "a test", "plan": plan}
