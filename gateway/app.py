@@ -38,6 +38,8 @@ from gateway.clock import SystemClock
 from gateway.codec.configuration import decode_settings
 from gateway.commands.reference_hints import hints_of
 from gateway.control import Control
+from gateway.crash_marks import CrashMarks, marked_loader
+from gateway.crashes import CrashFile
 from gateway.failure_feed import FailureFeed
 from gateway.heartbeat import BEAT_EVERY_S, Heartbeat
 from gateway.http.admin_access import ControlAccess
@@ -117,7 +119,8 @@ class Worker:
         )
         self._failures = self._failure_feed(run_dir, name, clock)
         self._feed = ShadowFeed(self._shadow, lambda jobs: encode_frame(pack_jobs(jobs)), self._counters, clock)
-        self._keeper = ArmKeeper(loop, self._counters, settings)
+        self._marks = CrashMarks(run_dir.marks, name)
+        self._keeper = ArmKeeper(loop, self._counters, settings, marks=self._marks)
         admission = settings.admission
         limit = ConcurrencyLimit(latency_target_s=admission.latency_target_ms / 1e3, most=admission.max_in_flight)
         self._gate = Gate(limit, now_s=perf_counter())
@@ -153,7 +156,10 @@ class Worker:
             worker=name,
             pid=os.getpid(),
             scan_s=settings.serving.scan_s,
-            load=version_loader(settings, repository, register, actor, self._counters, hints_of),
+            load=marked_loader(
+                version_loader(settings, repository, register, actor, self._counters, hints_of), self._marks
+            ),
+            crashed=CrashFile(run_dir.crashed_file).look,
             wanted=lambda on_disk, route, residency: wanted_versions(
                 on_disk, route, residency, limit=settings.serving.resident_versions
             ),
@@ -259,6 +265,7 @@ class Worker:
         await self._roster.close()
         self._keeper.close()
         self._store.close()
+        self._marks.close()
 
     def _tick_gate(self) -> None:
         if self._gate.tick(perf_counter()):

@@ -12,10 +12,11 @@ from typing import Any
 from weakref import WeakSet
 
 from gateway.arm import Arm, ArmMetrics
-from gateway.batching.lane import Lane
+from gateway.batching.lane import Lane, Runnable
 from gateway.batching.sizing import BatchSizer
 from gateway.call import Call, deliver
 from gateway.codec.decoders import Decoders
+from gateway.crash_marks import CrashMarks, MarkedVersion
 from gateway.engine.constant import ConstantRefused, constant_version
 from gateway.engine.threads import cores_of_one_worker
 from gateway.engine.version import ServableVersion
@@ -40,8 +41,15 @@ class ArmKeeper:
     every pinned version: one that hangs takes nobody else's thread. The thread ends with the arm.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, counters: SharedCounters, settings: Settings) -> None:
-        self._loop, self._counters, self._settings = loop, counters, settings
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        counters: SharedCounters,
+        settings: Settings,
+        *,
+        marks: CrashMarks | None = None,
+    ) -> None:
+        self._loop, self._counters, self._settings, self._marks = loop, counters, settings, marks
         threads = settings.serving.threads or cores_of_one_worker(settings.workers)
         # Two at least: a long run of one model must not make a short one of another wait for its end.
         self._stable_pool = ThreadPoolExecutor(max(2, threads), thread_name_prefix="weir-stable")
@@ -195,7 +203,7 @@ class ArmKeeper:
         outputs = tuple(servable.outputs)
         decoders = Decoders(servable.contract, servable.inputs, outputs, limits, names=names, ranks=servable.ranks)
         lane: Lane[Call] = Lane(
-            servable,
+            self._marked(servable, variant, inline=inline),
             loop=self._loop,
             executor=self._pool(variant),
             sizer=self._sizer(servable, inline=inline),
@@ -224,6 +232,12 @@ class ArmKeeper:
             on_loop_s=servable.on_loop_s if inline else 0.0,
             target_s=(serving.batch_latency_ms if own_ms is None else own_ms) / 1e3,
         )
+
+    def _marked(self, servable: ServableVersion, variant: Variant, *, inline: bool) -> Runnable:
+        """Return what a lane runs. Versions on probation are marked, so that one that crashes the process is known."""
+        if self._marks is None or inline or variant == "stable":
+            return servable
+        return MarkedVersion(servable, self._marks.mark(servable.model, servable.version, variant))
 
     def _pool(self, variant: Variant) -> ThreadPoolExecutor:
         if variant == "stable":

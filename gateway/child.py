@@ -28,13 +28,16 @@ class Life:
 
     Attributes
     ----------
+    name
+        Of the process, unique over restarts.
     ended
         Done when the process has ended; its result is the return code.
     replaced
         Done when another process has taken the place.
     """
 
-    def __init__(self, process: asyncio.subprocess.Process, pulse: Pulse | None, beats: int) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, pulse: Pulse | None, beats: int, name: str) -> None:
+        self.name = name
         self._loop = asyncio.get_running_loop()
         self._process, self._pulse, self._beats = process, pulse, beats
         self._started_at = self._loop.time()
@@ -43,7 +46,7 @@ class Life:
         self._loop.add_reader(beats, self._listen)
 
     @classmethod
-    async def start(cls, command: Sequence[str], fds: tuple[int, ...], *, hang_s: float | None) -> Life:
+    async def start(cls, command: Sequence[str], fds: tuple[int, ...], *, hang_s: float | None, name: str = "") -> Life:
         """Start a process that inherits ``fds``; with ``hang_s`` it gets the pipe for its beats as ``--beat-fd``."""
         pulse = None if hang_s is None else Pulse(hang_s, now_s=asyncio.get_running_loop().time())
         reading, writing = os.pipe()
@@ -58,7 +61,7 @@ class Life:
             raise
         finally:
             os.close(writing)
-        return cls(process, pulse, reading)
+        return cls(process, pulse, reading, name)
 
     @property
     def seconds(self) -> float:

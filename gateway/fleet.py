@@ -30,6 +30,11 @@ class LoadProgress:
         """What keeps it from being ready, worker by worker."""
         return "; ".join(f"{worker}: {_said(status)}" for worker, status in self.workers.items() if not _ready(status))
 
+    @property
+    def crash(self) -> str:
+        """How the version brought a process down, empty where it did not."""
+        return next((status.why for status in self.workers.values() if status.state == "crashed"), "")
+
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
@@ -72,7 +77,7 @@ class Fleet:
         named = {w.worker for w in self.serving} | {w.worker for w in self.shadows if w.worker in known}
         workers = {worker: known.get(worker, ABSENT) for worker in sorted(named)}
         states = {status.state for status in workers.values()}
-        if states & {"failed", "refused"}:
+        if states & {"failed", "refused", "crashed"}:
             return LoadProgress(model, version, "failed", workers)
         return LoadProgress(model, version, "ready" if states == {"ready"} else "loading", workers)
 

@@ -72,6 +72,9 @@ class Roster:
         Called in the loader thread after the last holder of a version, a request perhaps, has let it go.
     rest
         Says which wanted versions rest on disk for now; without, none does.
+    crashed
+        Returns the versions that brought a process down, with the reason; reads a file. They are not kept, except where
+        a route has them as the stable version or as the one before it.
     """
 
     def __init__(
@@ -88,6 +91,7 @@ class Roster:
         publish: Callable[[Mapping[str, RouteDocument], Mapping[Name, ServableVersion]], Mapping[str, int]],
         tidy: Callable[[], object] = return_free_memory,
         rest: RestKeeper | None = None,
+        crashed: Callable[[], Mapping[Name, str]] = dict,
     ) -> None:
         self._store, self._clock = store, clock
         self._folder, self._scan_s, self._scanned_at = FolderWatch(repository), scan_s, -1e9
@@ -107,6 +111,7 @@ class Roster:
         self._tidy, self._gone = tidy, threading.Event()
         self._rest = rest
         self._resting: Mapping[Name, str] = {}
+        self._look_for_crashes, self._crashed = crashed, dict[Name, str]()
         self._announced_at = -1e9
         self._answered_at = clock.monotonic_s()
         self.draining = False
@@ -133,6 +138,8 @@ class Roster:
             found.setdefault(model, {})[version] = failure.status
         for (model, version), why in self._resting.items():
             found.setdefault(model, {})[version] = VersionStatus("resting", why=why)
+        for (model, version), why in self._crashed.items():
+            found.setdefault(model, {})[version] = VersionStatus("crashed", why=why)
         for model, version in self._loading:
             found.setdefault(model, {})[version] = VersionStatus("loading")
         for (model, version), servable in self._loaded.items():
@@ -161,6 +168,7 @@ class Roster:
         self._is_published &= not changed
         await self._scan(is_due=changed)
         changed |= self._reap()
+        changed |= await self._note_crashes()
         changed |= self._note_rest()
         changed |= self._drop_unwanted()
         self._is_published &= not changed
@@ -258,6 +266,16 @@ class Roster:
     def _take(self, on_disk: Mapping[Name, Stamp]) -> None:
         self._on_disk, self._newest = on_disk, newest_first(on_disk)
 
+    async def _note_crashes(self) -> bool:
+        """Ask which versions brought a process down; return whether others did than before."""
+        before, found = self._crashed, await self.call(self._look_for_crashes)
+        self._crashed = {name: why for name, why in found.items() if not self._is_relied_on(*name)}
+        return self._crashed.keys() != before.keys()
+
+    def _is_relied_on(self, model: str, version: str) -> bool:
+        route = self._snapshot.routes.get(model)
+        return route is not None and version in (route.stable, route.previous_stable)
+
     def _note_rest(self) -> bool:
         """Ask which versions rest; return whether others do than before."""
         if self._rest is None:
@@ -277,7 +295,11 @@ class Roster:
         for model in sorted({*snapshot.routes, *self._newest}):
             residency = self._residency(model)[1]
             versions = self._wanted(self._newest.get(model, []), snapshot.routes.get(model), residency)
-            names += [(model, version) for version in versions if (model, version) not in self._resting]
+            names += [
+                (model, version)
+                for version in versions
+                if not {(model, version)} & (self._resting.keys() | self._crashed.keys())
+            ]
         return names
 
     def _residency(self, model: str) -> tuple[int, Residency]:

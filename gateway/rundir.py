@@ -21,6 +21,8 @@ class RunDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.counters = path / "counters"
+        self.marks = path / "marks"
+        self.crashed_file = path / "crashed.json"
         self.settings_file = path / "settings.json"
         self.watch_socket = path / "watch.sock"
         self.watch_http_socket = path / "watch-http.sock"
@@ -33,6 +35,7 @@ class RunDirectory:
         """Make a directory for a new tree, with what its processes need to know."""
         run_dir = cls(Path(tempfile.mkdtemp(prefix="weir-")))
         run_dir.counters.mkdir(mode=0o700)
+        run_dir.marks.mkdir(mode=0o700)
         for file, content in (
             (run_dir.settings_file, settings),
             (run_dir._token_file, admin_token.encode()),

@@ -25,6 +25,8 @@ from gateway.catalog.residency import shadow_versions
 from gateway.clock import SystemClock
 from gateway.codec.configuration import decode_settings
 from gateway.commands.reference_hints import hints_of
+from gateway.crash_marks import CrashMarks, Mark, marked_loader
+from gateway.crashes import CrashFile
 from gateway.engine.session import RunFailed, RunHandle
 from gateway.engine.version import ServableVersion
 from gateway.errors import WeirError
@@ -66,6 +68,7 @@ class ShadowProcess:
         self._settings, self._name = settings, name
         self._parse_grpc = None if settings.grpc_port is None else _grpc_parser()
         self._counters = SharedCounters.create(run_dir.counters, name, role="shadow")
+        self._marks = CrashMarks(run_dir.marks, name)
         self._store = open_store(settings, os.environ)
         limits = BundleLimits(external_data_bytes=settings.serving.external_data_bytes)
         repository = Repository(settings.models, limits=limits)
@@ -77,7 +80,10 @@ class ShadowProcess:
             clock,
             worker=name,
             pid=os.getpid(),
-            load=version_loader(settings, repository, register, actor, self._counters, hints_of),
+            load=marked_loader(
+                version_loader(settings, repository, register, actor, self._counters, hints_of), self._marks
+            ),
+            crashed=CrashFile(run_dir.crashed_file).look,
             wanted=lambda _on_disk, route, _residency: shadow_versions(route),
             publish=self._publish,
         )
@@ -113,6 +119,7 @@ class ShadowProcess:
             await self._roster.close()
             self._thread.shutdown(wait=False, cancel_futures=True)
             self._store.close()
+            self._marks.close()
 
     async def _keep_in_step(self, stop: asyncio.Event) -> None:
         parent = os.getppid()
@@ -149,7 +156,8 @@ class ShadowProcess:
                         continue
                     handle = RunHandle()
                     timer = loop.call_later(self._settings.limits.request_timeout_s, handle.terminate)
-                    result = await loop.run_in_executor(self._thread, _attempt, runner, job, handle)
+                    mark = self._marks.mark(job.model, version, "shadow")
+                    result = await loop.run_in_executor(self._thread, _attempt, runner, job, handle, mark)
                     timer.cancel()
                     self._tell(job, version, result)
 
@@ -197,9 +205,10 @@ def _grpc_parser() -> ParseGrpc:
     return parse_request
 
 
-def _attempt(runner: ShadowRunner, job: ShadowJob, handle: RunHandle) -> ShadowResult | None:
+def _attempt(runner: ShadowRunner, job: ShadowJob, handle: RunHandle, mark: Mark) -> ShadowResult | None:
     try:
-        return runner.run(job, handle)
+        with mark:
+            return runner.run(job, handle)
     except (WeirError, RunFailed, ValueError) as error:
         _log.debug("shadow failed on %s: %s", job.request_id, error)
         return None

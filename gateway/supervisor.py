@@ -26,6 +26,8 @@ from gateway.child import Child, Life
 from gateway.clock import SystemClock
 from gateway.codec.configuration import encode_settings
 from gateway.control import Control
+from gateway.crash_marks import take_marks
+from gateway.crashes import CRASHES, CrashFile
 from gateway.errors import StoreUnavailable
 from gateway.heartbeat import BEAT_EVERY_S
 from gateway.logs import configure_logging
@@ -62,6 +64,7 @@ class Supervisor:
     def __init__(self, settings: Settings, run_dir: RunDirectory, listeners: Mapping[str, socket.socket]) -> None:
         self._settings, self._run_dir, self._listeners = settings, run_dir, listeners
         self._counters = SharedCounters.create(run_dir.counters, f"supervisor-{os.getpid()}", role="supervisor")
+        self._crashed = CrashFile(run_dir.crashed_file)
         self._stopping, self._renewal = asyncio.Event(), asyncio.Event()
         self._starts = 0
         self._tree = secrets.randbelow(1_000_000_000)
@@ -106,12 +109,20 @@ class Supervisor:
             if life.replaced.done():
                 continue
             restarts.inc()
+            self._note_crash(life)
             quick_deaths = quick_deaths + 1 if life.seconds < _STEADY_S else 0
             _log.warning("%s %d ended with %s after %.1f s", child.role, child.index, life.ended.result(), life.seconds)
             await self._pause(restart_pause_s(quick_deaths))
             async with self._filling:
                 if not (life.replaced.done() or self._stopping.is_set()):
                     self._lives[child] = await self._start(child)
+
+    def _note_crash(self, life: Life) -> None:
+        """Blame what a process was busy with when native code ended it."""
+        number, busy = -life.ended.result(), take_marks(self._run_dir.marks, life.name)
+        if number in CRASHES and busy:
+            self._crashed.add(life.name, signal.Signals(number), busy)
+            _log.error("%s crashed with %s, busy with %s", life.name, signal.Signals(number).name, busy)
 
     async def _give_head_start(self) -> None:
         """Return when a worker answers, or could have by now: what it shares its core with would double that time."""
@@ -159,6 +170,8 @@ class Supervisor:
             if is_ready and not self._stopping.is_set():
                 leaving, self._lives[child] = self._lives[child], successor
                 leaving.replaced.set_result(None)
+        if successor.ended.done():
+            self._note_crash(successor)
         self._leaving = [leaving]
         await self._end(child, leaving)
         return leaving is not successor
@@ -174,13 +187,14 @@ class Supervisor:
         self._starts += 1
         command = [sys.executable, "-m", child.module, "--run-dir", str(self._run_dir.path)]
         fds: tuple[int, ...] = ()
+        name = f"{child.role}-{child.index}-{self._tree}-{self._starts}"
         if child.role != "watch":
-            command += ["--worker", f"{child.role}-{child.index}-{self._tree}-{self._starts}"]
+            command += ["--worker", name]
         if child.role == "worker":
             fds = tuple(listener.fileno() for listener in self._listeners.values())
             command += [part for flag, fd in zip(self._listeners, fds, strict=True) for part in (flag, str(fd))]
         hang_s = self._settings.serving.hang_s if child.role == "worker" else None
-        return await Life.start(command, fds, hang_s=hang_s)
+        return await Life.start(command, fds, hang_s=hang_s, name=name)
 
     async def _end(self, child: Child, life: Life) -> None:
         """Stop one child: workers first, so that what they send in their last moment is still taken."""

@@ -7,7 +7,7 @@ from typing import Literal
 
 __all__ = ["Actor", "GraphInfo", "LoadState", "TensorSpec", "VersionStatus", "WorkerFacts"]
 
-LoadState = Literal["loading", "ready", "resting", "failed", "refused"]
+LoadState = Literal["loading", "ready", "resting", "failed", "refused", "crashed"]
 
 
 @dataclass(frozen=True, slots=True)

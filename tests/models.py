@@ -133,6 +133,22 @@ def endless_model() -> bytes:
 
 
 @cache
+def crashing_model() -> bytes:
+    """``x`` (n, 1) float32 -> ``y`` (n, 1) equal to x; 12345 ends the process, by an overflow of a division."""
+    nodes = [
+        helper.make_node("Cast", ["x"], ["whole"], to=TensorProto.INT32),
+        helper.make_node("Sub", ["whole", "shift"], ["divisor"]),
+        helper.make_node("Div", ["least", "divisor"], ["quotient"]),
+        helper.make_node("Mul", ["quotient", "zero"], ["nothing"]),
+        helper.make_node("Cast", ["nothing"], ["nothing_more"], to=TensorProto.FLOAT),
+        helper.make_node("Add", ["x", "nothing_more"], ["y"]),
+    ]
+    numbers = {"shift": 12346, "least": -(2**31), "zero": 0}
+    constants = [_constant(name, np.array([[number]], np.int32)) for name, number in numbers.items()]
+    return _serialized(nodes, [_floats("x", 1)], [_floats("y", 1)], constants)
+
+
+@cache
 def elementwise(operator: str, width: int = 1, element_type: int = TensorProto.FLOAT) -> bytes:
     """``x`` (n, width) -> ``y`` (n, width) by one operator, such as ``Identity`` or ``Reciprocal`` (infinite for 0)."""
     x, y = (helper.make_tensor_value_info(name, element_type, ["n", width]) for name in "xy")

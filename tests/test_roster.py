@@ -98,6 +98,7 @@ class Process:
         self.loads: list[Name] = []
         self.broken: dict[Name, Exception] = {}
         self.published: list[tuple[dict[str, str], list[Name]]] = []
+        self.crashed: dict[Name, str] = {}
         self.cannot_publish = False
         self.tidied = 0
         self.when_loaded: Callable[[ServableVersion], None] = lambda _servable: None
@@ -122,6 +123,7 @@ class Process:
             publish=self._publish,
             tidy=self._tidy,
             rest=self.rest if limits else None,
+            crashed=lambda: dict(self.crashed),
         )
 
     def on_disk(self, *versions: str, model: str = "m") -> None:
@@ -335,6 +337,25 @@ def test_a_refused_version_is_told_and_tried_again_only_when_it_is_asked_for(pro
         assert process.loads.count(("m", "2")) == 2
         del process.broken[("m", "2")]
         process.wish(pinned=("2",))
+        await process.settle()
+        assert process.states() == {"1": "ready", "2": "ready"}
+
+    run(process, check)
+
+
+def test_a_version_that_crashed_a_process_is_dropped_and_not_loaded_unless_it_is_relied_on(process: Process) -> None:
+    process.on_disk("1", "2")
+    process.route("1")
+
+    async def check() -> None:
+        await process.settle()
+        assert process.states() == {"1": "ready", "2": "ready"}
+        process.crashed = {("m", "1"): "it crashed", ("m", "2"): "it crashed"}
+        await process.settle()
+        assert process.states() == {"1": "ready", "2": "crashed"}
+        assert process.roster.status()["m"]["2"].why == "it crashed"
+        assert process.published[-1][1] == [("m", "1")]
+        process.route("2", previous_stable="1")
         await process.settle()
         assert process.states() == {"1": "ready", "2": "ready"}
 

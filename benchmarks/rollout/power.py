@@ -29,7 +29,7 @@ __all__ = ["harms", "shadow_requests"]
 TRAFFIC = TrafficSpec(zipf=0.7, poison=0.0, failing=0.01, bursts=0.0, stalls=0.0, keys=400_000, block_s=10.0)
 TIGHT = Guards(latency=LatencyGuard(ratio=1.25, slack_ms=5.0))
 PLAN = Plan(steps=(5.0, 50.0), shadow=None, dwell_s=1e6, guards=TIGHT)
-STRICT = Guards(errors=ErrorGuard(), latency=LatencyGuard(quantiles=(0.5,), ratio=1.0, slack_ms=1.0))
+STRICT = Guards(errors=ErrorGuard(), latency=LatencyGuard(quantiles=(0.5,), ratio=1.0, slack_ms=0.5))
 LONGEST = 1_000
 
 

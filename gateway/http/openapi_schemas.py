@@ -21,7 +21,7 @@ from gateway.http.openapi_rollout_schemas import ROLLOUTS
 
 __all__ = ["SCHEMAS"]
 
-STATES: Part = {"enum": ["loading", "ready", "resting", "failed", "refused"]}
+STATES: Part = {"enum": ["loading", "ready", "resting", "failed", "refused", "crashed"]}
 REASON: Part = {"type": "string", "maxLength": 500}
 RESIDENT = ("provider", "memory_bytes")
 

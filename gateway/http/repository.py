@@ -158,6 +158,6 @@ def _entry(model: str, version: Mapping[str, Any]) -> dict[str, str]:
     entry = {"name": model, "version": version["version"]}
     if states == {"ready"}:
         return {**entry, "state": "READY", "reason": ""}
-    if bad := states & {"failed", "refused"}:
+    if bad := states & {"failed", "refused", "crashed"}:
         return {**entry, "state": "UNAVAILABLE", "reason": min(bad)}
     return {**entry, "state": "LOADING" if states else "UNAVAILABLE", "reason": "" if states else "not loaded"}

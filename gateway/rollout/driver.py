@@ -155,6 +155,7 @@ class RolloutDriver:
             else 0.0,
             load="failed" if held_in else progress.state,
             load_why=held_in or progress.why,
+            crash=progress.crash,
             is_home_ready=_is_ready(fleet, rollout.model, rollout.stable),
             is_converged=route is not None and _is_applied(fleet, route),
             tripped=seen.tripped,

@@ -6,7 +6,8 @@
     any stage with traffic <-> holding, and -> rolling_back -> rolled_back
     validating, shadow -> failed        any -> superseded        any <-> paused, by an operator
 
-Evidence against the candidate is looked at first, in every state that is not over. Only a stage whose gates have all
+Evidence against the candidate is looked at first, in every state that is not over; a process that it crashed is the
+strongest. Only a stage whose gates have all
 passed goes on; what is inconclusive is waited for, then held, and at the deadline of the hold taken back.
 """
 
@@ -62,6 +63,8 @@ def decide(situation: Situation) -> Move | None:
         return _rolled_back(situation)
     if not _is_ours(situation):
         return _move(situation, "superseded", f"the route was changed by {_editor(situation.route)}")
+    if situation.crash:
+        return _condemned(situation, situation.crash)
     against = [verdict for verdict in situation.verdicts if verdict.result == "abort"]
     return _aborted(situation, against) if against else _by_state(situation)
 
@@ -98,8 +101,12 @@ def _by_state(situation: Situation) -> Move | None:
 
 
 def _aborted(situation: Situation, against: list[Verdict]) -> Move | None:
-    cause = "; ".join(f"{verdict.gate}: {verdict.why}" for verdict in against)
-    if situation.rollout.stage == "shadow":
+    return _condemned(situation, "; ".join(f"{verdict.gate}: {verdict.why}" for verdict in against))
+
+
+def _condemned(situation: Situation, cause: str) -> Move | None:
+    """End it: a version that never answered a client fails, any other goes back."""
+    if situation.rollout.stage in ("validating", "shadow"):
         return _move(situation, "failed", cause)
     return _back(situation, cause)
 

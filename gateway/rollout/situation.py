@@ -24,6 +24,8 @@ class Situation:
         Seconds in the stage, and seconds held; measured by a clock that does not jump.
     load, load_why
         Whether every worker has the candidate ready, and what is wrong where one does not.
+    crash
+        How the candidate brought a process down, in words; empty where it did not.
     is_home_ready
         Whether every worker has the version ready that the rollout would go back to.
     is_converged
@@ -44,6 +46,7 @@ class Situation:
     held_s: float = 0.0
     load: Literal["ready", "loading", "failed"] = "loading"
     load_why: str = ""
+    crash: str = ""
     is_home_ready: bool = True
     is_converged: bool = True
     tripped: int = 0

@@ -141,7 +141,8 @@ class SqliteStore:
         with self._writing("NORMAL"):
             query = "SELECT holder, epoch, expires_at FROM leases WHERE name = ?"
             found, epoch, expires_at = self._connection.execute(query, (name,)).fetchone() or ("", 0, now)
-            if found != holder and expires_at > now:
+            # A lease that seems to last longer than any was taken before the clock went back.
+            if found != holder and now < expires_at <= now + ttl_s:
                 return None
             if found != holder:
                 # At once, not with its first commit: the holder before can commit no more from here on.

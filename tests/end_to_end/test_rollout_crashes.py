@@ -9,7 +9,6 @@ import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -172,4 +171,3 @@ def test_no_client_notices_a_canary_that_hangs_at_full_load(pair: Pair) -> None:
 
 def tripped(host: Host, model: str) -> float:
     return MetricsPage.of(host.gateway.url).sum("weir_canary_tripped", model=model)
-

@@ -279,6 +279,16 @@ def test_a_lease_that_ended_goes_to_another_with_a_higher_epoch(store: StateStor
     assert store.lease("rollouts", "ann", ttl_s=5) is None
 
 
+def test_a_clock_that_goes_back_does_not_keep_a_lease_from_ending(store: StateStore, clock: HandClock) -> None:
+    first = store.lease("rollouts", "ann", ttl_s=5)
+    clock.now -= 500
+    second = store.lease("rollouts", "bob", ttl_s=5)
+    assert first is not None
+    assert second is not None
+    assert second > first
+    assert store.lease("rollouts", "ann", ttl_s=5) is None
+
+
 def test_whoever_lost_the_lease_can_commit_no_more_even_before_the_next_holder_has(
     store: StateStore, clock: HandClock
 ) -> None:

@@ -238,6 +238,22 @@ def test_a_candidate_that_does_not_load_never_gets_traffic(facts: dict[str, Any]
     assert (move.to if move else None) == to
 
 
+@pytest.mark.parametrize(
+    ("at", "to"),
+    [
+        pytest.param({"state": "validating"}, "failed", id="validating"),
+        pytest.param({"state": "shadow", "stage": "shadow"}, "failed", id="shadow"),
+        pytest.param({"state": "canary", "stage": "canary"}, "rolling_back", id="canary"),
+        pytest.param({"state": "holding", "stage": "canary"}, "rolling_back", id="held"),
+        pytest.param({"state": "paused", "stage": "canary"}, "rolling_back", id="paused"),
+    ],
+)
+def test_a_candidate_that_crashed_a_process_is_out_whatever_else_is_known(at: dict[str, Any], to: str) -> None:
+    move = decide(situation(rollout(**at), "inconclusive", crash="worker-0 crashed with SIGFPE", load="failed"))
+    assert move is not None
+    assert (move.to, move.cause) == (to, "worker-0 crashed with SIGFPE")
+
+
 def test_findings_of_another_stage_say_nothing() -> None:
     one = rollout(**CANARY)
     of_before = findings(replace(one, stage="shadow", state="shadow"), "abort")
