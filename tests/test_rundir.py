@@ -19,7 +19,8 @@ def run_dir() -> Iterator[RunDirectory]:
 def test_nobody_else_may_look_into_it(run_dir: RunDirectory) -> None:
     assert S_IMODE(run_dir.path.stat().st_mode) == 0o700
     modes = {path.name: S_IMODE(path.stat().st_mode) for path in run_dir.path.iterdir()}
-    assert modes == {"counters": 0o700, "settings.json": 0o600, "admin-token": 0o600, "key-salt": 0o600}
+    folders = {"counters": 0o700, "marks": 0o700}
+    assert modes == folders | {"settings.json": 0o600, "admin-token": 0o600, "key-salt": 0o600}
 
 
 def test_processes_of_the_tree_read_what_its_start_wrote(run_dir: RunDirectory) -> None:
