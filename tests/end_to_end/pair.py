@@ -79,8 +79,8 @@ class Pair:
 
     def holder(self) -> str:
         """Return who holds the lease of the rollouts."""
-        with self.server.client() as client:
-            return (client.hget("weir:{weir}:lease/rollouts", "holder") or b"").decode()  # type: ignore[union-attr]  # redis-py types both of its clients as one
+        found = self.server.tell("HGET", "weir:{weir}:lease/rollouts", "holder")
+        return found.decode() if isinstance(found, bytes) else ""
 
     def leads(self, host: Host) -> bool:
         """Return whether a host's watch holds the lease."""
