@@ -18,10 +18,11 @@ from typing import Any, Literal
 from gateway.engine.outputs import Outputs
 from gateway.engine.session import RunHandle
 from gateway.engine.version import ServableVersion
+from monitors.records import Variant
 
 __all__ = ["Busy", "CrashMarks", "Doing", "Mark", "MarkedVersion", "marked_loader", "take_marks"]
 
-Doing = Literal["canary", "pinned", "shadow", "loading"]
+Doing = Variant | Literal["loading"]
 _SLOTS, _SLOT_BYTES = 64, 512
 
 
