@@ -27,7 +27,15 @@ from gateway.evidence_file import EvidenceFile
 from gateway.http.watch_pages import watch_pages
 from gateway.logs import configure_logging
 from gateway.metrics.catalogue import METRICS
-from gateway.metrics.derived import Gauge, build_gauges, fault_totals, fleet_gauges, route_gauges, versions_in_use
+from gateway.metrics.derived import (
+    Gauge,
+    build_gauges,
+    fault_totals,
+    fleet_gauges,
+    lag_gauges,
+    route_gauges,
+    versions_in_use,
+)
 from gateway.metrics.exposition import render
 from gateway.metrics.lasting import LastingTotals
 from gateway.metrics.retention import Retention
@@ -150,6 +158,7 @@ class MetricsPage:
             return []
         gauges = [gauge for route in routes for gauge in route_gauges(route)]
         self._retention.note(versions_in_use(routes, fleet))
+        gauges += lag_gauges(routes, fleet)
         gauges.append(("weir_audit_records_total", {}, float(records)))
         return gauges + list(fleet_gauges(live_workers(self._counters), fleet))
 

@@ -194,6 +194,10 @@ CATALOGUE: tuple[Metric, ...] = (
         values=_VARIANTS,
     ),
     Metric("weir_route_revision", "gauge", "revision", ("model",), "Revision of the route in force"),
+    Metric(
+        "weir_route_lagging_workers", "gauge", "processes", ("model",),
+        "Workers that answer a model by an older route than the one in force",
+    ),
     Metric("weir_model_stopped", "gauge", "bool", ("model",), "Whether operators have put the model into a safe state"),
     Metric(
         "weir_drift_effect", "gauge", "effect", (*_STREAM, "feature", "statistic"),

@@ -12,7 +12,7 @@ from gateway.routing.document import FULL_BP, RouteDocument
 from gateway.types import WorkerFacts
 from monitors.records import FaultTotals
 
-__all__ = ["build_gauges", "fault_totals", "fleet_gauges", "route_gauges", "versions_in_use"]
+__all__ = ["build_gauges", "fault_totals", "fleet_gauges", "lag_gauges", "route_gauges", "versions_in_use"]
 
 Gauge = tuple[str, dict[str, str], float]
 
@@ -38,6 +38,14 @@ def versions_in_use(routes: Iterable[RouteDocument], fleet: Iterable[WorkerFacts
     """Return each (model, version) that a route names or that some process has, in whatever state."""
     loaded = {(model, name) for worker in fleet for model, versions in worker.versions.items() for name in versions}
     return loaded | {(route.model, name) for route in routes for name, _, _ in _shares(route)}
+
+
+def lag_gauges(routes: Iterable[RouteDocument], fleet: Iterable[WorkerFacts]) -> Iterator[Gauge]:
+    """Yield for each model how many processes have applied an older revision than the document's."""
+    applied = [worker.routes for worker in fleet if not worker.draining]
+    for route in routes:
+        lagging = sum(revisions.get(route.model, route.revision) < route.revision for revisions in applied)
+        yield "weir_route_lagging_workers", {"model": route.model}, float(lagging)
 
 
 def fleet_gauges(roles: Mapping[str, str], fleet: Iterable[WorkerFacts]) -> Iterator[Gauge]:

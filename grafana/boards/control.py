@@ -24,6 +24,12 @@ def _routes() -> Panels:
             Query(quantile(0.95, "weir_route_apply_delay_seconds", "by (le)", HOST), "p95"),
         ),
         lines(
+            "Workers behind",
+            "Workers that answer by an older route than the one in force.",
+            "none",
+            Query(latest("weir_route_lagging_workers", "by (model)"), "{{model}}"),
+        ),
+        lines(
             "State store",
             "Workers that the state store does not answer. They serve the last known routes; nothing can be changed.",
             "none",

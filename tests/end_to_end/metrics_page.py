@@ -36,6 +36,10 @@ class MetricsPage:
         """Read the page of a gateway."""
         return cls(httpx.get(f"{url}/metrics", timeout=10.0).raise_for_status().text)
 
+    def has(self, name: str) -> bool:
+        """Return whether a metric has samples."""
+        return any(sample.partition("{")[0] == name for sample in self.samples)
+
     def sum(self, name: str, **labels: str) -> float:
         """Return the sum of a metric's samples with these labels."""
         wanted = [f'{label}="{value}"' for label, value in labels.items()]

@@ -183,7 +183,7 @@ def world(models: Path, rule_files: list[Path], tmp_path_factory: pytest.TempPat
             Clients(gateway.url, "patients", cycle(patients_asked), tally.add_other, threads=1),
         ):
             for expression in AWAITED:
-                server.wait_for(expression)
+                server.wait_for(expression, deadline_s=90.0)
         server.wait_for(f"sum(weir_requests_total) >= {tally.requests.total() + tally.others}")
         server.wait_for(f'sum(weir_monitor_rows_total{{model="phishing",variant!="shadow"}}) >= {tally.rows}')
         yield World(gateway, server, tally)

@@ -1,0 +1,180 @@
+"""What a person on call meets: an alert, from the gateway to a webhook and back, and what its runbook says to do."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from gateway.cli import main
+from gateway.demo.data import load_phishing, sample_instances
+from gateway.metrics.catalogue import CATALOGUE
+from tests.end_to_end.metrics_page import MetricsPage
+from tests.end_to_end.running import TOKEN, RunningGateway
+from tests.integration.alertmanager import AlertmanagerServer, hastened, receiving
+from tests.integration.expressions import exposed_names
+from tests.integration.prometheus import PrometheusServer
+
+BROKEN = "4"
+VERSIONS = ("1", "2", "3", BROKEN)
+LAST = ("stop", "resume", "unload")
+GATEWAY = "http://127.0.0.1:8080"
+PLACES = re.compile(r"\b(?:MODELS|MODEL|VERSION|ID|WHY)\b")
+INLINE = re.compile(r"`(weir [a-z][^`]*)`")
+NAME = re.compile(r"\bweir_[a-z_]+[a-z]\b")
+
+
+def hastened_rules(source: Path, target: Path) -> Path:
+    """Copy rules, so that alerts begin and end with what they tell of."""
+    document: dict[str, Any] = yaml.safe_load(source.read_text(encoding="utf-8"))
+    for rule in (rule for group in document["groups"] for rule in group["rules"] if "alert" in rule):
+        rule |= {"for": "0s", "keep_firing_for": "1s"}
+    target.write_text(yaml.safe_dump(document), encoding="utf-8")
+    return target
+
+
+class Typed:
+    """Runs what a runbook says to type: ``weir`` in this process, which saves its start, the rest in a shell."""
+
+    def __init__(self, gateway: RunningGateway, values: dict[str, str]) -> None:
+        self._gateway, self._values = gateway, values
+
+    def filled(self, command: str) -> str:
+        """Return a command with its capitals filled in."""
+        return PLACES.sub(lambda found: self._values[found[0]], command).replace(GATEWAY, self._gateway.url)
+
+    def status(self, command: str) -> int:
+        """Return the exit status of a command; what it prints is pytest's."""
+        line = self.filled(command)
+        if line.startswith("weir ") and "|" not in line:
+            try:
+                main(shlex.split(line)[1:])
+            except SystemExit as end:
+                return int(end.code or 0)
+            return 0
+        done = subprocess.run(["bash", "-o", "pipefail", "-c", line], env=os.environ, check=False, timeout=30)
+        return done.returncode
+
+
+@pytest.fixture(scope="module")
+def gateway(demo_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
+    state = tmp_path_factory.mktemp("on-call") / "weir.db"
+    flags = ("--stable", "phishing=1")
+    environ = {"WEIR_PREDICTION_LOG__PATH": str(state.with_name("log"))}
+    with RunningGateway(demo_models, state, *flags, workers=1, environ=environ) as running:
+        for version in VERSIONS:
+            running.wait_for_workers("phishing", version)
+        yield running
+
+
+def test_a_broken_canary_reaches_the_webhook_and_is_resolved_by_the_rollback(
+    gateway: RunningGateway, repo_root: Path, tmp_path: Path
+) -> None:
+    rules = hastened_rules(repo_root / "deploy/prometheus/rules/alerts.yml", tmp_path / "alerts.yml")
+    for name in ("alertmanager", "prometheus"):
+        (tmp_path / name).mkdir()
+    with (
+        receiving() as notifications,
+        AlertmanagerServer(
+            tmp_path / "alertmanager",
+            hastened(repo_root / "deploy/alertmanager/alertmanager.yml", notifications.url),
+        ) as alertmanager,
+        PrometheusServer(
+            tmp_path / "prometheus",
+            [gateway.url.removeprefix("http://")],
+            [rules],
+            alertmanagers=[alertmanager.address],
+            interval_s=0.5,
+        ),
+        gateway.client() as client,
+    ):
+        canary = {"version": BROKEN, "weight": 100.0}
+        assert gateway.put_route("phishing", stable="1", canary=canary, shadow=[]).status_code == 200
+        requests = sample_instances(load_phishing().instances())
+
+        def tripped() -> bool:
+            answer = client.post("/predict/phishing", json={"instances": next(requests)})
+            assert answer.status_code == 200, answer.text
+            return "WeirCanaryTripped 4" in alertmanager.states()
+
+        gateway.wait_until(tripped, "an alert at Alertmanager", 20.0)
+        firing = notifications.wait_for("/tickets", "WeirCanaryTripped", "firing")
+        assert firing["labels"] == {
+            "alertname": "WeirCanaryTripped",
+            "model": "phishing",
+            "severity": "ticket",
+            "version": BROKEN,
+        }
+        assert (repo_root / firing["annotations"]["runbook_url"]).is_file()
+
+        client.post("/admin/v1/models/phishing/rollback", json={"reason": "it raises"}).raise_for_status()
+        resolved = notifications.wait_for("/tickets", "WeirCanaryTripped", "resolved")
+        assert resolved["fingerprint"] == firing["fingerprint"]
+        assert resolved["endsAt"] > firing["startsAt"]
+
+
+@pytest.fixture(scope="module")
+def runbooks(repo_root: Path) -> dict[str, str]:
+    return {path.stem: path.read_text(encoding="utf-8") for path in sorted((repo_root / "docs/runbooks").glob("*.md"))}
+
+
+@pytest.fixture
+def typed(gateway: RunningGateway, demo_models: Path, monkeypatch: pytest.MonkeyPatch) -> Typed:
+    """Give what runs a command of a runbook against the gateway."""
+    monkeypatch.setenv("WEIR_URL", gateway.url)
+    monkeypatch.setenv("WEIR_ADMIN_TOKEN", TOKEN)
+    values = {"MODELS": str(demo_models), "MODEL": "phishing", "VERSION": "2", "ID": "no-such-alert", "WHY": "quiet"}
+    return Typed(gateway, values)
+
+
+def first_looks(text: str) -> list[str]:
+    """Return the commands of a runbook's first look."""
+    return [line for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines()]
+
+
+def test_every_first_look_of_every_runbook_shows_something(
+    runbooks: dict[str, str], typed: Typed, gateway: RunningGateway
+) -> None:
+    shown = ("weir_requests_total", "weir_canary_fallback_total", "weir_shadow_requests_total", "weir_queue_rows")
+    shadow, canary = {"version": "3", "sample": 100.0}, {"version": "2", "weight": 10.0}
+    gateway.put_route("phishing", stable="1", canary=canary, shadow=[shadow]).raise_for_status()
+    gateway.wait_until(lambda: all(MetricsPage.of(gateway.url).has(name) for name in shown), "on the page")
+    assert [name for name, text in runbooks.items() if not first_looks(text)] == []
+    commands = {line: name for name, text in runbooks.items() for line in first_looks(text)}
+    assert [f"{name}: {line}" for line, name in commands.items() if typed.status(line) != 0] == []
+
+
+def test_every_action_of_every_runbook_can_be_taken(
+    runbooks: dict[str, str], typed: Typed, gateway: RunningGateway
+) -> None:
+    actions = {found.partition(" --reason")[0]: found for text in runbooks.values() for found in INLINE.findall(text)}
+    assert len(actions) > 10
+    failed = []
+    for action in sorted(actions.values(), key=in_order):
+        if action.startswith("weir rollback MODEL"):
+            canary = {"version": "2", "weight": 10.0}
+            gateway.put_route("phishing", stable="1", canary=canary, shadow=[]).raise_for_status()
+        is_whole = PLACES.search(action) or action in ("weir alerts", "weir audit")
+        status = typed.status(action if is_whole else f"{action} --help")
+        if status != (1 if "no-such-alert" in typed.filled(action) else 0):
+            failed.append(action)
+    assert failed == []
+
+
+def in_order(action: str) -> int:
+    """Return the place of an action: a model is stopped before it is resumed, and a version unloaded last."""
+    return LAST.index(verb) + 1 if (verb := action.split()[1]) in LAST else 0
+
+
+def test_runbooks_name_only_metrics_that_exist(runbooks: dict[str, str]) -> None:
+    known = exposed_names().keys() | {metric.name for metric in CATALOGUE}
+    for runbook, text in runbooks.items():
+        prose = re.sub(r"```sh\n.*?```", "", text, flags=re.DOTALL)
+        assert {name for name in NAME.findall(prose) if not name.startswith("weir_admin")} <= known, runbook
