@@ -49,6 +49,19 @@ class AdminClient:
         headers = {"idempotency-key": idempotency_key} if idempotency_key else {}
         return self._send("POST", steps, body=body, headers=headers, query={"dry_run": "true"} if dry_run else None)
 
+    @property
+    def root(self) -> str:
+        """Where the gateway listens."""
+        return self._root
+
+    def metrics(self) -> str:
+        """Read the metrics page, as text."""
+        try:
+            response = httpx.get(f"{self._root}/metrics", timeout=TIMEOUT_S, verify=self._trust)
+            return response.raise_for_status().text
+        except httpx.HTTPError as error:
+            raise ProblemReported(f"{self._root}/metrics: {error}") from error
+
     def _send(
         self,
         method: str,

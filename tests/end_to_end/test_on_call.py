@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -171,6 +172,17 @@ def test_every_action_of_every_runbook_can_be_taken(
 def in_order(action: str) -> int:
     """Return the place of an action: a model is stopped before it is resumed, and a version unloaded last."""
     return LAST.index(verb) + 1 if (verb := action.split()[1]) in LAST else 0
+
+
+def test_a_report_tells_a_colleague_what_was_done(typed: Typed, tmp_path: Path) -> None:
+    page, document = tmp_path / "report.html", tmp_path / "report.json"
+    assert typed.status(f"weir report MODEL --out {page}") == 0
+    assert typed.status(f"weir report MODEL --json --out {document}") == 0
+    told = json.loads(document.read_text(encoding="utf-8"))
+    assert told["traffic"]
+    assert "route.rollback" in {change["action"] for change in told["changes"]}
+    assert told["audit_head"] in page.read_text(encoding="utf-8")
+    assert typed.status("weir report no-such-model") == 1
 
 
 def test_runbooks_name_only_metrics_that_exist(runbooks: dict[str, str]) -> None:
