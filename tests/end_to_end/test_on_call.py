@@ -27,7 +27,7 @@ BROKEN = "4"
 VERSIONS = ("1", "2", "3", BROKEN)
 LAST = ("stop", "resume", "unload")
 GATEWAY = "http://127.0.0.1:8080"
-PLACES = re.compile(r"\b(?:MODELS|MODEL|VERSION|ID|WHY)\b")
+PLACES = re.compile(r"\b(?:MODELS|MODEL|VERSION|ID|WHY|ANSWER)\b")
 INLINE = re.compile(r"`(weir [a-z][^`]*)`")
 NAME = re.compile(r"\bweir_[a-z_]+[a-z]\b")
 
@@ -131,8 +131,8 @@ def typed(gateway: RunningGateway, demo_models: Path, monkeypatch: pytest.Monkey
     """Give what runs a command of a runbook against the gateway."""
     monkeypatch.setenv("WEIR_URL", gateway.url)
     monkeypatch.setenv("WEIR_ADMIN_TOKEN", TOKEN)
-    values = {"MODELS": str(demo_models), "MODEL": "phishing", "VERSION": "2", "ID": "no-such-alert", "WHY": "quiet"}
-    return Typed(gateway, values)
+    values = {"MODELS": str(demo_models), "MODEL": "phishing", "VERSION": "2", "ANSWER": "legitimate"}
+    return Typed(gateway, values | {"ID": "no-such-alert", "WHY": "quiet"})
 
 
 def first_looks(text: str) -> list[str]:
