@@ -7,13 +7,26 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
 from gateway.contract import Contract, Feature
 
-__all__ = ["Row", "Table", "TableInvalid", "cell_value", "read_header", "read_lines", "read_table"]
+__all__ = [
+    "LONGEST_LINE",
+    "Row",
+    "Table",
+    "TableInvalid",
+    "bounded_lines",
+    "cell_value",
+    "read_header",
+    "read_lines",
+    "read_table",
+]
+
+LONGEST_LINE = 16 * 1024**2
+"""Characters of a line: thousands of columns need fewer, and a file may be one line without an end."""
 
 Row = dict[str, Any]
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
@@ -51,7 +64,7 @@ def read_table(path: Path, contract: Contract, *, label: str | None = None) -> T
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            return _read(csv.reader(file, strict=True), contract, path.name, label)
+            return _read(csv.reader(bounded_lines(file, path.name), strict=True), contract, path.name, label)
     except OSError as exc:
         raise TableInvalid(f"{path}: {exc.strerror}") from exc
     except UnicodeDecodeError as exc:
@@ -81,6 +94,20 @@ def _label_place(header: list[str], contract: Contract, name: str, label: str | 
     if any(feature.name == label for feature in contract.features):
         raise TableInvalid(f"{name}: the column {label!r} of the labels is a feature of the model")
     return header.index(label)
+
+
+def bounded_lines(file: TextIO, name: str) -> Iterator[str]:
+    """Give the lines of a file.
+
+    Raises
+    ------
+    TableInvalid
+        One of them has more than 16 million characters.
+    """
+    while line := file.readline(LONGEST_LINE + 1):
+        if len(line) > LONGEST_LINE:
+            raise TableInvalid(f"{name} has a line of more than {LONGEST_LINE:,} characters: no table")
+        yield line
 
 
 def read_header(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -19,7 +19,12 @@ from gateway.prediction_log.reading import Selection, read_records
 from monitors.evidence.channels import Rows
 from monitors.records import UNSEEN_CODE, FeatureSchema, StreamInfo, Variant
 
-__all__ = ["LogSource"]
+__all__ = ["LONGEST_LINE_BYTES", "LogSource"]
+
+LONGEST_LINE_BYTES = 16 * 1024**2
+"""A record of thousands of features is shorter; a packed file could be one line without an end."""
+
+MOST_QUOTED = 120
 
 Record = Mapping[str, Any]
 Placed = tuple[str, Record]
@@ -83,7 +88,8 @@ class LogSource:
         meant = ("answer", self.info.model, self.info.version, self.info.digest, self.variant)
         names = ("kind", "model", "version", "digest", "variant")
         for where, record in placed:
-            if tuple(map(record.get, names)) == meant and "fallback" not in record.get("flags", ()):
+            flags = record.get("flags") or ()
+            if tuple(map(record.get, names)) == meant and not (isinstance(flags, list) and "fallback" in flags):
                 yield where, record
             else:
                 self.others += 1
@@ -105,20 +111,29 @@ class LogSource:
             found = record["features"][name]
             if found is None:
                 return UNSEEN_CODE if name in record["unseen"] else np.nan
-            return codes[found] if codes else float(found)
+            if codes:
+                return codes[found]
+            return _number(found)
 
         return [self._read(place, value, name) for place in part]
 
     def _scores(self, record: Record) -> list[float]:
         scores = record["scores"]
         listed = [scores[name] for name in self.info.output.classes] if isinstance(scores, dict) else scores
-        return [np.nan if score is None else score for score in listed]
+        found = [np.nan if score is None else _number(score) for score in listed]
+        if len(found) != self._score_columns:
+            raise ValueError(f"{len(found)} scores")
+        return found
+
+    @property
+    def _score_columns(self) -> int:
+        return {"classification": len(self.info.output.classes), "regression": 1, "tensor": 0}[self.info.output.kind]
 
     def _read(self, place: Placed, read: Callable[[Record], Any], name: str = "") -> Any:
         where, record = place
         try:
             return read(record)
-        except (KeyError, TypeError, ValueError) as exc:
+        except (KeyError, TypeError, ValueError, OverflowError) as exc:
             raise TableInvalid(f"{where}: {_complaint(record, name)}") from exc
 
 
@@ -134,13 +149,26 @@ def _in_order(placed: Iterator[Placed]) -> Iterator[Placed]:
 
 def _complaint(record: Record, name: str) -> str:
     if not name:
-        return f"scores or time are not those of an answer: {record.get('scores')!r}, {record.get('time')!r}"
-    features = record.get("features") or {}
-    if name not in features:
+        return (
+            f"scores or time are not those of an answer: {_short(record.get('scores'))}, {_short(record.get('time'))}"
+        )
+    features = record.get("features")
+    if not isinstance(features, dict) or name not in features:
         return f"the log has no feature {name!r}: it was redacted, or the version has another contract"
     if str(features[name]).startswith("hash:"):
         return f"the log has only hashes of feature {name!r}, which cannot be replayed"
-    return f"feature {name!r} is {features[name]!r}, which the version's contract does not know"
+    return f"feature {name!r} is {_short(features[name])}, which the version's contract does not know"
+
+
+def _short(found: Any) -> str:
+    text = repr(found)
+    return text if len(text) <= MOST_QUOTED else f"{text[:MOST_QUOTED]}..."
+
+
+def _number(found: Any) -> float:
+    if isinstance(found, bool | int | float):
+        return float(found)
+    raise TypeError(f"{found!r} is no number")
 
 
 def _time(record: Record) -> float:
@@ -151,9 +179,15 @@ def _open(path: Path) -> Any:
     return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
 
 
-def _whole(lines: Iterable[bytes], path: Path) -> Iterator[bytes]:
+def _whole(lines: BinaryIO, path: Path) -> Iterator[bytes]:
     """Give the lines that are not empty; a packed file may be torn."""
     try:
-        yield from (line for line in lines if line.strip())
+        while line := lines.readline(LONGEST_LINE_BYTES + 1):
+            if len(line) > LONGEST_LINE_BYTES:
+                raise TableInvalid(
+                    f"{path.name} has a line of more than {LONGEST_LINE_BYTES:,} bytes: no prediction log"
+                )
+            if line.strip():
+                yield line
     except (EOFError, gzip.BadGzipFile, zlib.error) as exc:
         raise TableInvalid(f"{path.name} is not whole: {exc}") from exc

@@ -53,8 +53,9 @@ def show_replay(document: Document) -> None:
     """Print the incidents, then what was replayed and promised."""
     incidents = document["incidents"]
     if incidents:
-        columns = ("row", "time", "would", "about", "evidence", "what moved", "until row", "pages")
-        _table(_title(document), columns, [_row(incident) for incident in incidents[:MOST_SHOWN]])
+        _table(
+            _title(document), ("rows", "would", "what moved"), [_row(incident) for incident in incidents[:MOST_SHOWN]]
+        )
     more = len(incidents) - MOST_SHOWN + document["incidents_left_out"]
     if more > 0:
         _line(f"{more:,} more; --json has the first 10,000")
@@ -86,16 +87,17 @@ def _incident(incident: Incident) -> dict[str, Any]:
 def _row(incident: Document) -> tuple[str, ...]:
     drivers = incident["drivers"][:MOST_DRIVERS]
     moved = "\n".join(f"{driver['name']}: {driver['before']} -> {driver['after']}" for driver in drivers)
-    return (
-        f"{incident['row']:,}",
-        (incident["time"] or "-")[:19],
-        "page" if incident["level"] == "page" else "warn",
-        incident["cause"],
-        f"{incident['evidence_nats']:.1f} of {incident['threshold_nats']:.1f}",
-        moved or incident["rule"] or "no single one for sure",
-        f"{incident['last_row']:,}",
-        f"{incident['pages']:,}",
-    )
+    level = "page" if incident["level"] == "page" else "warn"
+    told = [
+        f"{level}: {incident['cause']}",
+        f"{incident['evidence_nats']:.1f} of {incident['threshold_nats']:.1f} nats",
+    ]
+    if incident["pages"] > 1:
+        told.append(f"{incident['pages']:,} pages")
+    span = [f"{incident['row']:,}", f"to {incident['last_row']:,}"]
+    if incident["time"]:
+        span.insert(0, incident["time"][:19])
+    return "\n".join(span), "\n".join(told), moved or incident["rule"] or "no single one for sure"
 
 
 def _title(document: Document) -> str:

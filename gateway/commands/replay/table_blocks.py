@@ -16,7 +16,7 @@ import numpy.typing as npt
 from gateway.codec.rows import RowGatherer
 from gateway.commands.profiling import answers_of
 from gateway.commands.replay.block import BLOCK_ROWS, Block
-from gateway.commands.table import TableInvalid, cell_value, read_header, read_lines
+from gateway.commands.table import TableInvalid, bounded_lines, cell_value, read_header, read_lines
 from gateway.contract import Feature
 from gateway.engine.version import ServableVersion
 from monitors.evidence.channels import Rows
@@ -45,7 +45,9 @@ def read_table_blocks(path: Path, version: ServableVersion, time_column: str = "
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            yield from _Table(path.name, version, time_column).blocks(csv.reader(file, strict=True))
+            yield from _Table(path.name, version, time_column).blocks(
+                csv.reader(bounded_lines(file, path.name), strict=True)
+            )
     except UnicodeDecodeError as exc:
         raise TableInvalid(f"{path.name} is not UTF-8 text") from exc
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.commands.table import Table, TableInvalid, read_table
+from gateway.commands.table import LONGEST_LINE, Table, TableInvalid, read_table
 from gateway.contract import Contract, Feature, OutputBinding
 
 FEATURES = (
@@ -104,3 +104,13 @@ def test_a_table_that_cannot_be_used_says_why(tmp_path: Path, text: str | bytes,
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(TableInvalid, match=r"none\.csv: No such file"):
         read_table(tmp_path / "none.csv", Contract("columns", FEATURES, OutputBinding()))
+
+
+def test_a_line_without_an_end_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
+    with pytest.raises(TableInvalid, match="a line of more than 16,777,216 characters"):
+        read(tmp_path, HEADER + "," * (LONGEST_LINE + 1))
+
+
+def test_a_quote_without_an_end_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TableInvalid, match="field larger than field limit"):
+        read(tmp_path, HEADER + '"' + "30,1.5,true,no\n" * 20_000)

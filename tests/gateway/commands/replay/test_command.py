@@ -30,11 +30,12 @@ def replay(ground: Path, *arguments: str) -> int:
 def test_a_change_is_told_with_its_row_and_what_moved(
     ground: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("COLUMNS", "80")
     picture = tmp_path / "replay.svg"
     assert replay(ground, str(ground / "live.csv"), *TEN_THOUSAND, "--picture", str(picture)) == 0
     shown = capsys.readouterr().out
-    for words in ("iris version 1", "page", "inputs", "petal_length: median", "3,000 rows", "10,000 rows between"):
+    assert max(map(len, shown.splitlines())) <= 80
+    for words in ("iris version 1", "page: inputs", "petal_length: median", "3,000 rows", "10,000 rows between"):
         assert words in shown
     assert picture.read_text().startswith("<svg")
 

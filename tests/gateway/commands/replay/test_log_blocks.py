@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gateway.commands.replay.block import joined
-from gateway.commands.replay.log_blocks import LogSource
+from gateway.commands.replay.log_blocks import LONGEST_LINE_BYTES, LogSource
 from gateway.commands.table import TableInvalid
 from gateway.prediction_log.export import write_lines
 from gateway.prediction_log.reading import Selection, read_records
@@ -94,6 +94,18 @@ def test_a_line_that_is_no_record_is_named(tmp_path: Path) -> None:
         pytest.param({"features": {"width": "x", "count": 1, "colour": None}}, "feature 'width' is 'x'", id="text"),
         pytest.param({"scores": {"good": 1.0}}, "scores or time", id="scores"),
         pytest.param({"time": "noon"}, "scores or time", id="time"),
+        pytest.param({"time": 10**30}, "scores or time", id="a-time-that-is-a-number"),
+        pytest.param({"scores": [[1.0], 2.0]}, "scores or time", id="nested-scores"),
+        pytest.param({"scores": [1.0, 0.0, 0.0]}, "scores or time", id="a-score-too-many"),
+        pytest.param({"scores": ["a", "b"]}, "scores or time", id="scores-that-are-words"),
+        pytest.param({"features": 5}, "the log has no feature", id="features-that-are-none"),
+        pytest.param(
+            {"features": {"width": 10**400, "count": 1, "colour": None}}, "feature 'width' is 1000", id="a-huge-number"
+        ),
+        pytest.param(
+            {"features": {"width": [[1.0]], "count": 1, "colour": None}}, r"feature 'width' is \[\[1", id="nested-value"
+        ),
+        pytest.param({"flags": 5, "scores": None}, "scores or time", id="flags-that-are-none"),
     ],
 )
 def test_a_record_that_does_not_fit_the_version_is_named(
@@ -110,3 +122,17 @@ def test_a_log_without_the_version_says_so(tmp_path: Path) -> None:
     other = replace(INFO, digest="sha256:cd")
     with pytest.raises(TableInvalid, match="no answer of m version 1 as stable; 8 records are of others"):
         list(LogSource(logged(tmp_path / "log"), other).blocks())
+
+
+def test_a_line_without_an_end_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
+    bomb = tmp_path / "out.jsonl.gz"
+    with gzip.open(bomb, "wb", compresslevel=1) as file:
+        file.write(b" " * (LONGEST_LINE_BYTES + 2))
+    with pytest.raises(TableInvalid, match="a line of more than 16,777,216 bytes"):
+        list(LogSource(bomb, INFO).blocks())
+
+
+def test_nesting_without_end_is_no_record(tmp_path: Path) -> None:
+    (tmp_path / "out.jsonl").write_bytes(b'{"kind": ' + b"[" * 100_000 + b"\n")
+    with pytest.raises(TableInvalid, match="line 1: no record"):
+        list(LogSource(tmp_path / "out.jsonl", INFO).blocks())
