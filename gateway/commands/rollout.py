@@ -1,8 +1,9 @@
-"""The verbs of rollouts: ``weir rollout start|status|list|pause|resume|abort|promote``."""
+"""The verbs of rollouts: ``weir rollout start|status|list|pause|resume|abort|promote|override``."""
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,7 @@ import typer
 from gateway.commands.admin import LOCAL, AsJson, CaFile, Model, TokenFile, Url, Version, client_of
 
 if TYPE_CHECKING:
+    from gateway.commands.admin_client import AdminClient
     from gateway.rollout.plan import Plan
 
 __all__ = ["register"]
@@ -20,6 +22,12 @@ PlanFile = Annotated[
 ]
 Why = Annotated[str, typer.Option("--reason", help="Why; goes into the audit log.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be, and what stands in the way.")]
+VERBS = {
+    "pause": "Stop a rollout where it is; evidence against it still takes it back.",
+    "resume": "Let a paused or held rollout go on.",
+    "abort": "Take the candidate's traffic away at once and put it in quarantine.",
+    "promote": "Go to the next stage without waiting for evidence.",
+}
 BACK = ("rolling_back", "rolled_back", "failed")
 
 
@@ -29,8 +37,9 @@ def register(app: typer.Typer) -> None:
     rollout.command("start")(start)
     rollout.command("status")(status)
     rollout.command("list")(list_all)
-    for verb in (pause, resume, abort, promote):
-        rollout.command(verb.__name__)(verb)
+    for verb, does in VERBS.items():
+        rollout.command(verb, help=does)(verb_of(verb))
+    rollout.command("override")(override)
     app.add_typer(rollout, name="rollout")
 
 
@@ -53,8 +62,7 @@ def start(
     if plan is not None:
         body["plan"] = _plan(plan)
     body |= {"override": True} if override else {}
-    client = client_of(url, token_file, ca_file)
-    _show_outcome(client.ask("rollouts", body=body, idempotency_key=_key(), dry_run=dry_run), as_json)
+    _ask((), body, dry_run, client_of(url, token_file, ca_file), as_json)
 
 
 def status(
@@ -89,69 +97,40 @@ def list_all(url: Url = LOCAL, token_file: TokenFile = None, ca_file: CaFile = N
     (show_json if as_json else show_rollouts)(client_of(url, token_file, ca_file).get("rollouts"))
 
 
-def pause(
+def verb_of(verb: str) -> Callable[..., None]:
+    """Return the command that asks a rollout for a verb of the API."""
+
+    def act(
+        model: Model,
+        reason: Why = "",
+        dry_run: DryRun = False,
+        url: Url = LOCAL,
+        token_file: TokenFile = None,
+        ca_file: CaFile = None,
+        as_json: AsJson = False,
+    ) -> None:
+        _ask((model, verb), {"reason": reason}, dry_run, client_of(url, token_file, ca_file), as_json)
+
+    return act
+
+
+def override(
     model: Model,
-    reason: Why = "",
+    gate: Annotated[str, typer.Argument(help="Gate of the present stage, or incident.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; goes into the audit log.")],
     dry_run: DryRun = False,
     url: Url = LOCAL,
     token_file: TokenFile = None,
     ca_file: CaFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Stop a rollout where it is; evidence against it still takes it back."""
-    _act("pause", model, reason, dry_run, (url, token_file, ca_file), as_json)
+    """Answer for a gate that has not passed in this stage; the others stay in force, and an abort takes back."""
+    body = {"gate": gate, "reason": reason}
+    _ask((model, "override"), body, dry_run, client_of(url, token_file, ca_file), as_json)
 
 
-def resume(
-    model: Model,
-    reason: Why = "",
-    dry_run: DryRun = False,
-    url: Url = LOCAL,
-    token_file: TokenFile = None,
-    ca_file: CaFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """Let a paused or held rollout go on."""
-    _act("resume", model, reason, dry_run, (url, token_file, ca_file), as_json)
-
-
-def abort(
-    model: Model,
-    reason: Why = "",
-    dry_run: DryRun = False,
-    url: Url = LOCAL,
-    token_file: TokenFile = None,
-    ca_file: CaFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """Take the candidate's traffic away at once and put it in quarantine."""
-    _act("abort", model, reason, dry_run, (url, token_file, ca_file), as_json)
-
-
-def promote(
-    model: Model,
-    reason: Why = "",
-    dry_run: DryRun = False,
-    url: Url = LOCAL,
-    token_file: TokenFile = None,
-    ca_file: CaFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """Go to the next stage without waiting for evidence."""
-    _act("promote", model, reason, dry_run, (url, token_file, ca_file), as_json)
-
-
-def _act(
-    verb: str,
-    model: str,
-    reason: str,
-    dry_run: bool,
-    place: tuple[str, Path | None, Path | None],
-    as_json: bool,
-) -> None:
-    client = client_of(*place)
-    answer = client.ask("rollouts", model, verb, body={"reason": reason}, idempotency_key=_key(), dry_run=dry_run)
-    _show_outcome(answer, as_json)
+def _ask(steps: tuple[str, ...], body: object, dry_run: bool, client: AdminClient, as_json: bool) -> None:
+    _show_outcome(client.ask("rollouts", *steps, body=body, idempotency_key=_key(), dry_run=dry_run), as_json)
 
 
 def _show_outcome(outcome: Any, as_json: bool) -> None:

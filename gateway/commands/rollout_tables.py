@@ -50,6 +50,8 @@ def show_rollouts(document: Document) -> None:
 def _show_place(rollout: Document) -> None:
     line(f"{rollout['model']}: {rollout['stable']} to {rollout['candidate']}, {_state(rollout)}")
     table("", ("stage", "is"), _stages(rollout, rollout["plan"]))
+    for override in rollout["overrides"]:
+        line(f"{override['gate']} is overridden by {override['by']}, {override['at']}: {override['reason']}")
     if rollout["cause"]:
         line(f"{rollout['updated_at']} {rollout['updated_by']}: {rollout['cause']}")
 

@@ -40,6 +40,7 @@ class RolloutApi:
             ("POST", "/rollouts", self.start),
             ("GET", one, self.get),
             *(("POST", f"{one}/{verb}", partial(self.act, verb)) for verb in _VERBS),
+            ("POST", f"{one}/override", self.override),
         ]
 
     async def list_all(self, request: Request, actor: Actor) -> Response:
@@ -62,6 +63,12 @@ class RolloutApi:
         """Pause, resume, abort or promote a model's rollout."""
         reason, model = await read_reason(request), request.path_params["model"]
         return _outcome(await self._call(self._rollouts.act, model, verb, reason, _ask(request, actor)), 200)
+
+    async def override(self, request: Request, actor: Actor) -> Response:
+        """Answer for a gate of a model's rollout."""
+        body, model = await admin_body(request), request.path_params["model"]
+        known = await self._evidence(model)
+        return _outcome(await self._call(self._rollouts.override, model, body, known, _ask(request, actor)), 200)
 
     async def _evidence(self, model: str) -> Any:
         """Return the watch's findings; ``None`` while it is away."""

@@ -8,6 +8,7 @@ __all__ = ["ROLLOUTS"]
 
 NUMBER_OR_NULL = or_null(NUMBER)
 GATES: Part = {"enum": ["split", "errors", "latency", "predictions", "shadow", "baking"]}
+HINDRANCES: Part = {"enum": ["errors", "latency", "predictions", "shadow", "baking", "incident"]}
 SECONDS: Part = {"type": "number", "minimum": 0, "maximum": 2_592_000}
 SHARE: Part = {"type": "number", "exclusiveMinimum": 0, "maximum": 1}
 PLAN: Part = object_of(
@@ -58,6 +59,12 @@ ROLLOUTS: dict[str, Part] = {
         override={"type": "boolean", "default": False},
     )
     | {"additionalProperties": False},
+    "OverrideRequest": object_of(
+        "`incident` is an incident of the stable version, which holds a rollout too.",
+        gate=HINDRANCES,
+        reason={"type": "string", "minLength": 1, "maxLength": 500},
+    )
+    | {"additionalProperties": False},
     "Rollout": object_of(
         "`entered_at` and `held_at` are Unix seconds; `weight` is the canary's share in percent.",
         id=STRING,
@@ -81,6 +88,7 @@ ROLLOUTS: dict[str, Part] = {
         rearms=INTEGER,
         entered_at=NUMBER,
         held_at=NUMBER,
+        overrides=list_of(object_of(gate=HINDRANCES, by=STRING, at=STRING, reason=STRING)),
         is_pinned={"type": "boolean"},
         is_automatic={"type": "boolean"},
         cause=STRING,

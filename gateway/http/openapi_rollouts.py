@@ -50,7 +50,15 @@ def rollout_paths() -> dict[str, Part]:
         kinds = (*CHANGING, errors.ResourceUnknown, errors.RolloutRefused, errors.VersionNotWarm)
         told = stored(name, summary, _OUTCOME, *kinds, parameters=_ASKED, requestBody=reason_body())
         paths[f"/admin/v1/rollouts/{{model}}/{verb}"] = {"parameters": of_model, "post": told}
+    paths["/admin/v1/rollouts/{model}/override"] = {"parameters": of_model, "post": _override()}
     return paths
+
+
+def _override() -> Part:
+    kinds = (*CHANGING, errors.ResourceUnknown, errors.RolloutRefused)
+    summary = "Answer for a gate that has not passed in this stage; an abort cannot be overridden"
+    body = body_of(ref("OverrideRequest"))
+    return stored("overrideGate", summary, _OUTCOME, *kinds, parameters=_ASKED, requestBody=body)
 
 
 def _start() -> Part:

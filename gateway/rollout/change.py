@@ -69,4 +69,4 @@ def moved_rollout(
     is_begun = rollout.state == "draft"
     if (move.stage, move.step) == (rollout.stage, rollout.step) and not is_begun:
         return after
-    return replace(after, since_revision=route_revision, entered_at=now_s, restarts=0, rearms=0)
+    return replace(after, since_revision=route_revision, entered_at=now_s, restarts=0, rearms=0, overrides=())

@@ -13,6 +13,8 @@ from monitors.records import TrialSpec
 __all__ = [
     "STATES",
     "TERMINAL",
+    "Hindrance",
+    "Override",
     "RolloutDocument",
     "RolloutState",
     "Stage",
@@ -38,9 +40,22 @@ RolloutState = Literal[
     "failed",
     "superseded",
 ]
+Hindrance = Literal["errors", "latency", "predictions", "shadow", "baking", "incident"]
+"""What an operator may answer for: a gate, or an incident of the stable version."""
+
 STATES: tuple[RolloutState, ...] = get_args(RolloutState)
 TERMINAL: frozenset[RolloutState] = frozenset({"completed", "rolled_back", "failed", "superseded"})
 """States in which a rollout is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """Something that need not pass in the present stage, because an operator answers for it."""
+
+    gate: Hindrance
+    by: str
+    at: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +78,8 @@ class RolloutDocument:
         How often workers that had given up the canary were asked to try again in this stage.
     entered_at, held_at
         Unix seconds at which the stage began, and at which it was held; 0 while it is not.
+    overrides
+        What operators answer for in this stage. Evidence against the candidate takes it back all the same.
     is_pinned
         Whether the rollout asked for the candidate to be loaded, and takes that back at its end.
     is_automatic
@@ -90,6 +107,7 @@ class RolloutDocument:
     rearms: int = 0
     entered_at: float = 0.0
     held_at: float = 0.0
+    overrides: tuple[Override, ...] = ()
     is_pinned: bool = False
     is_automatic: bool = False
     cause: str = ""
@@ -109,6 +127,21 @@ class RolloutDocument:
     def weight_bp(self) -> int:
         """The canary's weight in this stage, in basis points."""
         return self.plan.weight_bp(self.step) if self.stage == "canary" else 0
+
+    @property
+    def overridden(self) -> frozenset[str]:
+        """What need not pass in this stage."""
+        return frozenset(override.gate for override in self.overrides)
+
+    @property
+    def gates(self) -> tuple[Hindrance, ...]:
+        """Gates of this stage that can hinder it; the split is none of them, since it only says who was compared."""
+        if self.stage == "canary":
+            guards = self.plan.guards
+            latency: tuple[Hindrance, ...] = ("latency",) if guards.latency is not None else ()
+            predictions: tuple[Hindrance, ...] = ("predictions",) if guards.predictions is not None else ()
+            return ("errors", *latency, *predictions)
+        return () if self.stage == "validating" else (self.stage,)
 
 
 def rollout_key(model: str) -> str:

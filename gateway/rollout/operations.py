@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from gateway.codec.documents import decode_document
 from gateway.errors import (
@@ -23,9 +23,10 @@ from gateway.errors import (
 from gateway.fleet import Fleet
 from gateway.rollout.change import moved_rollout
 from gateway.rollout.document import RolloutDocument, decode_rollout, encode_rollout, rollout_key, rollout_view
+from gateway.rollout.overrides import OverrideRequest, overridden, require_reason, unanswerable
 from gateway.rollout.plan import Plan
 from gateway.rollout.policy import Move, following
-from gateway.rollout.recorder import RolloutRecorder
+from gateway.rollout.recorder import RolloutRecorder, with_key
 from gateway.rollout.situation import Situation
 from gateway.rollout.standing import Standing, cleared, decode_standing, encode_standing, obstacles, standing_key
 from gateway.routing.codec import decode_route, route_key
@@ -42,7 +43,6 @@ Verb = Literal["pause", "resume", "abort", "promote"]
 T = TypeVar("T")
 
 _ATTEMPTS = 20
-_LONGEST_REASON = 500
 
 
 class _Repository(Protocol):
@@ -61,8 +61,7 @@ class RolloutRequest:
     override: bool = False
 
     def __post_init__(self) -> None:
-        if not 1 <= len(self.reason.strip()) <= _LONGEST_REASON:
-            raise ValueError(f"reason is 1 to {_LONGEST_REASON} characters that say why")
+        require_reason(self.reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +84,7 @@ class Outcome:
 
 
 class RolloutControl:
-    """Start, show, pause, resume, abort and promote rollouts. Safe from any thread when the store is."""
+    """Start, show, pause, resume, abort, promote and override rollouts. Safe from any thread when the store is."""
 
     def __init__(
         self,
@@ -141,6 +140,49 @@ class RolloutControl:
             A promotion while a worker does not have the candidate ready.
         """
         return _until_current(lambda: self._act(model, verb, reason, ask))
+
+    def override(self, model: str, body: bytes, known: Mapping[str, Any] | None, ask: Ask) -> Outcome:
+        """Answer for a gate that has not passed, or for an incident, in the stage that a rollout is in.
+
+        The other gates stay in force, and so does evidence against the candidate: an abort cannot be overridden.
+
+        Parameters
+        ----------
+        known
+            What the watch says of the rollout now, for the audit record; ``None`` while it is away.
+
+        Raises
+        ------
+        DocumentInvalid, ResourceUnknown
+        RolloutRefused
+            The rollout is over, the gate is none of its stage, aborts, or is overridden already.
+        """
+        request = decode_document(body, OverrideRequest, source="override")
+        return _until_current(lambda: self._override(model, request, known or {}, ask))
+
+    def _override(self, model: str, request: OverrideRequest, known: Mapping[str, Any], ask: Ask) -> Outcome:
+        rollout = self.get(model)
+        if ask.idempotency_key and ask.idempotency_key in rollout.applied:
+            return Outcome(rollout)
+        violations = tuple(unanswerable(rollout, request.gate, known))
+        if violations and not ask.dry_run:
+            raise RolloutRefused(model, violations)
+        if violations:
+            return Outcome(rollout, violations, is_dry_run=True)
+        changed = overridden(rollout, request, by=ask.actor.subject, now=rfc3339(self._clock.unix_s()))
+        if ask.dry_run:
+            return Outcome(changed, is_dry_run=True)
+        after = with_key(changed, ask.idempotency_key)
+        self._recorder.note(
+            rollout,
+            after,
+            "rollout.override",
+            actor=ask.actor,
+            reason=request.reason.strip(),
+            request_id=ask.request_id,
+            evidence={"gate": request.gate, "verdicts": known.get("verdicts", [])},
+        )
+        return Outcome(after)
 
     def _start(self, request: RolloutRequest, ask: Ask) -> Outcome:
         document = self._store.read(rollout_key(request.model))

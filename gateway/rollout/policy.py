@@ -7,8 +7,8 @@
     validating, shadow -> failed        any -> superseded        any <-> paused, by an operator
 
 Evidence against the candidate is looked at first, in every state that is not over; a process that it crashed is the
-strongest. Only a stage whose gates have all
-passed goes on; what is inconclusive is waited for, then held, and at the deadline of the hold taken back.
+strongest. Only a stage whose gates have all passed goes on; what is inconclusive is waited for, then held, and at the
+deadline of the hold taken back. An operator may answer for a gate that is inconclusive, never for one that aborts.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ def _stalled(situation: Situation) -> Move | None:
 
 def _advance(situation: Situation) -> Move:
     state, stage, step = following(situation)
-    verdicts = "; ".join(f"{verdict.gate}: {verdict.why}" for verdict in situation.verdicts)
+    verdicts = "; ".join(f"{one.gate}: {one.why}{_answered_for(situation, one)}" for one in situation.verdicts)
     return Move(state, stage, step, verdicts or "the candidate is loaded everywhere")
 
 
@@ -194,7 +194,7 @@ def _of_the_fleet(situation: Situation) -> Iterator[str]:
         yield "the workers do not agree on the route"
     if situation.tripped:
         yield f"{_workers(situation.tripped)} gave up the canary"
-    if situation.incident:
+    if situation.incident and "incident" not in situation.rollout.overridden:
         yield f"the stable version has an incident: {situation.incident}"
 
 
@@ -204,8 +204,17 @@ def _of_the_evidence(situation: Situation) -> Iterator[str]:
     if not situation.verdicts:
         yield "there is no evidence yet"
     for verdict in situation.verdicts:
-        if verdict.result != "pass":
+        is_answered_for = verdict.result == "inconclusive" and verdict.gate in situation.rollout.overridden
+        if verdict.result != "pass" and not is_answered_for:
             yield f"{verdict.gate}: {verdict.why}{_needed(verdict)}"
+
+
+def _answered_for(situation: Situation, verdict: Verdict) -> str:
+    """Return who answers for a gate that has not passed, in brackets."""
+    if verdict.result == "pass":
+        return ""
+    who = next((one for one in situation.rollout.overrides if one.gate == verdict.gate), None)
+    return f" (overridden by {who.by}: {who.reason})" if who else ""
 
 
 def _needed(verdict: Verdict) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from typing import Any
 
 from gateway.rollout.change import moved_rollout, moved_route
 from gateway.rollout.document import TERMINAL, RolloutDocument, encode_rollout, rollout_key, rollout_view
@@ -18,10 +19,15 @@ from gateway.types import Actor
 from monitors.ports import Clock
 from monitors.records import Verdict
 
-__all__ = ["RolloutRecorder"]
+__all__ = ["RolloutRecorder", "with_key"]
 
 _LONGEST_REASON = 500
 _MOST_APPLIED = 16
+
+
+def with_key(rollout: RolloutDocument, key: str) -> RolloutDocument:
+    """Return a rollout that remembers the idempotency key of a request that was carried out; empty for none."""
+    return replace(rollout, applied=(*rollout.applied, key)[-_MOST_APPLIED:]) if key else rollout
 
 
 class RolloutRecorder:
@@ -69,8 +75,7 @@ class RolloutRecorder:
         after = moved_rollout(
             move, rollout, revision, now_s=now_s, now=now, actor=actor.subject, is_automatic=epoch is not None
         )
-        if applied:
-            after = replace(after, applied=(*after.applied, applied)[-_MOST_APPLIED:])
+        after = with_key(after, applied)
         writes = [Write(rollout_key(rollout.model), rollout.revision, encode_rollout(after))]
         if after_route is not None and route is not None:
             cause = f"rollout {rollout.id}: {reason or move.cause}"[:_LONGEST_REASON]
@@ -91,8 +96,19 @@ class RolloutRecorder:
         )
         return after
 
-    def note(self, before: RolloutDocument, after: RolloutDocument, action: str, *, actor: Actor, epoch: int) -> None:
-        """Write a change of a rollout that moves nothing."""
+    def note(
+        self,
+        before: RolloutDocument,
+        after: RolloutDocument,
+        action: str,
+        *,
+        actor: Actor,
+        reason: str = "",
+        request_id: str = "",
+        evidence: dict[str, Any] | None = None,
+        epoch: int | None = None,
+    ) -> None:
+        """Write a change of a rollout that moves nothing; raise as :meth:`carry_out` does."""
         self._ledger.change(
             [Write(rollout_key(before.model), before.revision, encode_rollout(after))],
             actor=actor,
@@ -100,6 +116,9 @@ class RolloutRecorder:
             resource=rollout_key(before.model),
             before=rollout_view(before),
             after=rollout_view(after),
+            reason=reason,
+            request_id=request_id,
+            evidence=evidence,
             epoch=epoch,
         )
 

@@ -214,6 +214,17 @@ def test_a_model_is_stopped_with_a_constant_answer(gateway: Gateway, weir: Weir,
 
 
 @pytest.mark.usefixtures("gateway")
+def test_a_rollout_is_paused_and_its_gates_are_overridden_where_they_can_be(weir: Weir) -> None:
+    assert weir("rollout", "start", "m", "2")[0] == 0
+    code, out, _ = weir("rollout", "pause", "m", "--reason", "lunch", "--json")
+    assert (code, json.loads(out)["rollout"]["state"]) == (0, "paused")
+    code, out, _ = weir("rollout", "override", "m", "errors", "--reason", "known", "--dry-run")
+    assert (code, "errors is no gate of its stage" in " ".join(out.split())) == (1, True)
+    code, out, _ = weir("rollout", "override", "m", "incident", "--reason", "known")
+    assert (code, "incident is overridden by admin" in " ".join(out.split())) == (0, True)
+
+
+@pytest.mark.usefixtures("gateway")
 def test_a_model_is_stopped_and_resumed(weir: Weir) -> None:
     code, out, err = weir("stop", "m", "--reason", "harm")
     assert (code, err) == (0, "")
@@ -455,7 +466,7 @@ def test_the_verdicts_of_a_rollout_are_shown_with_what_is_still_needed(capsys: p
     evidence = {"stage_s": 61.0, "verdicts": [verdict], "hindrances": ["errors: 1 of 12 keys failed"]}
     rollout = {
         "model": "m", "stable": "1", "candidate": "2", "state": "holding", "stage": "canary", "step": 1, "weight": 10.0,
-        "plan": {"steps": [1.0, 10.0], "shadow": {}}, "cause": "", "updated_at": "", "updated_by": "",
+        "plan": {"steps": [1.0, 10.0], "shadow": {}}, "cause": "", "overrides": [], "updated_at": "", "updated_by": "",
     }  # fmt: skip
     show_rollout({"rollout": rollout, "evidence": evidence})
     shown = capsys.readouterr().out

@@ -42,12 +42,13 @@ class WatchOf:
 
     def __init__(self) -> None:
         self.away = False
+        self.answer: dict[str, Any] = {}
 
     async def get(self, path: str) -> tuple[int, Mapping[str, str], bytes]:
         if self.away:
             raise WatchUnavailable
         status = 404 if "nobody" in path else 200
-        return status, {"content-type": "application/json"}, json.dumps({"path": path}).encode()
+        return status, {"content-type": "application/json"}, json.dumps(self.answer or {"path": path}).encode()
 
 
 async def at_once(fn: Callable[..., T], /, *args: Any) -> T:

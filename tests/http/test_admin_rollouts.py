@@ -1,12 +1,14 @@
 """Rollouts over the admin API, with a real store behind it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.clock import SystemClock
+from gateway.rollout.document import decode_rollout, encode_rollout
 from gateway.routing.codec import encode_route, route_key
 from gateway.routing.document import RouteDocument
 from gateway.state.ledger import Ledger
@@ -82,6 +84,48 @@ def test_verbs_act_on_the_rollout_with_reason_and_actor(admin: Admin) -> None:
     assert (record.actor["subject"], record.reason, record.request_id) == ("admin", "enough", "r-7")
     assert admin("POST", f"{ROLLOUTS}/m/promote").status_code == 409
     assert admin("POST", f"{ROLLOUTS}/other/pause").status_code == 404
+
+
+def in_canary(admin: Admin) -> None:
+    """Put the started rollout into its first canary step, as the leader would."""
+    stored = admin.store.read("rollout/m")
+    assert stored is not None
+    canary = replace(decode_rollout(stored), state="canary", stage="canary")
+    Ledger(admin.store, SystemClock()).change(
+        [Write("rollout/m", stored.revision, encode_rollout(canary))],
+        actor=Actor("test"), action="rollout.canary", resource="rollout/m", before=None, after=None,
+    )  # fmt: skip
+
+
+def test_a_gate_is_overridden_once_with_a_reason_and_the_evidence_of_the_moment(admin: Admin) -> None:
+    start(admin)
+    path, body = f"{ROLLOUTS}/m/override", {"gate": "errors", "reason": "known since May"}
+    early = admin("POST", path, json=body)
+    assert "errors is no gate of its stage, validating, which has none" in early.json()["detail"]
+    in_canary(admin)
+    verdicts = [{"gate": "errors", "result": "inconclusive", "why": "few keys"}]
+    admin.watch.answer = {"verdicts": verdicts}
+    foreseen = admin("POST", f"{path}?dry_run=true", json=body).json()
+    assert [one["gate"] for one in foreseen["rollout"]["overrides"]] == ["errors"]
+    for _ in range(2):
+        given = admin("POST", path, json=body, idempotency_key="k").json()["rollout"]["overrides"]
+        assert [(one["gate"], one["by"], one["reason"]) for one in given] == [("errors", "admin", "known since May")]
+    record = admin.store.audit(resource="rollout/m")[-1]
+    assert (record.action, record.reason) == ("rollout.override", "known since May")
+    assert record.evidence == {"gate": "errors", "verdicts": verdicts}
+    assert "overridden already" in admin("POST", path, json=body).json()["detail"]
+    assert admin("POST", path, json={"gate": "split", "reason": "r"}).status_code == 422
+    assert admin("POST", path, json={"gate": "latency", "reason": " "}).status_code == 422
+
+
+def test_an_abort_cannot_be_overridden(admin: Admin) -> None:
+    start(admin)
+    in_canary(admin)
+    admin.watch.answer = {"verdicts": [{"gate": "errors", "result": "abort", "why": "9 of 9 keys fail"}]}
+    refused = admin("POST", f"{ROLLOUTS}/m/override", json={"gate": "errors", "reason": "hurry"})
+    assert (refused.status_code, refused.json()["type"]) == (409, "urn:weir:problem:rollout-refused")
+    assert "errors aborts, which cannot be overridden: 9 of 9 keys fail" in refused.json()["detail"]
+    assert admin.store.audit(resource="rollout/m")[-1].action == "rollout.canary"
 
 
 @pytest.mark.parametrize(

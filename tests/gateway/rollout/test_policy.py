@@ -1,14 +1,14 @@
 """The policy of rollouts: what it does where, and what it never does."""
 
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.rollout.change import moved_rollout, moved_route
-from gateway.rollout.document import STATES, TERMINAL, RolloutDocument, Stage
+from gateway.rollout.document import STATES, TERMINAL, Hindrance, Override, RolloutDocument, Stage
 from gateway.rollout.plan import Plan
 from gateway.rollout.policy import Move, decide, following, hindrances
 from gateway.rollout.situation import Situation
@@ -266,3 +266,36 @@ def test_going_back_ends_when_every_worker_has_gone_back() -> None:
     move = decide(situation(one))
     assert move is not None
     assert (move.to, move.cause) == ("rolled_back", "errors")
+
+
+def answered_for(one: RolloutDocument, *gates: Hindrance) -> RolloutDocument:
+    return replace(one, overrides=tuple(Override(gate, "ann", "now", "looked at it") for gate in gates))
+
+
+def test_an_operator_answers_for_a_gate_and_for_no_other() -> None:
+    one = rollout(**CANARY)
+    waits = decide(situation(answered_for(one, "latency"), "inconclusive", "pass", "inconclusive", "pass"))
+    assert waits is not None
+    assert (waits.to, waits.cause) == ("holding", "errors: it is inconclusive")
+    move = decide(situation(answered_for(one, "errors", "latency"), "inconclusive", "pass", "inconclusive", "pass"))
+    assert move is not None
+    assert (move.to, move.step) == ("canary", 1)
+    assert "errors: it is inconclusive (overridden by ann: looked at it)" in move.cause
+    after = moved_rollout(move, answered_for(one, "errors", "latency"), 8, now_s=5.0, now="now", actor="weir")
+    assert after.overrides == (), "it is of the stage in which it was given"
+
+
+def test_an_override_ends_a_hold_and_lasts_as_long_as_the_stage() -> None:
+    held = answered_for(rollout(state="holding", stage="canary", held_at=1.0), "errors", "incident")
+    move = decide(situation(held, "inconclusive", "pass", incident="drift"))
+    assert move is not None
+    assert (move.to, move.step) == ("canary", 0)
+    assert moved_rollout(move, held, 8, now_s=5.0, now="now", actor="weir").overrides == held.overrides
+
+
+@often
+@given(situations(), st.lists(st.sampled_from(get_args(Hindrance)), max_size=6, unique=True))
+def test_nobody_answers_for_evidence_against_the_candidate(found: Situation, gates: list[Hindrance]) -> None:
+    one = answered_for(found.rollout, *gates)
+    if any(verdict.result == "abort" for verdict in found.verdicts):
+        assert decide(replace(found, rollout=one)) == decide(found)
