@@ -44,11 +44,13 @@ from gateway.failure_feed import FailureFeed
 from gateway.heartbeat import BEAT_EVERY_S, Heartbeat
 from gateway.http.admin_access import ControlAccess
 from gateway.http.auth import BearerToken
+from gateway.http.credentials import Credentials
 from gateway.http.draining import CompanionServer, DrainingServer
 from gateway.http.gateway_app import GatewayApp
 from gateway.http.probes import Readiness
 from gateway.http.request_counts import RequestCounts
 from gateway.http.router import build_router
+from gateway.http.sessions import Sessions, SignedOut
 from gateway.http.sign_in_throttle import SignInThrottle
 from gateway.http.watch_proxy import WatchProxy
 from gateway.http.ways_in import WaysIn
@@ -175,6 +177,7 @@ class Worker:
         self._proxy = WatchProxy(run_dir.watch_http_socket)
         control = Control(ledger, self._store, clock, repository=repository, loaded=self._roster.find)
         authenticate = BearerToken(run_dir.admin_token(), throttle=SignInThrottle(clock, self._counters))
+        sessions = Sessions(run_dir.admin_token(), SignedOut(run_dir.signed_out), clock)
         router_of = partial(
             build_router,
             self._pipeline,
@@ -182,7 +185,7 @@ class Worker:
             control,
             self._roster.call,
             self._proxy,
-            authenticate=authenticate,
+            credentials=Credentials(authenticate, sessions),
             counters=run_dir.counters,
             product_version=distribution_version("weir"),
         )

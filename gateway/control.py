@@ -33,7 +33,9 @@ from gateway.routing.codec import encode_route, route_key, route_view
 from gateway.routing.document import RouteDocument
 from gateway.routing.overview import models_view
 from gateway.snapshot import Snapshot, read_snapshot, route_in
+from gateway.state.acknowledgements import Acknowledgement, acknowledge
 from gateway.state.ledger import Ledger, rfc3339
+from gateway.state.newest_records import newest_records
 from gateway.state.pages import mark_false
 from gateway.state.residency import decode_residency, encode_residency, residency_key, with_loaded, with_unloaded
 from gateway.state.store import AuditRecord, Document, StateStore, Write
@@ -60,6 +62,9 @@ class Repository(Protocol):
 
     def models(self) -> dict[str, list[str]]:
         """Return the versions of every model on disk."""
+
+    def card(self, model: str, version: str) -> str:
+        """Return the model card of a version; empty where it has none."""
 
 
 class Control:
@@ -249,6 +254,34 @@ class Control:
         """
         mark = partial(mark_false, self._store, self._ledger, alert_id, actor=actor, reason=reason)
         return _until_current(lambda: mark(request_id=request_id, now_s=self._clock.unix_s()))
+
+    def acknowledge(self, alert_id: str, actor: Actor, reason: str = "", request_id: str = "") -> Acknowledgement:
+        """Say that somebody is at an open alert.
+
+        Raises
+        ------
+        ResourceUnknown
+            No alert of that id is open.
+        RevisionStale
+            Others changed it again and again meanwhile.
+        """
+        say = partial(acknowledge, self._store, self._ledger, alert_id, actor=actor, reason=reason)
+        return _until_current(lambda: say(request_id=request_id, now_s=self._clock.unix_s()))
+
+    def card(self, model: str, version: str) -> str:
+        """Return the model card of a version on disk; empty where it has none.
+
+        Raises
+        ------
+        ModelUnknown, VersionUnknown, VersionRefused
+        """
+        return self._repository.card(model, version)
+
+    def newest_audit(self, count: int, resource: str | None = None) -> Sequence[AuditRecord]:
+        """Return the newest audit records, oldest first; the cost grows with the logarithm of the log."""
+        if resource is None:
+            return self._store.audit(max(0, self._store.head().sequence - count), count)
+        return newest_records(lambda after: self._store.audit(after, count, resource), count)
 
     def audit(self, after: int = 0, limit: int = 100, resource: str | None = None) -> list[AuditRecord]:
         """Return audit records above a sequence, oldest first."""

@@ -24,6 +24,7 @@
     │   ├── QueueFull                  the bounded queue is full
     │   ├── Overloaded                 the worker takes no more now, or cannot make the client's deadline
     │   ├── DeadlineExceeded           the answer would come, or came, too late
+    │   ├── StreamsTaken               as many event streams as one worker keeps are open
     │   ├── WatchUnavailable           the watch process is away
     │   └── StoreUnavailable           the state store is away
     ├── QuotaExceeded              this client asked for more than it may
@@ -38,7 +39,10 @@
     │   └── NothingToRollBack
     └── AccessDenied
         ├── CredentialsMissing
-        └── CredentialsInvalid
+        ├── CredentialsInvalid
+        ├── SignInThrottled            and too many before them were not
+        ├── SessionEnded               a console's session that has expired or signed out
+        └── CsrfInvalid                a session's change without the word that only its page knows
 """
 
 from __future__ import annotations
@@ -55,6 +59,7 @@ __all__ = [
     "Conflict",
     "CredentialsInvalid",
     "CredentialsMissing",
+    "CsrfInvalid",
     "DeadlineExceeded",
     "DocumentInvalid",
     "EncodingUnsupported",
@@ -80,8 +85,10 @@ __all__ = [
     "ResourceUnknown",
     "RevisionStale",
     "RolloutRefused",
+    "SessionEnded",
     "ShedReason",
     "StoreUnavailable",
+    "StreamsTaken",
     "Unavailable",
     "VersionInUse",
     "VersionNotWarm",
@@ -334,6 +341,17 @@ class StoreUnavailable(Unavailable):
         super().__init__(f"the state store does not answer: {detail}")
 
 
+class StreamsTaken(Unavailable):
+    """As many event streams as one worker keeps are open."""
+
+    reason = "streams_taken"
+    retry_after_s = 5
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"this worker keeps {most} event streams open and has them all; read the overview instead")
+        self.most = most
+
+
 class QuotaExceeded(WeirError):
     """This client asked for more than it may; others are served."""
 
@@ -436,3 +454,18 @@ class SignInThrottled(AccessDenied):
     def __init__(self, retry_after_s: int) -> None:
         super().__init__(f"too many sign-ins from this address have failed; try again in {retry_after_s} s")
         self.retry_after_s = retry_after_s
+
+
+class SessionEnded(AccessDenied):
+    """The cookie names no session that still lasts."""
+
+    def __init__(self) -> None:
+        super().__init__("the session has ended; sign in again")
+
+
+class CsrfInvalid(AccessDenied):
+    """A change came with a session's cookie and without what only the session's own page knows."""
+
+    def __init__(self, header: str) -> None:
+        super().__init__(f"send the session's csrf word as {header}: GET /admin/v1/session tells it")
+        self.header = header

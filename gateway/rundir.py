@@ -27,6 +27,7 @@ class RunDirectory:
         self.watch_socket = path / "watch.sock"
         self.watch_http_socket = path / "watch-http.sock"
         self.shadow_socket = path / "shadow.sock"
+        self.signed_out = path / "signed-out"
         self._token_file = path / "admin-token"
         self._salt_file = path / "key-salt"
 

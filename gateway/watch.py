@@ -19,12 +19,16 @@ import uvicorn
 import uvloop
 from starlette.applications import Starlette
 
+from gateway.alert_notes import AlertNotes
 from gateway.baseline.watching import BaselineReader
+from gateway.catalog.bundle import BundleLimits
+from gateway.catalog.repository import Repository
 from gateway.clock import SystemClock
 from gateway.codec.configuration import decode_settings
+from gateway.control import Control
 from gateway.errors import DocumentInvalid, StoreUnavailable
 from gateway.evidence_file import EvidenceFile
-from gateway.http.watch_pages import watch_pages
+from gateway.http.watch_pages import Pages, watch_pages
 from gateway.logs import configure_logging
 from gateway.metrics.catalogue import METRICS
 from gateway.metrics.derived import (
@@ -41,6 +45,7 @@ from gateway.metrics.lasting import LastingTotals
 from gateway.metrics.retention import Retention
 from gateway.metrics.shared import SharedCounters
 from gateway.metrics.totals import fold_ended, live_workers, read_counters
+from gateway.overview import Overview
 from gateway.prediction_log.log import PredictionLog
 from gateway.process_use import ProcessUse
 from gateway.rollout.driver import RolloutDriver
@@ -49,12 +54,14 @@ from gateway.rollout.watching import RolloutWatch
 from gateway.routing.codec import decode_route
 from gateway.rundir import RunDirectory
 from gateway.settings import MonitorSettings, Settings
+from gateway.state.acknowledgements import read_acknowledgements
 from gateway.state.alert_store import LedgerAlertStore
 from gateway.state.facts import decode_facts
 from gateway.state.ledger import Ledger
 from gateway.state.opening import open_store, place_on_disk
 from gateway.state.pages import read_pages
 from gateway.state.store import StateStore
+from gateway.traffic import TrafficBook
 from monitors.detectors.plug_ins import load_choice
 from monitors.evidence.budget import Budget
 from monitors.paging import Paging
@@ -224,16 +231,20 @@ async def run_watch(settings: Settings, run_dir: RunDirectory, stop: asyncio.Eve
         most_series=settings.metrics.series,
     )
     use = ProcessUse(counters, "watch")
-    pages = watch_pages(service, page, rollouts.view)
-    server = _internal_server(pages, run_dir.watch_http_socket)
+    notes, traffic = AlertNotes(), TrafficBook(clock)
+    repository = Repository(settings.models, limits=BundleLimits())
+    control = Control(Ledger(store, clock), store, clock, repository=repository)
+    overview = Overview(control, service, traffic, clock, show_alert=notes.view)
+    pages = Pages(service, page, rollouts.view, overview, traffic.history, notes.view)
+    server = _internal_server(watch_pages(pages), run_dir.watch_http_socket)
     try:
         await channel.start()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(server.serve(), name="watch pages")
             tasks.create_task(_keep_folding(run_dir.counters, use, stop), name="fold counters")
             tasks.create_task(_keep_steering(rollouts, stop), name="steer rollouts")
-            tasks.create_task(_keep_counting_pages(store, service, stop), name="count pages")
-            await _keep_ticking(service, BaselineReader(store), run_dir.counters, file, stop)
+            tasks.create_task(_keep_counting_pages(store, service, notes, stop), name="count pages")
+            await _keep_ticking(service, traffic, BaselineReader(store), run_dir.counters, file, stop)
             stop.set()
             server.should_exit = True
     finally:
@@ -309,7 +320,12 @@ def _restore(service: MonitorService, file: EvidenceFile) -> None:
 
 
 async def _keep_ticking(
-    service: MonitorService, baselines: BaselineReader, counters: Path, file: EvidenceFile, stop: asyncio.Event
+    service: MonitorService,
+    traffic: TrafficBook,
+    baselines: BaselineReader,
+    counters: Path,
+    file: EvidenceFile,
+    stop: asyncio.Event,
 ) -> None:
     """Tick until told to stop, or until the supervisor is gone; save the evidence after each tick judged."""
     parent, saved_s = os.getppid(), 0.0
@@ -318,7 +334,9 @@ async def _keep_ticking(
         service.accept(await asyncio.to_thread(baselines.read))
         for unread in service.unread():
             service.learn(unread, await asyncio.to_thread(unread.read))
-        service.take_faults(fault_totals(await asyncio.to_thread(read_counters, counters)))
+        series = await asyncio.to_thread(read_counters, counters)
+        traffic.take(series)
+        service.take_faults(fault_totals(series))
         service.tick()
         if service.judged_until_s >= saved_s + max(service.thresholds.tick_s, LEAST_SAVE_S):
             saved_s = service.judged_until_s
@@ -330,11 +348,15 @@ async def _keep_steering(rollouts: RolloutWatch, stop: asyncio.Event) -> None:
         await rollouts.tick()
 
 
-async def _keep_counting_pages(store: StateStore, service: MonitorService, stop: asyncio.Event) -> None:
-    """Read the pages now and then: operators mark them false through a worker."""
+async def _keep_counting_pages(
+    store: StateStore, service: MonitorService, notes: AlertNotes, stop: asyncio.Event
+) -> None:
+    """Read the pages and acknowledgements now and then: operators write them through a worker."""
     while True:
         try:
-            service.take_pages(await asyncio.to_thread(read_pages, store))
+            pages = await asyncio.to_thread(read_pages, store)
+            service.take_pages(pages)
+            notes.take(await asyncio.to_thread(read_acknowledgements, store), pages)
         except (StoreUnavailable, DocumentInvalid):
             logger.exception("the pages cannot be read")
         if await _is_set(stop, COUNT_PAGES_EVERY_S):

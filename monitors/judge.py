@@ -6,6 +6,7 @@ from monitors.alerts import AlertPolicy, clock_time, resolve
 from monitors.assessment import Judged, assess
 from monitors.causes import Cause, Reading, readings
 from monitors.effects import Movement
+from monitors.history import HistoryBook
 from monitors.incidents import AlertKey, IncidentBook
 from monitors.live.book import EvidenceBook
 from monitors.live.judgement import with_evidence
@@ -55,6 +56,7 @@ class Judge:
         self._started_s = started_s
         self._policy = AlertPolicy(thresholds, paging)
         self._judged: dict[StreamKey, Judged] = {}
+        self.history = HistoryBook(thresholds)
 
     def judged(self, key: StreamKey) -> Judged | None:
         """Return the last window of a stream that held enough rows, and what it says."""
@@ -68,6 +70,7 @@ class Judge:
                 self.judge_stream(stream, start_ms, end_s)
         known = {stream.key for stream in self._streams}
         self._judged = {key: found for key, found in self._judged.items() if key in known}
+        self.history.keep(known)
         self._judge_refusals(end_s)
         self._judge_silence(end_s)
         self._end_departed(end_s)
@@ -82,6 +85,7 @@ class Judge:
         is_shown = ends_tick and assessment is not None
         if assessment and is_shown and (pool.rows >= self.thresholds.minimum_rows or stream.key not in self._judged):
             self._judged[stream.key] = Judged(assessment, pool)
+            self.history.add(stream.key, end_s, assessment, evidence)
         faults = self._rates(stream.key) if stream is self._speaker(stream.key) else FaultRates(0)
         found = readings(assessment, faults, self.thresholds, least_rows=1 if evidence else None)
         if evidence is not None:

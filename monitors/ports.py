@@ -62,6 +62,12 @@ class MonitorView(Protocol):
     def report(self, model: str) -> dict[str, Any]:
         """Return the drift report of a model, ready for JSON."""
 
+    def history(self, model: str) -> dict[str, Any]:
+        """Return how far a model's streams have moved over the last hours, ready for JSON."""
+
+    def newest(self, model: str) -> list[dict[str, Any]]:
+        """Return how far a model's streams have moved now, in short, ready for JSON."""
+
     def alerts(self) -> Sequence[Alert]:
         """Return the open alerts, then the recently resolved ones."""
 

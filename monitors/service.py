@@ -211,6 +211,14 @@ class MonitorService:
             model, versions, streams, faults, alerts, self._closed_ms + self.thresholds.tick_ms, self._realised(model)
         )
 
+    def history(self, model: str) -> dict[str, Any]:
+        """Return how far a model's streams have moved over the last hours, ready for JSON; see ``monitors.history``."""
+        return {"model": model, "streams": self._judge.history.view(model)}
+
+    def newest(self, model: str) -> list[dict[str, Any]]:
+        """Return how far a model's streams have moved now, in short."""
+        return self._judge.history.newest(model)
+
     def gauges(self) -> Iterable[Gauge]:
         """Yield (name, labels, value) of everything that is exported; see ``monitors.gauges``."""
         yield "weir_monitor_tick_timestamp_seconds", {}, (self._closed_ms + self.thresholds.tick_ms) / 1000.0

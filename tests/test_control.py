@@ -53,6 +53,9 @@ class FolderOf:
     def models(self) -> dict[str, list[str]]:
         return self._models
 
+    def card(self, model: str, version: str) -> str:
+        return f"{model} {version}"
+
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[SqliteStore]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gateway.catalog.files import FileRefused, FolderReader, relative_parts
@@ -16,7 +16,9 @@ from gateway.engine.lean_graph import Buffer, lean_graph
 from gateway.errors import VersionRefused
 from gateway.types import GraphInfo
 
-__all__ = ["Bundle", "BundleLimits", "GraphFile", "read_bundle"]
+__all__ = ["Bundle", "BundleLimits", "GraphFile", "read_bundle", "read_card"]
+
+SHOWN_CARD_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +112,21 @@ def read_bundle(folder: Path, *, model: str, version: str, limits: BundleLimits 
         raise VersionRefused(model, version, str(exc)) from exc
 
 
+def read_card(folder: Path, *, model: str, version: str, limits: BundleLimits = BundleLimits()) -> str:
+    """Read the model card of a version and, of its other files, only the manifest; empty where there is no card.
+
+    Raises
+    ------
+    VersionRefused, DocumentInvalid
+        As :func:`read_bundle`, for these two files.
+    """
+    try:
+        with FolderReader(folder) as files:
+            return _Reading(files, replace(limits, document_bytes=SHOWN_CARD_BYTES)).card(model, version)
+    except FileRefused as exc:
+        raise VersionRefused(model, version, str(exc)) from exc
+
+
 class _Reading:
     """One pass over a folder: remembers contents and hashes, so that no file is opened twice."""
 
@@ -121,11 +138,8 @@ class _Reading:
         self._external_left = limits.external_data_bytes
 
     def bundle(self, model: str, version: str) -> Bundle:
-        text = self._files.read_if_present("model.yaml", limit=self._limits.manifest_bytes)
-        source = f"{model}/{version}/model.yaml"
-        manifest = (
-            Manifest(schema_version=1) if text is None else read_manifest(bytes(text), model=model, source=source)
-        )
+        declared = self._manifest(model, version)
+        manifest = declared or Manifest(schema_version=1)
         graph = self._graph("model.onnx")
         has_features = self._optional("features.onnx", self._limits.graph_bytes) is not None
         features_graph = self._graph("features.onnx") if has_features else None
@@ -146,9 +160,18 @@ class _Reading:
             evidence=evidence,
             card=card,
             golden=golden,
-            is_bare=text is None,
+            is_bare=declared is None,
             sha256s=self._sha256s,
         )
+
+    def card(self, model: str, version: str) -> str:
+        declared = self._manifest(model, version)
+        return self._card(declared.governance.model_card if declared else None)
+
+    def _manifest(self, model: str, version: str) -> Manifest | None:
+        text = self._files.read_if_present("model.yaml", limit=self._limits.manifest_bytes)
+        source = f"{model}/{version}/model.yaml"
+        return None if text is None else read_manifest(bytes(text), model=model, source=source)
 
     def _required(self, name: str, limit: int) -> memoryview:
         content = self._optional(name, limit)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from gateway.catalog.bundle import Bundle, BundleLimits, read_bundle
+from gateway.catalog.bundle import Bundle, BundleLimits, read_bundle, read_card
 from gateway.errors import ModelUnknown, VersionRefused, VersionUnknown
 
 __all__ = ["Repository", "Stamp", "version_order"]
@@ -101,6 +101,22 @@ class Repository:
         DocumentInvalid
             Its ``model.yaml`` breaks the schema.
         """
+        return read_bundle(self._existing(model, version), model=model, version=version, limits=self._limits)
+
+    def card(self, model: str, version: str) -> str:
+        """Return the model card of a version, reading none of its other files but the manifest that may name it.
+
+        Raises
+        ------
+        ModelUnknown, VersionUnknown
+            There is no such folder.
+        VersionRefused
+            The folder or the card is a link, too large, or no text.
+        """
+        return read_card(self._existing(model, version), model=model, version=version, limits=self._limits)
+
+    def _existing(self, model: str, version: str) -> Path:
+        """Return the folder of a version."""
         if not _NAME.fullmatch(model) or not os.path.lexists(self._root / model):
             raise ModelUnknown(model)
         folder = self._root / model / version
@@ -109,7 +125,7 @@ class Repository:
         for step in (folder.parent, folder):
             if step.is_symlink() or not step.is_dir():
                 raise VersionRefused(model, version, f"{step.name} is a link or not a folder; links are not followed")
-        return read_bundle(folder, model=model, version=version, limits=self._limits)
+        return folder
 
     def _versions(self, model: str) -> list[str]:
         folders = self._folders(self._root / model)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -221,21 +221,11 @@ def audit(
 ) -> None:
     """Show who changed what, when and why, oldest first."""
     from gateway.commands import tables
-    from gateway.commands.newest_records import newest_records
 
     if last is not None and (after is not None or limit is not None):
         raise typer.BadParameter("the newest records need neither --after nor --limit", param_hint="--last")
-    client = client_of(url, token_file, ca_file)
-
-    def read(above: int, most: int) -> Sequence[Any]:
-        document: dict[str, list[Any]] = client.get("audit", after=above, limit=most, resource=resource)
-        return document["records"]
-
-    if last is None:
-        records = read(after or 0, 100 if limit is None else limit)
-    else:
-        records = newest_records(lambda above: read(above, last), last)
-    _show({"records": records}, as_json, tables.show_audit)
+    document = client_of(url, token_file, ca_file).get("audit", last=last, after=after, limit=limit, resource=resource)
+    _show(document, as_json, tables.show_audit)
 
 
 def client_of(url: str, token_file: Path | None, ca_file: Path | None) -> AdminClient:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from gateway.codec.documents import encode_document
@@ -24,8 +24,10 @@ __all__ = ["PREFIX", "AdminApi", "admin_routes"]
 PREFIX = "/admin/v1"
 
 
-def admin_routes(access: ControlAccess, watch: WatchReader, authenticate: Authenticate) -> list[Route]:
-    """Return the routes of the admin API; every one needs credentials.
+def admin_routes(
+    access: ControlAccess, watch: WatchReader, authenticate: Authenticate, *more: tuple[str, str, Endpoint]
+) -> list[Route]:
+    """Return the routes of the admin API, and ``more`` of them; every one needs credentials.
 
     Examples
     --------
@@ -46,11 +48,15 @@ def admin_routes(access: ControlAccess, watch: WatchReader, authenticate: Authen
         ("POST", f"{version}/load", api.load),
         ("POST", f"{version}/unload", api.unload),
         ("GET", "/models/{model}/drift", api.drift),
+        ("GET", "/models/{model}/drift/history", api.drift),
+        ("GET", "/models/{model}/versions/{version}/card", api.card),
         ("GET", "/alerts", api.alerts),
+        ("POST", "/alerts/{alert}/acknowledge", api.acknowledge),
         ("POST", "/alerts/{alert}/false", api.mark_false),
         ("GET", "/audit", api.audit),
         *BaselineApi(access).table(),
         *RolloutApi(access, watch).table(),
+        *more,
     ]
     return [
         Route(PREFIX + path, _guarded(endpoint, authenticate), methods=[method]) for method, path, endpoint in table
@@ -116,7 +122,7 @@ class AdminApi:
         return _json({"model": model, "pinned": wishes.pinned, "unloaded": wishes.unloaded})
 
     async def drift(self, request: Request, actor: Actor) -> Response:
-        """The watch's report on a model."""
+        """The watch's report on a model, or how it has moved over the last hours."""
         response = await self._from_watch(request)
         if response.status_code == 404:
             raise ModelUnknown(request.path_params["model"])
@@ -126,6 +132,17 @@ class AdminApi:
         """The watch's open alerts, and those resolved not long ago."""
         return await self._from_watch(request)
 
+    async def card(self, request: Request, actor: Actor) -> Response:
+        """A version's model card, as text."""
+        model, version = request.path_params["model"], request.path_params["version"]
+        return PlainTextResponse(await self._call(self._control.card, model, version))
+
+    async def acknowledge(self, request: Request, actor: Actor) -> Response:
+        """Say that somebody is at an open alert."""
+        reason = await read_reason(request)
+        alert = request.path_params["alert"]
+        return _json(await self._call(self._control.acknowledge, alert, actor, reason, request_id_of(request)))
+
     async def mark_false(self, request: Request, actor: Actor) -> Response:
         """Say that an alert woke somebody for nothing."""
         reason = await read_reason(request)
@@ -133,9 +150,12 @@ class AdminApi:
         return _json(await self._call(self._control.mark_false, alert, actor, reason, request_id_of(request)))
 
     async def audit(self, request: Request, actor: Actor) -> Response:
-        """Audit records above a sequence, oldest first."""
+        """Audit records above a sequence, or the last ones; oldest first."""
         query = audit_query(request)
-        records = await self._call(self._control.audit, query.after, query.limit, query.resource)
+        if query.last:
+            records = await self._call(self._control.newest_audit, query.last, query.resource)
+        else:
+            records = await self._call(self._control.audit, query.after, query.limit, query.resource)
         return _json({"records": records})
 
     async def _from_watch(self, request: Request) -> Response:
@@ -145,7 +165,9 @@ class AdminApi:
 
 def _guarded(endpoint: Endpoint, authenticate: Authenticate) -> Callable[[Request], Awaitable[Response]]:
     async def guarded(request: Request) -> Response:
-        return await endpoint(request, authenticate(request))
+        response = await endpoint(request, authenticate(request))
+        response.headers.setdefault("cache-control", "no-store")
+        return response
 
     return guarded
 

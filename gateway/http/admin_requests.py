@@ -31,11 +31,12 @@ REVISION = re.compile(r'"(0|[1-9][0-9]{0,17})"')
 
 @dataclass(frozen=True, slots=True)
 class AuditQuery:
-    """Which audit records are wanted."""
+    """Which audit records are wanted: those above a sequence or, where it is not 0, the ``last`` so many."""
 
     after: int
     limit: int
     resource: str | None
+    last: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,10 @@ def audit_query(request: Request) -> AuditQuery:
         return default
 
     query = AuditQuery(
-        integer("after", 0, 0, 2**53), integer("limit", 100, 1, MOST_RECORDS), request.query_params.get("resource")
+        integer("after", 0, 0, 2**53),
+        integer("limit", 100, 1, MOST_RECORDS),
+        request.query_params.get("resource"),
+        integer("last", 0, 0, MOST_RECORDS),
     )
     if faults:
         raise DocumentInvalid("query", faults)

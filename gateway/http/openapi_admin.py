@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway import errors
 from gateway.http.openapi_answers import answer
 from gateway.http.openapi_baselines import baseline_paths
+from gateway.http.openapi_console import live_paths
 from gateway.http.openapi_guarded import CHANGING, READING, WATCHED, all_of, guarded, reason_body, stored
 from gateway.http.openapi_parts import Part, body_of, path_parameter, ref
 from gateway.http.openapi_rollouts import rollout_paths
@@ -22,6 +23,13 @@ QUERY: dict[str, Part] = {
     "after": {"type": "integer", "minimum": 0, "maximum": 2**53, "default": 0},
     "limit": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
     "resource": {"type": "string", "description": "Such as `route/fraud`."},
+    "last": {
+        "type": "integer",
+        "minimum": 0,
+        "maximum": 1000,
+        "default": 0,
+        "description": "The newest so many instead; `after` and `limit` then mean nothing.",
+    },
 }
 
 
@@ -39,10 +47,14 @@ def admin_paths() -> dict[str, Part]:
         f"{model}/resume": {"parameters": of_model, "post": _resume()},
         f"{model}/versions/{{version}}/load": {"parameters": of_version, "post": _load()},
         f"{model}/versions/{{version}}/unload": {"parameters": of_version, "post": _unload()},
+        f"{model}/versions/{{version}}/card": {"parameters": of_version, "get": _card()},
         f"{model}/drift": {"parameters": of_model, "get": _drift()},
+        f"{model}/drift/history": {"parameters": of_model, "get": _history()},
         "/admin/v1/alerts": {"get": _alerts()},
+        "/admin/v1/alerts/{alert}/acknowledge": {"parameters": [path_parameter("alert")], "post": _acknowledge()},
         "/admin/v1/alerts/{alert}/false": {"parameters": [path_parameter("alert")], "post": _mark_false()},
         "/admin/v1/audit": {"get": _audit()},
+        **live_paths(),
         **baseline_paths(),
         **rollout_paths(),
     }
@@ -96,8 +108,26 @@ def _drift() -> Part:
     return guarded("drift", "How a model's traffic has moved", answer("The report.", ref("DriftReport")), kinds)
 
 
+def _history() -> Part:
+    kinds = (*WATCHED, errors.ModelUnknown)
+    told = answer("The last windows, and a day in stretches of ten minutes.", ref("DriftHistory"))
+    return guarded("driftHistory", "How far a model's traffic has moved over the last hours", told, kinds)
+
+
+def _card() -> Part:
+    kinds = (errors.ModelUnknown, errors.VersionUnknown, errors.VersionRefused, errors.DocumentInvalid)
+    told = answer("The card as it was written; empty where there is none.", {"type": "string"}, media_type="text/plain")
+    return guarded("card", "A version's model card", told, kinds)
+
+
 def _alerts() -> Part:
     return guarded("alerts", "Open alerts, then those resolved not long ago", all_of("Alert", "alerts"), WATCHED)
+
+
+def _acknowledge() -> Part:
+    kinds = (*READING, errors.ResourceUnknown, errors.RevisionStale)
+    seen = answer("What is kept.", ref("Acknowledgement"))
+    return stored("acknowledge", "Say that somebody is at an open alert", seen, *kinds, requestBody=reason_body())
 
 
 def _mark_false() -> Part:

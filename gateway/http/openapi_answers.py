@@ -65,6 +65,12 @@ HEADERS: dict[str, Part] = {
         "schema": {"type": "string", "pattern": '^"[0-9]+"$'},
         "required": True,
     },
+    "content-security-policy": {
+        "description": "Nothing but the console's own files is loaded, and none of it from strings.",
+        "schema": {"type": "string"},
+        "required": True,
+    },
+    "set-cookie": {"description": "HttpOnly, SameSite=Strict.", "schema": {"type": "string"}, "required": True},
     "retry-after": {"description": "Seconds.", "schema": {"type": "integer"}, "required": True},
     "www-authenticate": {"schema": {"const": 'Bearer realm="weir"'}, "required": True},
     "accept-encoding": {"description": "How a body may be packed.", "schema": {"type": "string"}},

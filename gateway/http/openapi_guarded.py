@@ -6,15 +6,30 @@ from typing import Any
 
 from gateway import errors
 from gateway.errors import WeirError
+from gateway.http.credentials import COOKIE, CSRF_HEADER
 from gateway.http.openapi_answers import answer, problems
 from gateway.http.openapi_parts import Part, body_of, members, operation, ref
 
 __all__ = ["CHANGING", "DENIED", "READING", "SECURITY_SCHEMES", "WATCHED", "all_of", "guarded", "reason_body", "stored"]
 
-SECURITY_SCHEMES: Part = {"adminToken": {"type": "http", "scheme": "bearer"}}
-DENIED = (errors.CredentialsMissing, errors.CredentialsInvalid, errors.SignInThrottled)
+SECURITY_SCHEMES: Part = {
+    "adminToken": {"type": "http", "scheme": "bearer"},
+    "consoleSession": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": COOKIE,
+        "description": f"Set by `POST /admin/v1/session`. Changes must carry the session's csrf as `{CSRF_HEADER}`.",
+    },
+}
+DENIED = (errors.CredentialsMissing, errors.CredentialsInvalid, errors.SignInThrottled, errors.SessionEnded)
 WATCHED = (errors.WatchUnavailable,)
-READING = (errors.BodyMalformed, errors.BodyTooLarge, errors.EncodingUnsupported, errors.DocumentInvalid)
+READING = (
+    errors.CsrfInvalid,
+    errors.BodyMalformed,
+    errors.BodyTooLarge,
+    errors.EncodingUnsupported,
+    errors.DocumentInvalid,
+)
 CHANGING = (*READING, errors.ModelUnknown, errors.RevisionStale)
 
 
@@ -24,9 +39,9 @@ def stored(name: str, summary: str, told: Part, *kinds: type[WeirError], **parts
 
 
 def guarded(name: str, summary: str, told: Part, kinds: tuple[type[WeirError], ...], **parts: Any) -> Part:
-    """Return an operation that needs a token."""
+    """Return an operation that needs a token or a session."""
     responses = {"200": told, **problems(*DENIED, *kinds)}
-    return operation("admin", name, summary, responses, security=[{"adminToken": []}], **parts)
+    return operation("admin", name, summary, responses, security=[{"adminToken": []}, {"consoleSession": []}], **parts)
 
 
 def all_of(schema: str, member: str) -> Part:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.codec.v2 import DATATYPES
 from gateway.http.openapi_baselines import BASELINES
+from gateway.http.openapi_console import CONSOLE
 from gateway.http.openapi_parts import (
     INTEGER,
     NUMBER,
@@ -252,6 +253,9 @@ WATCH: dict[str, Part] = {
         suggested_action=STRING,
         runbook=STRING,
         labels=map_of(STRING),
+        acknowledged=or_null(object_of(at=NUMBER, by=STRING, reason=STRING)),
+        is_false={"type": "boolean"},
+        optional=("acknowledged", "is_false"),
     ),
     "Page": object_of(
         alert_id=STRING,
@@ -404,4 +408,4 @@ WATCH: dict[str, Part] = {
         alerts=list_of(ref("Alert")),
     ),
 }  # fmt: skip
-SCHEMAS: dict[str, Part] = PREDICTION | SCORING | PROTOCOL | ADMIN | BASELINES | ROLLOUTS | WATCH
+SCHEMAS: dict[str, Part] = PREDICTION | SCORING | PROTOCOL | ADMIN | BASELINES | ROLLOUTS | WATCH | CONSOLE

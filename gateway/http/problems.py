@@ -61,6 +61,7 @@ TABLE: dict[type[WeirError], Problem] = {
     errors.Overloaded: Problem(503, "overloaded", "The worker takes no more now"),
     errors.QuotaExceeded: Problem(429, "quota-exceeded", "The quota is used up"),
     errors.DeadlineExceeded: Problem(504, "deadline-exceeded", "The deadline has passed"),
+    errors.StreamsTaken: Problem(503, "streams-taken", "All event streams are taken"),
     errors.WatchUnavailable: Problem(503, "watch-unavailable", "The watch process is away"),
     errors.StoreUnavailable: Problem(503, "store-unavailable", "The state store is away"),
     errors.ExecutionFailed: Problem(500, "execution-failed", "The model failed on this input"),
@@ -73,6 +74,8 @@ TABLE: dict[type[WeirError], Problem] = {
     errors.NothingToRollBack: Problem(409, "nothing-to-roll-back", "There is nothing to roll back"),
     errors.CredentialsMissing: Problem(401, "credentials-missing", "Credentials are needed"),
     errors.CredentialsInvalid: Problem(401, "credentials-invalid", "The credentials are not valid"),
+    errors.SessionEnded: Problem(401, "session-ended", "The session has ended"),
+    errors.CsrfInvalid: Problem(403, "csrf-invalid", "The change does not come from the session's page"),
     errors.SignInThrottled: Problem(429, "sign-in-throttled", "Too many sign-ins have failed"),
 }
 UNKNOWN = Problem(500, "internal", "The gateway failed")

@@ -8,7 +8,7 @@ __all__ = ["RequestCounts"]
 
 _ROUTES = (
     "/predict", "/v2", "/v1", "/invocations", "/admin/v1", "/metrics", "/livez", "/readyz", "/startupz", "/ping",
-    "/health", "/version", "/openapi.json",
+    "/health", "/version", "/openapi.json", "/console",
 )  # fmt: skip
 
 

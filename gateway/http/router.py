@@ -1,4 +1,4 @@
-"""Everything but inference, by Starlette: probes, protocol metadata, metrics, the admin API, the API's description."""
+"""Everything but inference, by Starlette: probes, metadata, metrics, admin API, console, the API's description."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from starlette.routing import Route, Router
 from gateway.control import Control
 from gateway.http.admin import admin_routes
 from gateway.http.admin_access import ControlAccess
-from gateway.http.auth import BearerToken
+from gateway.http.admin_live import LiveApi
+from gateway.http.admin_session import SessionApi
+from gateway.http.console import console_routes
+from gateway.http.credentials import Credentials
 from gateway.http.openapi import describe
 from gateway.http.probes import Readiness, probe_routes
 from gateway.http.repository import repository_routes
@@ -38,7 +41,7 @@ def build_router(
     call: Caller,
     watch: WatchProxy,
     *,
-    authenticate: BearerToken,
+    credentials: Credentials,
     counters: Path,
     product_version: str,
     side: Side = "both",
@@ -49,7 +52,7 @@ def build_router(
     ----------
     call
         Runs a blocking function of ``control`` off the loop.
-    authenticate
+    credentials
         Who may use the admin API.
     counters
         Directory of the shared counters.
@@ -65,6 +68,7 @@ def build_router(
         return JSONResponse(describe(pipeline.table, product_version))
 
     access = ControlAccess(control, call)
+    live = LiveApi(watch, credentials, is_draining=lambda: readiness.draining)
     public = [
         *v1_routes(pipeline),
         *v2_routes(pipeline, readiness, product_version),
@@ -72,8 +76,9 @@ def build_router(
         *statistics_routes(pipeline, lambda: call(read_counters, counters)),
     ]
     admin = [
-        *repository_routes(access, authenticate),
-        *admin_routes(access, watch, authenticate),
+        *repository_routes(access, credentials.bearer),
+        *admin_routes(access, watch, credentials, *SessionApi(credentials).table(), *live.table()),
+        *console_routes(),
         Route("/metrics", metrics),
         Route("/openapi.json", openapi),
     ]

@@ -1,4 +1,4 @@
-"""The watch's internal pages, read by the workers over a Unix socket: metrics, drift reports, alerts.
+"""The watch's internal pages, read by the workers over a Unix socket: metrics, drift, alerts, the overview.
 
 Their paths are those of the public API, so that a worker only passes a request on.
 """
@@ -6,7 +6,7 @@ Their paths are those of the public API, so that a worker only passes a request 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.applications import Starlette
@@ -17,30 +17,45 @@ from starlette.routing import Route
 from gateway.errors import ModelUnknown
 from gateway.http.problems import problem_response
 from monitors.ports import MonitorView
+from monitors.records import Alert
 
-__all__ = ["watch_pages"]
-
-MetricsPage = Callable[[str], Awaitable[tuple[bytes, str]]]
-
-
-RolloutView = Callable[[str], dict[str, Any]]
+__all__ = ["Pages", "watch_pages"]
 
 
-def watch_pages(view: MonitorView, metrics_page: MetricsPage, rollout_view: RolloutView) -> Starlette:
-    """Return the application.
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """Who makes the pages.
 
     Parameters
     ----------
     view
         What the monitors know.
-    metrics_page
+    metrics
         Gives body and content type of the metrics page for an ``Accept`` header.
-    rollout_view
+    rollout
         What the evidence says of a model's rollout.
+    overview
+        All models on one page, as JSON.
+    traffic
+        The rates of the last minutes.
+    show_alert
+        Gives an alert with what operators have said of it.
     """
 
+    view: MonitorView
+    metrics: Callable[[str], Awaitable[tuple[bytes, str]]]
+    rollout: Callable[[str], dict[str, Any]]
+    overview: Callable[[], Awaitable[bytes]]
+    traffic: Callable[[], dict[str, Any]]
+    show_alert: Callable[[Alert], dict[str, Any]]
+
+
+def watch_pages(pages: Pages) -> Starlette:
+    """Return the application."""
+    view = pages.view
+
     async def metrics(request: Request) -> Response:
-        body, content_type = await metrics_page(request.headers.get("accept", ""))
+        body, content_type = await pages.metrics(request.headers.get("accept", ""))
         return Response(body, headers={"content-type": content_type})
 
     async def drift(request: Request) -> Response:
@@ -49,20 +64,35 @@ def watch_pages(view: MonitorView, metrics_page: MetricsPage, rollout_view: Roll
             return problem_response(ModelUnknown(model), instance=request.url.path)
         return JSONResponse(view.report(model))
 
+    async def history(request: Request) -> Response:
+        model = request.path_params["model"]
+        if not view.knows(model):
+            return problem_response(ModelUnknown(model), instance=request.url.path)
+        return JSONResponse(view.history(model))
+
     async def alerts(request: Request) -> Response:
-        return JSONResponse({"alerts": [asdict(alert) for alert in view.alerts()]})
+        return JSONResponse({"alerts": [pages.show_alert(alert) for alert in view.alerts()]})
 
     async def rollout(request: Request) -> Response:
-        return JSONResponse(rollout_view(request.path_params["model"]))
+        return JSONResponse(pages.rollout(request.path_params["model"]))
+
+    async def overview(request: Request) -> Response:
+        return Response(await pages.overview(), media_type="application/json")
+
+    async def traffic(request: Request) -> Response:
+        return JSONResponse(pages.traffic())
 
     async def livez(request: Request) -> Response:
         return PlainTextResponse("ok")
 
-    pages = {
+    routes = {
         "/metrics": metrics,
         "/admin/v1/models/{model}/drift": drift,
+        "/admin/v1/models/{model}/drift/history": history,
         "/admin/v1/alerts": alerts,
+        "/admin/v1/overview": overview,
+        "/admin/v1/traffic": traffic,
         "/admin/v1/rollouts/{model}": rollout,
         "/livez": livez,
     }
-    return Starlette(routes=[Route(path, page, methods=["GET"]) for path, page in pages.items()])
+    return Starlette(routes=[Route(path, page, methods=["GET"]) for path, page in routes.items()])

@@ -87,6 +87,9 @@ class ThreeVersions:
     def models(self) -> dict[str, list[str]]:
         return {"m": ["1", "2", "3"], "fresh": ["1"]}
 
+    def card(self, model: str, version: str) -> str:
+        return f"{model} {version}"
+
 
 class Watch:
     async def get(self, path: str) -> tuple[int, Mapping[str, str], bytes]:

@@ -36,6 +36,9 @@ class OneModel:
     def models(self) -> dict[str, list[str]]:
         return {"m": ["1", "2", "3"]}
 
+    def card(self, model: str, version: str) -> str:
+        return f"{model} {version}"
+
 
 class WatchOf:
     """A watch that answers with the path it was asked for, or is away."""
@@ -280,3 +283,28 @@ def test_the_store_away_is_told(admin: Admin) -> None:
 def test_a_broken_reason_is_refused(admin: Admin, body: str) -> None:
     content = json.loads(body) if body != "{" else "{"
     assert_problem(admin("POST", "/models/m/rollback", json=content), 422, "document-invalid")
+
+
+def test_the_history_of_drift_comes_from_the_watch(admin: Admin) -> None:
+    path = "/models/m/drift/history"
+    assert admin("GET", path).json() == {"path": f"/admin/v1{path}"}
+    assert_problem(admin("GET", "/models/nobody/drift/history"), 404, "model-unknown")
+
+
+def test_a_card_is_text_and_never_markup(admin: Admin) -> None:
+    response = admin("GET", "/models/m/versions/2/card")
+    assert (response.text, response.headers["content-type"]) == ("m 2", "text/plain; charset=utf-8")
+
+
+def test_the_newest_records_are_asked_for_by_their_number(admin: Admin) -> None:
+    for reason in ("a", "b", "c"):
+        admin("POST", "/models/m/stop", json={"reason": reason})
+        admin("POST", "/models/m/versions/2/load", json={"reason": reason})
+    for query, wanted in (("", ["c", "c"]), ("&resource=route/m", ["b", "c"])):
+        records = admin("GET", f"/audit?last=2{query}").json()["records"]
+        assert [record["reason"] for record in records] == wanted
+    assert_problem(admin("GET", "/audit?last=1001"), 422, "document-invalid")
+
+
+def test_an_alert_that_is_not_open_cannot_be_acknowledged(admin: Admin) -> None:
+    assert_problem(admin("POST", "/alerts/none/acknowledge", json={"reason": "on it"}), 404, "resource-unknown")

@@ -23,12 +23,14 @@ from gateway.engine.loading import load_version
 from gateway.engine.version import ServableVersion
 from gateway.errors import HeaderInvalid, RequestInvalid
 from gateway.http.auth import BearerToken
+from gateway.http.credentials import Credentials
 from gateway.http.openapi import describe
 from gateway.http.openapi_answers import problem_types
 from gateway.http.openapi_models import answer_schema, example_request, feature_schema, request_schema
 from gateway.http.predict import plain_body
 from gateway.http.probes import Readiness
 from gateway.http.router import build_router
+from gateway.http.sessions import Sessions, SignedOut
 from gateway.http.targets import target_of
 from gateway.http.watch_proxy import WatchProxy
 from gateway.pipeline import Pipeline
@@ -96,7 +98,7 @@ def registered(tmp_path: Path) -> set[tuple[str, str]]:
         control,
         nobody,
         proxy,
-        authenticate=BearerToken("t"),
+        credentials=Credentials(BearerToken("t"), Sessions("t", SignedOut(tmp_path), SystemClock())),
         counters=tmp_path,
         product_version="1",
     )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from gateway.commands.newest_records import newest_records
+from gateway.state.newest_records import newest_records
 
 
 class Log:

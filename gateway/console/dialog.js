@@ -1,0 +1,81 @@
+// The step between wanting something and doing it: what will happen, why, and what the gateway says to it.
+
+import { button, fill, h } from "./dom.js";
+
+let count = 0;
+
+/**
+ * Ask for a reason and do it; closes when it is done, and shows what was refused where it was asked.
+ * `act(reason)` returns a promise; `facts` says what will happen. Returns whether it was done.
+ */
+export function confirm({ title, facts, verb, act, danger = false, needsReason = false, refused = () => null }) {
+  const id = `dialog-${(count += 1)}`;
+  const before = document.activeElement;
+  return new Promise((settle) => {
+    const reason = h("input", { id: `${id}-reason`, type: "text", maxlength: 500, autocomplete: "off", required: needsReason });
+    const said = h("div", { class: "refusal", role: "alert" });
+    const go = h("button", { type: "submit", class: danger ? "danger" : "primary" }, verb);
+    const form = h("form", { method: "dialog", novalidate: true }, h("h2", { id: `${id}-title` }, title),
+      h("div", { class: "facts" }, facts),
+      h("label", { for: `${id}-reason` }, needsReason ? "Reason" : "Reason (optional)"), reason, said,
+      h("div", { class: "actions" }, button("Cancel", () => close(false)), go));
+    const dialog = h("dialog", { "aria-labelledby": `${id}-title`, id }, form);
+    const close = (done) => {
+      dialog.close();
+      dialog.remove();
+      if (before?.isConnected) before.focus();
+      settle(done);
+    };
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      if (needsReason && !reason.value.trim()) {
+        fill(said, "Say why: it goes into the audit log.");
+        reason.focus();
+        return;
+      }
+      go.disabled = true;
+      try {
+        await act(reason.value.trim());
+        close(true);
+      } catch (problem) {
+        go.disabled = false;
+        fill(said, refused(problem) || problem.message);
+      }
+    });
+    dialog.addEventListener("cancel", (event) => {
+      event.preventDefault();
+      close(false);
+    });
+    document.body.append(dialog);
+    dialog.showModal();
+    reason.focus();
+  });
+}
+
+/** Show a text to read, and nothing to decide. */
+export function read(title, text) {
+  const before = document.activeElement;
+  const dialog = h("dialog", { "aria-label": title, class: "reading" });
+  const close = () => {
+    dialog.close();
+    dialog.remove();
+    if (before?.isConnected) before.focus();
+  };
+  dialog.append(h("h2", {}, title), h("pre", { tabindex: 0 }, text), h("div", { class: "actions" }, button("Close", close)));
+  dialog.addEventListener("cancel", (event) => {
+    event.preventDefault();
+    close();
+  });
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+let fading = 0;
+
+/** Say in passing that something is done. */
+export function tell(text) {
+  const status = document.getElementById("status");
+  fill(status, text);
+  clearTimeout(fading);
+  fading = setTimeout(() => fill(status), 6000);
+}

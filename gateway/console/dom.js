@@ -1,0 +1,63 @@
+// Elements from plain values. Text only ever becomes text nodes: nothing here reads markup.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function apply(node, props, children) {
+  for (const [name, value] of Object.entries(props)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name === "on") for (const [kind, listener] of Object.entries(value)) node.addEventListener(kind, listener);
+    else if (name === "value") node.value = value;
+    else node.setAttribute(name, value === true ? "" : String(value));
+  }
+  node.append(...flat(children));
+  return node;
+}
+
+function flat(children) {
+  return children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false)
+    .map((child) => (child instanceof Node ? child : document.createTextNode(String(child))));
+}
+
+/** Return an HTML element; `props` are attributes, and `on` its listeners. */
+export function h(tag, props = {}, ...children) {
+  return apply(document.createElement(tag), props, children);
+}
+
+/** Return an SVG element. */
+export function s(tag, props = {}, ...children) {
+  return apply(document.createElementNS(SVG, tag), props, children);
+}
+
+/** Put these children in place of all that a node has. */
+export function fill(node, ...children) {
+  node.replaceChildren(...flat(children));
+  return node;
+}
+
+/** Set a node's text where it is another one, so that nothing is announced or selected in vain. */
+export function say(node, text) {
+  const told = String(text);
+  if (node.textContent !== told) node.textContent = told;
+  return node;
+}
+
+/** Set attributes of a node. */
+export function set(node, props) {
+  for (const [name, value] of Object.entries(props)) {
+    if (value === null || value === undefined || value === false) node.removeAttribute(name);
+    else if (node.getAttribute(name) !== String(value)) node.setAttribute(name, value === true ? "" : String(value));
+  }
+  return node;
+}
+
+/** Return a button. */
+export function button(label, act, props = {}) {
+  return h("button", { type: "button", ...props, on: { click: act } }, label);
+}
+
+/** Return a titled section, with what stands at the right of its title. */
+export function panel(title, { id, aside, wide } = {}, ...children) {
+  const heading = h("h2", { id: `${id}-title` }, title);
+  const head = h("div", { class: "panel-head" }, heading, aside);
+  return h("section", { class: wide ? "panel wide" : "panel", id, "aria-labelledby": `${id}-title` }, head, ...children);
+}

@@ -1,0 +1,242 @@
+"""The console in a real browser: what an operator does there, and what markup in the data does not do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.keys import Keys
+
+from gateway.clock import SystemClock
+from gateway.http.credentials import COOKIE
+from gateway.http.sessions import Sessions, SignedOut
+from tests.end_to_end.browser import Browser
+from tests.end_to_end.running import TOKEN, RunningGateway
+from tests.models import columns_classifier, write_bundle
+
+MARKUP = "<img src=x onerror='window.pwned=1'><script>window.pwned=1</script>"
+MANIFEST = f"""
+schema_version: 1
+interface:
+  features:
+    - {{name: petal_length, range: {{min: 0, max: 10}}, out_of_range: reject}}
+    - {{name: petal_width, missing: impute, fill: 1.3}}
+    - {{name: sepal, dtype: string, categories: [long, medium, short, "{MARKUP}"], unseen: flag}}
+"""
+GOOD = {"petal_length": 1.4, "petal_width": 0.2, "sepal": "long"}
+ODD = {"petal_length": 1.4, "petal_width": 0.2, "sepal": MARKUP + "unseen"}
+WRONG = {"petal_length": "1", "petal_width": 0.2, "sepal": "long"}
+MODEL = "#/models/iris"
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
+    folder = tmp_path_factory.mktemp("console")
+    for version in ("1", "2"):
+        files = {"model.yaml": MANIFEST, "card.md": f"# Iris {version}\n{MARKUP}"}
+        write_bundle(folder / "models" / "iris" / version, columns_classifier(), **files)
+    tick = {"TICK_S": "0.5", "MINIMUM_ROWS": "20", "CLEAR_TICKS": "1", "MINIMUM_FIRING_S": "600"}
+    environ = {f"WEIR_MONITOR__{name}": value for name, value in tick.items()} | {"WEIR_MONITOR__SILENCE_S": "3600"}
+    flags = ("--stable", "iris=1")
+    with RunningGateway(folder / "models", folder / "weir.db", *flags, workers=1, environ=environ) as running:
+        running.wait_for_workers("iris", "2")
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser(gateway: RunningGateway, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with Browser(gateway.url, tmp_path_factory.mktemp("profile")) as browser:
+        yield browser
+
+
+@pytest.fixture
+def console(browser: Browser) -> Iterator[Browser]:
+    """Give a browser that is signed in; see afterwards that nothing was refused by the page's own policy."""
+    browser.resize(1280, 900)
+    browser.open()
+    if browser.find("#token"):
+        browser.sign_in()
+    browser.wait(lambda: browser.find("#live"), "signed in")
+    yield browser
+    assert browser.complaints() == []
+
+
+def predict(gateway: RunningGateway, row: dict[str, Any], times: int = 1) -> int:
+    answer = httpx.post(f"{gateway.url}/predict/iris", json={"instances": [row] * times}, timeout=10.0)
+    return answer.status_code
+
+
+def route(gateway: RunningGateway) -> dict[str, Any]:
+    with gateway.client() as client:
+        found: dict[str, Any] = client.get("/admin/v1/models/iris/route").raise_for_status().json()
+    return found
+
+
+def slide_to(console: Browser, percent: str) -> None:
+    """Set the weight by hand, as the slider does."""
+    slider = console.wait(lambda: console.find("#weight-slider:enabled"), "the slider")
+    slider.send_keys(Keys.HOME)
+    for _ in range(int(percent)):
+        slider.send_keys(Keys.ARROW_RIGHT)
+
+
+def test_a_wrong_token_is_refused_and_the_right_one_stays_out_of_reach(browser: Browser) -> None:
+    browser.open()
+    browser.sign_in("wrong")
+    browser.wait(lambda: "not valid" in browser.text(".signin"), "the refusal")
+    browser.sign_in()
+    browser.wait(lambda: "iris" in browser.text("#main"), "the models")
+    kept = browser.run("return [location.href, document.cookie, JSON.stringify([localStorage, sessionStorage])].join()")
+    assert TOKEN not in kept
+    assert COOKIE not in kept
+    cookie = browser.driver.execute_cdp_cmd("Network.getAllCookies", {})["cookies"][0]
+    assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"], cookie["path"]) == (
+        COOKIE,
+        True,
+        "Strict",
+        "/admin/v1",
+    )
+    assert cookie["session"] is False
+
+
+def test_all_models_are_seen_live(console: Browser, gateway: RunningGateway) -> None:
+    console.wait(lambda: console.text("#live") == "Live", "live")
+    assert predict(gateway, GOOD) == 200
+    console.wait(
+        lambda: "/s" in console.text(".cell-rate") and not console.text(".cell-rate").startswith("0/s"), "a rate"
+    )
+    row = console.text(".models tbody")
+    assert "Healthy" in row
+    assert "stable 100 %" in row
+
+
+def test_a_weight_is_changed_through_the_slider_with_its_consequence_before_it(
+    console: Browser, gateway: RunningGateway
+) -> None:
+    console.open(MODEL)
+    slide_to(console, "5")
+    console.wait(
+        lambda: "5 % of the keys move from version 1 to version 2" in console.text("#consequence"), "what it does"
+    )
+    assert route(gateway)["canary"] is None
+    console.press("Apply…")
+    console.decide("Apply", f"try it {MARKUP}")
+    console.wait(lambda: console.find("dialog") is None, "done")
+    assert route(gateway)["canary"] == {"version": "2", "weight": 5.0}
+    console.wait(
+        lambda: MARKUP in console.text(".page-head") and "canary · 2" in console.text("#flow"), "the new route"
+    )
+
+
+def test_a_change_on_an_old_revision_is_refused_and_said(console: Browser, gateway: RunningGateway) -> None:
+    gateway.put_route("iris", stable="1", canary={"version": "2", "weight": 5})
+    console.open(MODEL)
+    slide_to(console, "3")
+    console.press("Apply…")
+    console.wait(lambda: console.find("dialog input"), "the dialog")
+    gateway.put_route("iris", stable="1", canary={"version": "2", "weight": 9}, reason="faster")
+    console.decide("Apply", "too late")
+    console.wait(lambda: "Somebody was faster" in console.text("dialog"), "the refusal")
+    console.press("Cancel", "dialog")
+    console.wait(lambda: "while you were editing" in console.text("#weights"), "the notice")
+    assert route(gateway)["canary"]["weight"] == 9.0
+
+
+def test_a_canary_is_rolled_back(console: Browser, gateway: RunningGateway) -> None:
+    gateway.put_route("iris", stable="1", canary={"version": "2", "weight": 50})
+    console.open(MODEL)
+    console.press("Roll back…")
+    console.decide("Roll back", "seen enough")
+    console.wait(lambda: route(gateway)["canary"] is None, "no canary")
+    console.wait(lambda: "seen enough" in console.text("#audit"), "the record")
+
+
+def test_a_model_is_stopped_and_resumed(console: Browser, gateway: RunningGateway) -> None:
+    console.open(MODEL)
+    console.press("Stop…")
+    console.decide("Stop", "at once")
+    console.wait(lambda: "Every request is refused" in console.text(".banner"), "stopped")
+    gateway.wait_until(lambda: predict(gateway, GOOD) == 503, "refused")
+    console.press("Resume…")
+    console.decide("Resume", "again")
+    console.wait(lambda: console.find(".banner") is None, "resumed")
+    gateway.wait_until(lambda: predict(gateway, GOOD) == 200, "answered")
+
+
+def test_a_page_is_acknowledged_and_marked_false(console: Browser, gateway: RunningGateway) -> None:
+    for _ in range(3):
+        predict(gateway, WRONG, times=20)
+    console.open(MODEL)
+    console.wait(lambda: "data-quality" in console.text("#alerts"), "the alert")
+    console.press("Acknowledge", "#alerts")
+    console.decide("Acknowledge", "on it")
+    console.wait(lambda: "acknowledged by admin" in console.text("#alerts"), "acknowledged")
+    console.press("Mark false", "#alerts")
+    console.decide("Mark false", "a test of ours")
+    console.wait(lambda: "marked false" in console.text("#alerts"), "marked")
+
+
+def test_markup_in_the_data_stays_text(console: Browser, gateway: RunningGateway) -> None:
+    gateway.put_route("iris", stable="1", canary={"version": "2", "weight": 5}, reason=MARKUP)
+    predict(gateway, {**GOOD, "sepal": MARKUP}, times=30)
+    predict(gateway, ODD, times=30)
+    console.open(MODEL)
+    console.press("Card", "#versions")
+    console.wait(lambda: MARKUP in console.text("dialog pre"), "the card")
+    console.press("Close", "dialog")
+    console.wait(
+        lambda: next((row for row in console.all(".heat-row") if row.text.startswith("sepal")), None), "sepal"
+    ).click()
+    labels = "return [...document.querySelectorAll('.histogram title')].map((each) => each.textContent).join()"
+    console.wait(lambda: MARKUP in console.run(labels), "the category")
+    console.wait(lambda: MARKUP in console.text("#audit"), "the reason")
+    console.driver.get(f"{gateway.url}/console#/models/{MARKUP}")
+    console.wait(lambda: "There is no such model" in console.text("#main"), "the model that is none")
+    assert console.run(
+        "return window.pwned === undefined && document.querySelectorAll('img, body script').length === 0"
+    )
+
+
+def test_the_keyboard_alone_leads_to_a_decision(console: Browser) -> None:
+    console.wait(lambda: console.find(".models a"), "the models")
+    keys = ActionChains(console.driver)
+    for _ in range(20):
+        keys.send_keys(Keys.TAB).perform()
+        if console.run("return document.activeElement.textContent") == "iris":
+            break
+    ActionChains(console.driver).send_keys(Keys.ENTER).perform()
+    console.wait(lambda: console.find("#stop"), "the model")
+    for _ in range(20):
+        ActionChains(console.driver).send_keys(Keys.TAB).perform()
+        if console.run("return document.activeElement.id") == "stop":
+            break
+    ActionChains(console.driver).send_keys(Keys.ENTER).perform()
+    console.wait(lambda: console.find("dialog input"), "the dialog")
+    assert console.run("return document.activeElement.tagName") == "INPUT"
+    ActionChains(console.driver).send_keys(Keys.ESCAPE).perform()
+    console.wait(lambda: console.run("return document.activeElement.id") == "stop", "back where it was")
+
+
+@pytest.mark.parametrize("place", ["#/", MODEL, "#/audit"])
+def test_nothing_is_wider_than_a_phone(console: Browser, place: str) -> None:
+    console.resize(360, 740)
+    console.open(place)
+    console.wait(lambda: console.text("#live") == "Live" and len(console.text("#main")) > 50, "the page")
+    assert console.run("return document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+def test_a_session_ends_when_it_expires_and_when_one_signs_out(
+    console: Browser, gateway: RunningGateway, tmp_path: Path
+) -> None:
+    console.press("Sign out")
+    console.wait(lambda: console.find("#token"), "signed out")
+    short = Sessions(TOKEN, SignedOut(tmp_path), SystemClock(), lifetime_s=4).begin()
+    cookie = {"name": COOKIE, "value": short.ticket, "url": f"{gateway.url}/admin/v1/x", "path": "/admin/v1"}
+    console.driver.execute_cdp_cmd("Network.setCookie", cookie)
+    console.open()
+    console.wait(lambda: console.find("#live"), "signed in")
+    console.wait(lambda: "Sign in again" in console.text("#main"), "expired")
