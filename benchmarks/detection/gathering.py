@@ -1,4 +1,4 @@
-"""Streams whose values gather on a few exact numbers: capped, clipped, rounded, filled in. None chose a bet."""
+"""Streams whose values gather on a few exact numbers: capped, clipped, rounded, filled in."""
 
 from __future__ import annotations
 
