@@ -9,7 +9,8 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from functools import partial
@@ -48,8 +49,11 @@ from gateway.metrics.totals import fold_ended, live_workers, read_counters
 from gateway.overview import Overview
 from gateway.prediction_log.log import PredictionLog
 from gateway.process_use import ProcessUse
+from gateway.rollout.document import decode_rollout, rollout_key
 from gateway.rollout.driver import RolloutDriver
+from gateway.rollout.gauges import document_gauges, standing_gauges
 from gateway.rollout.recorder import RolloutRecorder
+from gateway.rollout.standing import Standing, decode_standing, standing_key
 from gateway.rollout.watching import RolloutWatch
 from gateway.routing.codec import decode_route
 from gateway.rundir import RunDirectory
@@ -110,8 +114,8 @@ class MetricsPage:
         Keeps what the monitors count beyond the life of this process.
     retention
         Which versions the page still shows.
-    is_leader
-        Whether this process leads the rollouts.
+    steering
+        Gives what this process knows of rollouts.
     log
         The prediction log, where there is one.
     most_series
@@ -126,7 +130,7 @@ class MetricsPage:
         totals: LastingTotals,
         retention: Retention,
         *,
-        is_leader: Callable[[], bool],
+        steering: Callable[[], Iterable[Gauge]],
         log: PredictionLog | None = None,
         most_series: int = 20_000,
     ) -> None:
@@ -135,13 +139,13 @@ class MetricsPage:
         self._store = store
         self._totals = totals
         self._retention = retention
-        self._is_leader = is_leader
+        self._steering = steering
         self._log = log
         self._most_series = most_series
 
     async def __call__(self, accept: str) -> tuple[bytes, str]:
         """Return body and content type. Files and store are read in a thread, the monitors on the loop."""
-        shown = [*self._service.gauges(), *(self._log.totals() if self._log else ())]
+        shown = [*self._service.gauges(), *self._steering(), *(self._log.totals() if self._log else ())]
         self._totals.take(total for total in shown if METRICS[total[0]].kind == "counter")
         gauges = [gauge for gauge in shown if METRICS[gauge[0]].kind != "counter"]
         return await asyncio.to_thread(self._render, gauges, accept)
@@ -149,8 +153,7 @@ class MetricsPage:
     def _render(self, gauges: list[Gauge], accept: str) -> tuple[bytes, str]:
         series = read_counters(self._counters)
         documented, keeps = self._documented(), self._retention.keeps
-        leads: Gauge = ("weir_leader", {}, float(self._is_leader()))
-        found = [*gauges, *build_gauges(os.environ.get("WEIR_REVISION", "")), leads, *documented]
+        found = [*gauges, *build_gauges(os.environ.get("WEIR_REVISION", "")), *documented]
         kept = [one for one in series if keeps(one.labels)], [gauge for gauge in found if keeps(gauge[1])]
         return render(*kept, accept, most_series=self._most_series)
 
@@ -167,7 +170,23 @@ class MetricsPage:
         self._retention.note(versions_in_use(routes, fleet))
         gauges += lag_gauges(routes, fleet)
         gauges.append(("weir_audit_records_total", {}, float(records)))
-        return gauges + list(fleet_gauges(live_workers(self._counters), fleet))
+        return gauges + list(fleet_gauges(live_workers(self._counters), fleet)) + self._rollouts()
+
+    def _rollouts(self) -> list[Gauge]:
+        """Return what the store knows of rollouts; nothing where a document of theirs cannot be read."""
+        try:
+            rollouts = [decode_rollout(found) for found in self._store.read_prefix(rollout_key(""))]
+            standings = {rollout.model: Standing() for rollout in rollouts} | {
+                found.key.removeprefix(standing_key("")): decode_standing(found)
+                for found in self._store.read_prefix(standing_key(""))
+            }
+        except (StoreUnavailable, DocumentInvalid):
+            logger.exception("the metrics page goes without rollouts")
+            return []
+        gauges = list(document_gauges(rollouts))
+        for model, standing in standings.items():
+            gauges += standing_gauges(model, standing, time.time())
+        return gauges
 
 
 class LoggedAlerts:
@@ -226,7 +245,7 @@ async def run_watch(settings: Settings, run_dir: RunDirectory, stop: asyncio.Eve
         store,
         LastingTotals(counters),
         Retention(clock),
-        is_leader=lambda: rollouts.steering.is_leader,
+        steering=rollouts.gauges,
         log=log,
         most_series=settings.metrics.series,
     )

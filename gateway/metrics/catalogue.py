@@ -19,6 +19,7 @@ _DELAY_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 _VARIANTS: dict[str, tuple[str, ...]] = {"variant": ("stable", "canary", "shadow", "pinned", "constant")}
 
+_GATES: dict[str, tuple[str, ...]] = {"gate": ("split", "errors", "latency", "predictions", "shadow", "baking")}
 _EVIDENCE: dict[str, tuple[str, ...]] = {"cause": ("inputs", "answers", "confidence", "broken")}
 
 
@@ -340,6 +341,62 @@ CATALOGUE: tuple[Metric, ...] = (
     Metric(
         "weir_leader", "gauge", "bool", (),
         "Whether the watch of this host leads the rollouts; no host does while there are none",
+    ),
+    Metric("weir_rollouts", "gauge", "rollouts", (), "Rollouts that are not over, the same on all hosts"),
+    Metric(
+        "weir_rollouts_frozen", "gauge", "bool", (),
+        "Whether rollouts that this host led stand still because the state store does not answer",
+    ),
+    Metric(
+        "weir_rollout_state", "gauge", "bool", ("model", "version", "state"),
+        "The state that a rollout of a version is in; always 1, and gone when it is over",
+        values={
+            "state": (
+                "draft", "validating", "shadow", "canary", "baking", "holding", "paused", "rolling_back",
+            )
+        },
+    ),
+    Metric(
+        "weir_rollout_step", "gauge", "step", ("model", "version"),
+        "The canary step that a rollout is in, from 1; 0 in other stages",
+    ),
+    Metric(
+        "weir_rollout_weight_ratio", "gauge", "ratio", ("model", "version"),
+        "Share of the keys that a rollout's present step gives to the canary",
+    ),
+    Metric(
+        "weir_rollout_held_seconds", "gauge", "seconds", ("model", "version"),
+        "How long a rollout has been held, as its leader counts it; 0 while it is not",
+    ),
+    Metric(
+        "weir_rollout_gate", "gauge", "result", ("model", "version", "gate"),
+        "What a gate of the present stage says: 1 pass, 0 inconclusive, -1 abort", values=_GATES,
+    ),
+    Metric(
+        "weir_rollout_samples", "gauge", "samples", ("model", "version", "gate"),
+        "Keys of the candidate (in the shadow, comparisons) that a gate has seen in this stage", values=_GATES,
+    ),
+    Metric(
+        "weir_rollout_samples_needed", "gauge", "samples", ("model", "version", "gate"),
+        "How many more would pass a gate if all goes on like this; absent where no number would", values=_GATES,
+    ),
+    Metric(
+        "weir_rollout_evidence_nats", "gauge", "nats", ("model", "version", "gate"),
+        "Evidence against a candidate (of the split, against the split), where the gate weighs it", values=_GATES,
+    ),
+    Metric(
+        "weir_rollout_abort_nats", "gauge", "nats", ("model", "version", "gate"),
+        "Evidence at which a gate aborts within its share of a rollout's error budget", values=_GATES,
+    ),
+    Metric(
+        "weir_rollout_aborts_total", "counter", "aborts", ("model", "gate"),
+        "Candidates taken back, by what decided: a gate, the deadline of a hold (stall), a failed load, a crash",
+        values={"gate": ("errors", "latency", "predictions", "shadow", "baking", "stall", "load", "crash")},
+    ),
+    Metric("weir_quarantined_versions", "gauge", "versions", ("model",), "Versions in quarantine"),
+    Metric(
+        "weir_automatic_rollbacks", "gauge", "rollbacks", ("model",),
+        "Automatic rollbacks of a model in the last day; three freeze automation",
     ),
     Metric("weir_audit_records_total", "counter", "records", (), "Records in the audit log, the same on all hosts"),
     Metric("weir_build_info", "info", "", ("version", "revision", "python"), "The build that runs here; always 1"),

@@ -43,11 +43,15 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Steering:
-    """What a tick came to: whether this process leads, the trials to follow, and each rollout's situation by model."""
+    """What a tick came to: whether this process leads, the trials to follow, and each rollout's situation by model.
+
+    ``aborts`` are the candidates that it took back, as (model, gate), one for each gate that was against it.
+    """
 
     is_leader: bool = False
     specs: tuple[TrialSpec, ...] = ()
     situations: Mapping[str, Situation] = field(default_factory=dict)
+    aborts: tuple[tuple[str, str], ...] = ()
 
 
 class RolloutDriver:
@@ -96,11 +100,11 @@ class RolloutDriver:
             return Steering()
         fleet = Fleet.of(self._store.announcements())
         situations = self._situations(fleet, seen)
-        for situation in situations.values():
-            self._step(situation)
+        aborts = [(model, gate) for model, one in situations.items() for gate in self._step(one)]
         self._read()
         specs = [trial_spec(rollout, self._slow_s) for rollout in self._rollouts.values()]
-        return Steering(True, tuple(spec for spec in specs if spec is not None), situations)
+        shown = {model: one for model, one in situations.items() if model in self._rollouts}
+        return Steering(True, tuple(spec for spec in specs if spec is not None), shown, tuple(aborts))
 
     def _read(self) -> None:
         """Read the rollouts that are not over, when something has changed."""
@@ -171,7 +175,8 @@ class RolloutDriver:
         standing = decode_standing(self._store.read(standing_key(rollout.model)))
         return "; ".join(standing.quarantined[digest].cause for digest in digests & standing.quarantined.keys())
 
-    def _step(self, situation: Situation) -> None:
+    def _step(self, situation: Situation) -> tuple[str, ...]:
+        """Make the move that a situation asks for; return the gates that took the candidate back, if any did."""
         rollout = situation.rollout
         try:
             if rollout.leader != self._holder:
@@ -181,11 +186,13 @@ class RolloutDriver:
                     move, rollout, situation.route, actor=LEADER, verdicts=situation.verdicts, epoch=self._epoch
                 )
                 _log.info("rollout %s of %s is %s: %s", rollout.id, rollout.model, move.to, move.cause)
+                return move.against
         except RevisionStale:
             _log.info("rollout %s of %s was changed meanwhile", rollout.id, rollout.model)
         except EpochStale:
             self._until = self._renew_at = -1e9
             _log.warning("another process leads the rollouts now")
+        return ()
 
     def _take_over(self, rollout: RolloutDocument) -> None:
         """Sign as the one who gathers the evidence; what another one had gathered is lost, and that has its price."""

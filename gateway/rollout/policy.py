@@ -33,13 +33,18 @@ MOST_REARMS = 3
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One transition. ``stage`` and ``step`` are those that the rollout is in afterwards."""
+    """One transition. ``stage`` and ``step`` are those that the rollout is in afterwards.
+
+    ``against`` are the gates that take the candidate back; ``stall`` is the deadline of a hold, ``load`` that it does
+    not load, ``crash`` that it crashed a process.
+    """
 
     to: RolloutState
     stage: Stage
     step: int
     cause: str
     rearms: bool = False
+    against: tuple[str, ...] = ()
 
 
 def decide(situation: Situation) -> Move | None:
@@ -64,7 +69,7 @@ def decide(situation: Situation) -> Move | None:
     if not _is_ours(situation):
         return _move(situation, "superseded", f"the route was changed by {_editor(situation.route)}")
     if situation.crash:
-        return _condemned(situation, situation.crash)
+        return _condemned(situation, situation.crash, ("crash",))
     against = [verdict for verdict in situation.verdicts if verdict.result == "abort"]
     return _aborted(situation, against) if against else _by_state(situation)
 
@@ -101,21 +106,22 @@ def _by_state(situation: Situation) -> Move | None:
 
 
 def _aborted(situation: Situation, against: list[Verdict]) -> Move | None:
-    return _condemned(situation, "; ".join(f"{verdict.gate}: {verdict.why}" for verdict in against))
+    cause = "; ".join(f"{verdict.gate}: {verdict.why}" for verdict in against)
+    return _condemned(situation, cause, tuple(verdict.gate for verdict in against))
 
 
-def _condemned(situation: Situation, cause: str) -> Move | None:
+def _condemned(situation: Situation, cause: str, against: tuple[str, ...]) -> Move | None:
     """End it: a version that never answered a client fails, any other goes back."""
     if situation.rollout.stage in ("validating", "shadow"):
-        return _move(situation, "failed", cause)
-    return _back(situation, cause)
+        return _move(situation, "failed", cause, against=against)
+    return _back(situation, cause, against)
 
 
-def _back(situation: Situation, cause: str) -> Move | None:
+def _back(situation: Situation, cause: str, against: tuple[str, ...]) -> Move | None:
     """Go back, unless the version to go back to is not there: then nothing better than to hold can be done."""
     rollout = situation.rollout
     if rollout.stage != "baking" or situation.is_home_ready:
-        return _move(situation, "rolling_back", cause)
+        return _move(situation, "rolling_back", cause, against=against)
     if rollout.state == "holding":
         return None
     return _move(situation, "holding", f"version {rollout.stable} is not ready to go back to; {cause}")
@@ -128,12 +134,13 @@ def _rolled_back(situation: Situation) -> Move | None:
 def _validated(situation: Situation) -> Move | None:
     plan = situation.rollout.plan
     if situation.load == "failed":
-        return _move(situation, "failed", f"the candidate does not load: {situation.load_why}")
+        why = f"the candidate does not load: {situation.load_why}"
+        return _move(situation, "failed", why, against=("load",))
     if situation.load == "ready" and situation.is_converged:
         return _advance(situation)
     if situation.stage_s >= plan.validate_s:
         why = situation.load_why or "the workers do not agree on the route"
-        return _move(situation, "failed", f"not ready within {plan.validate_s:g} s: {why}")
+        return _move(situation, "failed", f"not ready within {plan.validate_s:g} s: {why}", against=("load",))
     return None
 
 
@@ -157,9 +164,7 @@ def _held(situation: Situation) -> Move | None:
 
 def _stalled(situation: Situation) -> Move | None:
     cause = f"held for {situation.rollout.plan.hold_s:g} s: {'; '.join(hindrances(situation))}"
-    if situation.rollout.stage == "shadow":
-        return _move(situation, "failed", cause)
-    return _back(situation, cause)
+    return _condemned(situation, cause, ("stall",))
 
 
 def _advance(situation: Situation) -> Move:
@@ -172,8 +177,10 @@ def _hold(situation: Situation, found: list[str]) -> Move:
     return _move(situation, "holding", "; ".join(found))
 
 
-def _move(situation: Situation, to: RolloutState, cause: str, *, rearms: bool = False) -> Move:
-    return Move(to, situation.rollout.stage, situation.rollout.step, cause, rearms)
+def _move(
+    situation: Situation, to: RolloutState, cause: str, *, rearms: bool = False, against: tuple[str, ...] = ()
+) -> Move:
+    return Move(to, situation.rollout.stage, situation.rollout.step, cause, rearms, against)
 
 
 def _dwell_s(situation: Situation) -> float:

@@ -17,6 +17,7 @@ __all__ = [
     "decode_standing",
     "encode_standing",
     "obstacles",
+    "recent_rollbacks",
     "standing_key",
     "with_rollback",
 ]
@@ -67,7 +68,7 @@ def with_rollback(standing: Standing, rollout: RolloutDocument, now_s: float) ->
         quarantined[rollout.digest] = Quarantined(rollout.candidate, now_s, rollout.cause)
     while len(quarantined) > _MOST_QUARANTINED:
         del quarantined[next(iter(quarantined))]
-    recent = tuple(time for time in standing.rollbacks if now_s - time < _DAY_S)
+    recent = recent_rollbacks(standing, now_s)
     return Standing(quarantined, (*recent, now_s) if rollout.is_automatic else recent)
 
 
@@ -91,11 +92,16 @@ def obstacles(standing: Standing, version: str, digest: str, now_s: float) -> It
     for held, entry in standing.quarantined.items():
         if held == digest or (not digest and entry.version == version):
             yield f"version {entry.version} is in quarantine: {entry.cause}"
-    recent = [time for time in standing.rollbacks if now_s - time < _DAY_S]
+    recent = recent_rollbacks(standing, now_s)
     if len(recent) >= MOST_A_DAY:
         yield f"{len(recent)} automatic rollbacks within a day: automation is frozen"
     elif recent and now_s - recent[-1] < _rest_s(len(recent)):
         yield f"it went back {now_s - recent[-1]:.0f} s ago and rests for {_rest_s(len(recent)):.0f} s"
+
+
+def recent_rollbacks(standing: Standing, now_s: float) -> tuple[float, ...]:
+    """Return the times of the automatic rollbacks of the last day."""
+    return tuple(time for time in standing.rollbacks if now_s - time < _DAY_S)
 
 
 def _rest_s(rollbacks: int) -> float:

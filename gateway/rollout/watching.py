@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from gateway.errors import DocumentInvalid, StoreUnavailable
+from gateway.metrics.catalogue import METRICS
 from gateway.metrics.totals import Series
 from gateway.rollout.driver import RolloutDriver, Seen, Steering
+from gateway.rollout.gauges import Gauge, situation_gauges
 from gateway.rollout.policy import hindrances
 from monitors.ports import Clock, TrialEvidence
 from monitors.records import Alert
@@ -58,6 +60,7 @@ class RolloutWatch:
         self._counted, self._counted_at = _Counted({}, {}, {}), -1e9
         self._fresh: dict[str, _Freshness] = {}
         self._store_is_up = True
+        self._aborts: Counter[tuple[str, str]] = Counter()
         self.steering = Steering()
 
     def receive(self, record: object) -> None:
@@ -71,6 +74,7 @@ class RolloutWatch:
         try:
             self.steering = await asyncio.to_thread(self._driver.tick, self._seen())
             self._note_store(is_up=True)
+            self._aborts.update(self.steering.aborts)
         except (StoreUnavailable, DocumentInvalid) as error:
             self._note_store(is_up=False, why=str(error))
             return
@@ -89,6 +93,21 @@ class RolloutWatch:
             "hindrances": hindrances(situation),
             "verdicts": [asdict(verdict) for verdict in situation.verdicts],
         }
+
+    def gauges(self) -> Iterator[Gauge]:
+        """Yield what this process knows of rollouts, totals of what it took back included; nothing of one that is over.
+
+        A total is there from a rollout's beginning, since a rate needs the value from before the first event.
+        """
+        situations = self.steering.situations
+        yield "weir_leader", {}, float(self.steering.is_leader)
+        yield "weir_rollouts_frozen", {}, float(bool(situations) and not self._store_is_up)
+        for situation in situations.values():
+            yield from situation_gauges(situation)
+        gates = METRICS["weir_rollout_aborts_total"].values["gate"]
+        self._aborts.update({(model, gate): 0 for model in situations for gate in gates})
+        for (model, gate), count in self._aborts.items():
+            yield "weir_rollout_aborts_total", {"model": model, "gate": gate}, float(count)
 
     def _seen(self) -> dict[str, Seen]:
         incidents = _incidents(self._alerts())

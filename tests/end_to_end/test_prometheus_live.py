@@ -45,6 +45,8 @@ AWAITED = (
     "weir_estimated_label_share",
     "weir_prediction_position_spread",
     "weir_uncalibrated_statistic",
+    'weir_rollout_samples{gate="errors"} > 5',
+    'weir_rollout_samples_needed{gate="errors"}',
 )
 LEFT_OUT = "https"
 RULED = """\
@@ -153,6 +155,7 @@ def models(demo_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     flags = ("--label", "species", "--segment", "sepal")
     write_profiled(folder / "iris/1", flowers(), columns_classifier(), *flags, **{"model.yaml": RULED})
     write_profiled(folder / "patients/1", patients(), regressor())
+    write_bundle(folder / "patients/2", regressor())
     return folder
 
 
@@ -160,7 +163,7 @@ def models(demo_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def world(models: Path, rule_files: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("prometheus")
     grpc_port = free_port()
-    flags = ("--stable", "phishing=1", "--grpc-port", str(grpc_port))
+    flags = ("--stable", "phishing=1", "--stable", "patients=1", "--grpc-port", str(grpc_port))
     environ = {**MONITOR, "WEIR_PREDICTION_LOG__PATH": str(folder / "log")}
     gateway = RunningGateway(models, folder / "weir.db", *flags, workers=2, environ=environ)
     (folder / "server").mkdir()
@@ -175,6 +178,10 @@ def world(models: Path, rule_files: list[Path], tmp_path_factory: pytest.TempPat
         shadow, canary = {"version": "3", "sample": 100.0}, {"version": "2", "weight": 20.0}
         assert gateway.put_route("phishing", stable="1", canary=canary, shadow=[shadow]).status_code == 200
         server.wait_for("weir_route_apply_delay_seconds_count == 2")
+        with gateway.client() as admin:
+            rollout = {"model": "patients", "version": "2", "reason": "a test", "plan": {"steps": [50], "shadow": None}}
+            assert admin.post("/admin/v1/rollouts", json=rollout).status_code == 201
+        server.wait_for("weir_route_apply_delay_seconds_count == 4")
         with tritonclient.grpc.InferenceServerClient(f"127.0.0.1:{grpc_port}") as client:
             assert client.is_server_live()
         with (
@@ -247,5 +254,5 @@ def test_every_row_reaches_the_watch_and_every_answer_of_stable_the_shadow(world
 
 
 def test_a_change_of_the_route_is_applied_by_both_workers_and_timed(world: World) -> None:
-    assert world.total("weir_route_apply_delay_seconds_count") == 2
-    assert world.total('weir_route_apply_delay_seconds_bucket{le="2.5"}') == 2
+    assert world.total("weir_route_apply_delay_seconds_count") == 4, "two changes on two workers"
+    assert world.total('weir_route_apply_delay_seconds_bucket{le="2.5"}') == 4

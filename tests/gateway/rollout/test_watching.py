@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ from gateway.errors import StoreUnavailable
 from gateway.metrics.totals import Series
 from gateway.rollout.driver import Seen, Steering
 from gateway.rollout.watching import RolloutWatch
-from monitors.records import Alert
+from monitors.records import Alert, Verdict
 from monitors.trials.book import TrialBook
+from tests.gateway.rollout.material import verdict
 from tests.gateway.rollout.test_driver import Ground
 from tests.monitors.trials.material import answers
 
@@ -22,12 +24,18 @@ class Recording:
 
     def __init__(self, ground: Ground) -> None:
         self._driver, self.seen, self.is_away = ground.driver, dict[str, Seen](), False
+        self.verdict: Verdict | None = None
 
     def tick(self, seen: Mapping[str, Seen]) -> Steering:
         self.seen = dict(seen)
         if self.is_away:
             raise StoreUnavailable("gone")
-        return self._driver.tick(seen)
+        return self._driver.tick({model: self._told(one) for model, one in seen.items()})
+
+    def _told(self, seen: Seen) -> Seen:
+        if self.verdict is None or seen.findings is None:
+            return seen
+        return replace(seen, findings=replace(seen.findings, verdicts=(self.verdict,)))
 
 
 class Scene:
@@ -109,3 +117,24 @@ def test_without_the_store_the_rollout_stands_still_and_goes_on_afterwards(scene
     scene.driver.is_away = False
     scene.tick()
     assert scene.ground.rollout.state in ("canary", "holding")
+
+
+def gauges(scene: Scene, name: str) -> dict[tuple[str, ...], float]:
+    return {tuple(labels.values()): value for found, labels, value in scene.watch.gauges() if found == name}
+
+
+def test_the_page_says_who_leads_what_is_frozen_and_what_was_taken_back(scene: Scene) -> None:
+    scene.tick()
+    assert gauges(scene, "weir_leader") == {(): 1.0}
+    assert gauges(scene, "weir_rollouts_frozen") == {(): 0.0}
+    assert set(gauges(scene, "weir_rollout_aborts_total").values()) == {0.0}
+    assert ("fraud", "2", "errors") in gauges(scene, "weir_rollout_gate")
+    scene.driver.is_away = True
+    scene.tick()
+    assert gauges(scene, "weir_rollouts_frozen") == {(): 1.0}
+    scene.driver.is_away = False
+    scene.driver.verdict = verdict("errors", "abort")
+    scene.tick()
+    assert gauges(scene, "weir_rollouts_frozen") == {(): 0.0}
+    taken_back = gauges(scene, "weir_rollout_aborts_total")
+    assert [name for name, count in taken_back.items() if count] == [("fraud", "errors")]
