@@ -16,6 +16,7 @@ from gateway.engine.threads import ThreadBudget, cores_of_one_worker
 from gateway.engine.version import ServableVersion
 from gateway.errors import WeirError
 from gateway.gently import gently
+from gateway.metrics.catalogue import METRICS
 from gateway.metrics.shared import SharedCounters
 from gateway.roster import Loader
 from gateway.settings import Settings
@@ -57,6 +58,8 @@ def version_loader(
 
     def load(model: str, version: str) -> ServableVersion:
         result = "failed"
+        for outcome in METRICS["weir_model_loads_total"].values["result"]:  # a rate needs the value from before
+            counters.counter("weir_model_loads_total", model=model, result=outcome)
         try:
             servable = attempt(model, version)
             result = "ready"
