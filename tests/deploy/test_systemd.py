@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.ground import STOP_S, settings_from
-
-needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +29,6 @@ def analyze(*arguments: str | Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@needs_systemd
 def test_systemd_accepts_the_unit_and_finds_it_confined(repo_root: Path, tmp_path: Path) -> None:
     unit = tmp_path / "weir.service"
     text = (repo_root / "deploy/systemd/weir.service").read_text(encoding="utf-8")
