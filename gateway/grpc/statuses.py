@@ -31,6 +31,7 @@ TABLE: dict[type[WeirError], grpc.StatusCode] = {
     errors.AccessDenied: grpc.StatusCode.PERMISSION_DENIED,
     errors.CredentialsMissing: grpc.StatusCode.UNAUTHENTICATED,
     errors.CredentialsInvalid: grpc.StatusCode.UNAUTHENTICATED,
+    errors.SessionEnded: grpc.StatusCode.UNAUTHENTICATED,
     errors.SignInThrottled: grpc.StatusCode.RESOURCE_EXHAUSTED,
 }
 """An error that is not here has the status of its nearest ancestor that is."""
