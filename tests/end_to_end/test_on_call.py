@@ -145,6 +145,10 @@ def test_every_first_look_of_every_runbook_shows_something(
 ) -> None:
     shown = ("weir_requests_total", "weir_canary_fallback_total", "weir_shadow_requests_total", "weir_queue_rows")
     shadow, canary = {"version": "3", "sample": 100.0}, {"version": "2", "weight": 10.0}
+    with gateway.client() as client:
+        wanted = {"model": "phishing", "version": "2", "reason": "a rollout to look at"}
+        client.post("/admin/v1/rollouts", json=wanted).raise_for_status()
+        client.post("/admin/v1/rollouts/phishing/abort", json={"reason": "seen"}).raise_for_status()
     gateway.put_route("phishing", stable="1", canary=canary, shadow=[shadow]).raise_for_status()
     gateway.wait_until(lambda: all(MetricsPage.of(gateway.url).has(name) for name in shown), "on the page")
     assert [name for name, text in runbooks.items() if not first_looks(text)] == []
@@ -163,6 +167,8 @@ def test_every_action_of_every_runbook_can_be_taken(
             canary = {"version": "2", "weight": 10.0}
             gateway.put_route("phishing", stable="1", canary=canary, shadow=[]).raise_for_status()
         is_whole = PLACES.search(action) or action in ("weir alerts", "weir audit")
+        if "GATE" in action:  # asks for a rollout that is in a stage with that gate
+            is_whole = False
         status = typed.status(action if is_whole else f"{action} --help")
         if status != (1 if "no-such-alert" in typed.filled(action) else 0):
             failed.append(action)

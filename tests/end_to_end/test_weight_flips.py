@@ -19,6 +19,7 @@ from tests.end_to_end.running import RunningGateway
 from tests.models import multi_output, write_bundle
 
 ADMINS = 4
+PATIENT = "schema_version: 1\nserving: {canary_slice_ms: 5000}\n"  # no stall of a busy machine is a canary's fault
 SLOWEST_APPLY_S = 2.0  # the promise is 0.5 s; the machine that runs the tests is shared
 
 
@@ -68,7 +69,7 @@ def storm(
     """Give the gateway after the storm, the administrators' memory and the clients' exchanges."""
     folder = tmp_path_factory.mktemp("flips")
     for version in "123":
-        write_bundle(folder / "models" / "m" / version, multi_output())
+        write_bundle(folder / "models" / "m" / version, multi_output(), **{"model.yaml": PATIENT})
     is_fast, changes_each = request.param
     environ = {"WEIR_SERVING__FAST_PATH": is_fast}
     with RunningGateway(folder / "models", folder / "weir.db", "--stable", "m=1", environ=environ) as gateway:
