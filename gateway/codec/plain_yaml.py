@@ -40,6 +40,8 @@ def parse_yaml(data: bytes) -> Any:
     except yaml.MarkedYAMLError as error:
         line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise YamlRefused(Fault("", "syntax", "a YAML document", f"{error.problem or error.context}{line}")) from error
+    except (KeyError, AttributeError, TypeError) as error:  # PyYAML's constructors trust a tag that is written out
+        raise YamlRefused(Fault("", "syntax", "a YAML document", "a value does not fit the tag before it")) from error
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise YamlRefused(Fault("", "syntax", "a YAML document", str(error))) from error
 

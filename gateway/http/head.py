@@ -76,6 +76,8 @@ class CheckedHead:
         """Close the head."""
         self.is_open = False
         self._check_host()
+        if self._protocol.parser.should_upgrade():
+            self._check_empty()
         self._protocol.on_headers_complete()
         self.is_head = False
 
@@ -107,6 +109,11 @@ class CheckedHead:
             self.codings.append(value.lower())
         elif value.lower() == b"100-continue":
             self._protocol.expect_100_continue = True
+
+    def _check_empty(self) -> None:
+        """Refuse a body whose request asks for another protocol: the parser passes over it."""
+        if self.codings or any(name == b"content-length" and value != b"0" for name, value in self._protocol.headers):
+            raise RequestMalformed("no other protocol is spoken here: send a request with a body without Upgrade")
 
     def _check_host(self) -> None:
         hosts = self._hosts
