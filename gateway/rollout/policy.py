@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from gateway.rollout.document import TERMINAL, RolloutState, Stage
 from gateway.rollout.situation import Situation
-from gateway.routing.document import RouteDocument
+from gateway.routing.document import RouteDocument, Stop
 from monitors.records import Verdict
 
 __all__ = ["MOST_REARMS", "REARM_S", "STALE_S", "Move", "decide", "following", "hindrances"]
@@ -148,7 +148,7 @@ def _staged(situation: Situation) -> Move | None:
     found = hindrances(situation)
     if situation.stage_s >= _dwell_s(situation):
         return _hold(situation, found) if found else _advance(situation)
-    return _hold(situation, found) if situation.tripped else None
+    return _hold(situation, found) if situation.tripped or _stop(situation) else None
 
 
 def _held(situation: Situation) -> Move | None:
@@ -190,9 +190,13 @@ def _dwell_s(situation: Situation) -> float:
     return plan.bake_s if stage == "baking" else plan.dwell_s
 
 
+def _stop(situation: Situation) -> Stop | None:
+    return situation.route.stop if situation.route else None
+
+
 def _of_the_fleet(situation: Situation) -> Iterator[str]:
-    if situation.route is not None and situation.route.stop is not None:
-        yield f"the model is stopped: {situation.route.stop.reason or 'no reason given'}"
+    if stop := _stop(situation):
+        yield f"the model is stopped: {stop.reason or 'no reason given'}"
     if situation.load != "ready":
         yield f"the candidate is not ready everywhere: {situation.load_why}"
     if not situation.is_home_ready:

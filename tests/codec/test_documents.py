@@ -115,6 +115,8 @@ def test_yaml_reads_words_as_words() -> None:
         pytest.param(b"a: 1\na: 2", "key 'a' stands twice in line 2", id="key-twice"),
         pytest.param(b"a: &x [1]\nb: *x", "aliases are not read here in line 2", id="alias"),
         pytest.param(b"a: !!python/object:os.system {}", "could not determine a constructor", id="tag"),
+        pytest.param(b"a: !!bool xyz", "does not fit the tag", id="no-boolean"),
+        pytest.param(b"a: !!timestamp xyz", "does not fit the tag", id="no-time"),
         pytest.param(b"a: [1", "line", id="cut"),
         pytest.param(b"? [a]\n: 1", "a key must be a word", id="list-as-key"),
         pytest.param(b"\xff", "utf-8", id="not-utf-8"),

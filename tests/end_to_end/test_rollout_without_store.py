@@ -54,19 +54,19 @@ def test_ramps_freeze_tripwires_work_and_the_rollout_outlives_its_store(tmp_path
         server.start()  # empty: nothing was saved
         gateway.wait_until(lambda: not is_away(gateway), "whole again", 20.0)
         found = rollout(gateway)
-        assert found["id"] == before["id"]
-        if found["stage"] == "canary":  # its failures while the store was away may have ended it by now
-            assert (found["step"], found["entered_at"]) == (0, before["entered_at"])
+        assert (found["id"], found["stage"], found["step"]) == (before["id"], "canary", 0)
+        assert found["entered_at"] == before["entered_at"]
         with gateway.client() as client:
             key = {"idempotency-key": "once"}
             answers = [client.post("/admin/v1/rollouts/m/abort", headers=key) for _ in range(2)]
-        statuses = {answer.status_code for answer in answers}  # 409: what the canary did before has ended it already
-        assert statuses in ({200}, {409})
         gateway.wait_until(lambda: rollout(gateway)["state"] == "rolled_back", "rolled back")
         assert routed(gateway) is None
-        actions = [record["action"] for record in gateway.read("/admin/v1/audit", limit=1000).json()["records"]]
-        assert "state.restore" in actions
-        assert actions.count("rollout.rolling_back") == 1
+        records = gateway.read("/admin/v1/audit", limit=1000).json()["records"]
+        assert "state.restore" in [record["action"] for record in records]
+        (back,) = [record for record in records if record["action"] == "rollout.rolling_back"]
+        # What the canary failed while the store was away may end it first; the operator is then refused.
+        status = 409 if back["actor"]["subject"] == "rollout leader" else 200
+        assert [answer.status_code for answer in answers] == [status, status]
 
 
 def routed(gateway: RunningGateway) -> Any:

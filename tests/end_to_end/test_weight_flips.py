@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 
@@ -15,7 +16,6 @@ from gateway.routing.split import bucket
 from gateway.state.ledger import verify
 from gateway.state.sqlite import SqliteStore
 from tests.end_to_end.load import Exchange, Load
-from tests.end_to_end.metrics_page import MetricsPage
 from tests.end_to_end.running import RunningGateway
 from tests.models import multi_output, write_bundle
 
@@ -29,7 +29,7 @@ class Admins:
 
     def __init__(self, gateway: RunningGateway, changes_each: int) -> None:
         self._gateway, self._changes_each = gateway, changes_each
-        self.changes = ADMINS * changes_each
+        self.changes = ADMINS * changes_each + 1
         self._wishes = count()
         self._lock = threading.Lock()
         self.routes: dict[int, dict[str, Any]] = {}
@@ -42,25 +42,27 @@ class Admins:
             thread.start()
         for thread in self._threads:
             thread.join()
+        with self._gateway.client() as client:  # however few the changes were, version 3 is seen
+            assert self._put(client, "3", 50.0)
 
     def _change(self) -> None:
         with self._gateway.client() as client:
             done = 0
             while done < self._changes_each:
-                read = client.get("/admin/v1/models/m/route")
                 wish = next(self._wishes)
-                body = {
-                    "stable": "1",
-                    "canary": {"version": "23"[wish % 7 == 0], "weight": [10.0, 50.0, 0.0, 33.33, 100.0][wish % 5]},
-                    "reason": f"wish {wish}",
-                }
-                put = client.put("/admin/v1/models/m/route", json=body, headers={"if-match": read.headers["etag"]})
-                with self._lock:
-                    self.statuses[put.status_code] += 1
-                    if put.status_code == 200:
-                        done += 1
-                        self.routes[put.json()["revision"]] = put.json()
-                        self.written_at[put.json()["revision"]] = time.monotonic()
+                done += self._put(client, "23"[wish % 7 == 0], [10.0, 50.0, 0.0, 33.33, 100.0][wish % 5])
+
+    def _put(self, client: httpx.Client, canary: str, weight: float) -> bool:
+        """Change the route that is in force; return whether nobody came between."""
+        read = client.get("/admin/v1/models/m/route")
+        body = {"stable": "1", "canary": {"version": canary, "weight": weight}, "reason": "a wish"}
+        put = client.put("/admin/v1/models/m/route", json=body, headers={"if-match": read.headers["etag"]})
+        with self._lock:
+            self.statuses[put.status_code] += 1
+            if put.status_code == 200:
+                self.routes[put.json()["revision"]] = put.json()
+                self.written_at[put.json()["revision"]] = time.monotonic()
+        return put.status_code == 200
 
 
 @pytest.fixture(scope="module", params=[pytest.param(("true", 50), id="fast"), pytest.param(("false", 15), id="asgi")])
@@ -112,16 +114,10 @@ def test_no_request_fails_while_weights_change(storm: Storm) -> None:
 
 
 def test_every_answer_is_that_of_the_split_at_the_revision_it_names(storm: Storm) -> None:
-    """Stable answers what a canary fails, on a machine that stalls; that is counted, and nothing else differs."""
-    gateway, admins, exchanges = storm
-    masked = 0
+    _, admins, exchanges = storm
     for exchange in exchanges:
-        route, found = admins.routes[exchange.revision], (exchange.version, exchange.variant)
-        wanted = answer_of(route, exchange.key)
-        masked += found != wanted
-        assert found == wanted or (wanted[1], *found) == ("canary", route["stable"], "stable")
-    assert masked <= MetricsPage(gateway.read("/metrics").text).sum("weir_canary_fallback_total")
-    assert {exchange.version for exchange in exchanges} >= {"1", "2"}  # 3 only where there are many changes
+        assert (exchange.version, exchange.variant) == answer_of(admins.routes[exchange.revision], exchange.key)
+    assert {exchange.version for exchange in exchanges} == {"1", "2", "3"}
 
 
 def answer_of(route: dict[str, Any], key: str) -> tuple[str, str]:

@@ -43,7 +43,7 @@ NAMES = {
     "alert": ["0123456789abcdef"],
     "file": ["app.js", "style.css"],
 }
-MANY = settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+MANY = settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 AUTHORIZED = {"authorization": f"Bearer {TOKEN}"}
 
 

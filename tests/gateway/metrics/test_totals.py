@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.metrics.catalogue import METRICS
 from gateway.metrics.shared import SharedCounters
 from gateway.metrics.totals import Series, fold_ended, live_workers, read_counters
 
@@ -156,6 +157,21 @@ def test_a_file_that_is_not_of_this_format_is_left_alone(tmp_path: Path) -> None
     assert read_counters(tmp_path) == []
     assert fold_ended(tmp_path) == 0
     assert (tmp_path / "w-1.cells").exists()
+
+
+@pytest.mark.parametrize("edges", [0, 1, 99], ids=["one bucket", "a bound", "every bound and beyond"])
+@pytest.mark.parametrize("value", [0.0, 0.004, 500.0])
+def test_values_counted_together_are_counted_as_one_by_one(tmp_path: Path, value: float, edges: int) -> None:
+    counters = SharedCounters.create(tmp_path, "w-1", role="worker")
+    seconds = [value, value, *METRICS["weir_request_duration_seconds"].buckets[3 : 3 + edges]]
+    counters.histogram("weir_request_duration_seconds", **STREAM).observe_all(seconds)
+    single = counters.histogram("weir_request_duration_seconds", **STREAM | {"version": "2"})
+    for each in seconds:
+        single.observe(each)
+    counters.close()
+    first, second = (series for series in read_counters(tmp_path) if series.kind == "histogram")
+    assert (first.value, first.buckets) == (len(seconds), second.buckets)
+    assert first.sum == pytest.approx(second.sum)
 
 
 def test_sums_do_not_depend_on_what_is_folded_first(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from gateway.rollout.document import STATES, TERMINAL, Hindrance, Override, Roll
 from gateway.rollout.plan import Plan
 from gateway.rollout.policy import Move, decide, following, hindrances
 from gateway.rollout.situation import Situation
-from gateway.routing.document import FULL_BP, RouteDocument
+from gateway.routing.document import FULL_BP, RouteDocument, Stop
 from monitors.records import GateResult
 from tests.gateway.rollout.material import findings, rollout, route_of, situation
 
@@ -197,6 +197,15 @@ def test_a_stage_is_held_after_its_time_while_something_hinders(facts: dict[str,
     resumed = decide(situation(held, "pass"))
     assert resumed is not None
     assert (resumed.to, resumed.step) == ("canary", 0)
+
+
+def test_a_model_that_is_stopped_holds_its_rollout_at_once() -> None:
+    found = situation(rollout(**CANARY), "pass", stage_s=0.0)
+    assert found.route is not None
+    stopped = replace(found, route=replace(found.route, stop=Stop("harm", "now", "ann")))
+    move = decide(stopped)
+    assert move is not None
+    assert (move.to, move.cause.partition(":")[0]) == ("holding", "the model is stopped")
 
 
 def test_a_tripped_worker_holds_at_once_and_is_asked_again_a_few_times() -> None:
