@@ -74,6 +74,7 @@ from gateway.state.opening import open_hints, open_store
 from gateway.tap import Tap
 from gateway.tls import server_context
 from gateway.types import Actor
+from monitors.evidence.acceptance import refusal_of_text
 from monitors.ports import Clock
 from monitors.records import Observation
 from monitors.transport.channel import ChannelSender
@@ -175,7 +176,14 @@ class Worker:
             unreadable=lambda: self._roster.unreadable,
         )
         self._proxy = WatchProxy(run_dir.watch_http_socket)
-        control = Control(ledger, self._store, clock, repository=repository, loaded=self._roster.find)
+        control = Control(
+            ledger,
+            self._store,
+            clock,
+            repository=repository,
+            loaded=self._roster.find,
+            refusal_of_text=refusal_of_text,
+        )
         authenticate = BearerToken(run_dir.admin_token(), throttle=SignInThrottle(clock, self._counters))
         sessions = Sessions(run_dir.admin_token(), SignedOut(run_dir.signed_out), clock)
         router_of = partial(

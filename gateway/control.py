@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from gateway.baseline.operations import BaselineControl
+from gateway.baseline.operations import BaselineControl, RefusalOfText
 from gateway.catalog.residency import Residency
 from gateway.engine.constant import ConstantRefused, constant_row
 from gateway.engine.version import ServableVersion
@@ -41,7 +41,7 @@ from gateway.state.residency import decode_residency, encode_residency, residenc
 from gateway.state.store import AuditRecord, Document, StateStore, Write
 from gateway.types import Actor
 from monitors.ports import Clock
-from monitors.records import Page
+from monitors.records import Page, StreamInfo
 
 __all__ = ["SYSTEM", "Control", "Repository"]
 
@@ -75,7 +75,9 @@ class Control:
     Parameters
     ----------
     loaded
-        Finds a version that is loaded in this process; answers are held to its contract.
+        Finds a version that is loaded in this process; answers and baselines are held to its contract.
+    refusal_of_text
+        What the evidence of an accepted baseline is held to; for those that accept none, nothing.
     """
 
     def __init__(
@@ -87,13 +89,16 @@ class Control:
         repository: Repository,
         salt_source: Callable[[], str] = lambda: secrets.token_hex(16),
         loaded: Callable[[str, str], ServableVersion | None] = lambda _model, _version: None,
+        refusal_of_text: RefusalOfText = lambda _text, _info: "",
     ) -> None:
         self._ledger = ledger
         self._store = store
         self._clock = clock
         self._repository = repository
         self._salt_source, self._loaded = salt_source, loaded
-        self.baselines = BaselineControl(ledger, store, clock, repository=repository)
+        self.baselines = BaselineControl(
+            ledger, store, clock, repository=repository, refusal_of_text=refusal_of_text, info_of=self._info_of
+        )
         self.rollouts = RolloutControl(ledger, store, clock, repository=repository, salt_source=salt_source)
 
     def models(self) -> list[dict[str, Any]]:
@@ -384,6 +389,10 @@ class Control:
         for version, role in route.versions().items():
             if role != "previous":
                 fleet.require_warm(route.model, version)
+
+    def _info_of(self, model: str, version: str) -> StreamInfo | None:
+        servable = self._loaded(model, version)
+        return None if servable is None else servable.info
 
     def _require_model(self, model: str) -> None:
         if model not in self._repository.models():

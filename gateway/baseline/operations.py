@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
@@ -28,8 +29,12 @@ from gateway.state.ledger import Ledger, rfc3339
 from gateway.state.store import StateStore, Write
 from gateway.types import Actor
 from monitors.ports import Clock
+from monitors.records import StreamInfo
 
-__all__ = ["BaselineControl"]
+__all__ = ["BaselineControl", "RefusalOfText"]
+
+RefusalOfText = Callable[[bytes, StreamInfo | None], str]
+"""Why a text is no evidence of a version, empty where it is. Without a version only the text itself is looked at."""
 
 
 class _Repository(Protocol):
@@ -38,10 +43,28 @@ class _Repository(Protocol):
 
 
 class BaselineControl:
-    """Show, accept and reset the baseline of a model. Blocks; safe from any thread when the store is."""
+    """Show, accept and reset the baseline of a model. Blocks; safe from any thread when the store is.
 
-    def __init__(self, ledger: Ledger, store: StateStore, clock: Clock, *, repository: _Repository) -> None:
+    Parameters
+    ----------
+    refusal_of_text
+        What the evidence of an accepted baseline is held to.
+    info_of
+        What a version is, where it is loaded in this process.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        store: StateStore,
+        clock: Clock,
+        *,
+        repository: _Repository,
+        refusal_of_text: RefusalOfText,
+        info_of: Callable[[str, str], StreamInfo | None],
+    ) -> None:
         self._ledger, self._store, self._clock, self._repository = ledger, store, clock, repository
+        self._refusal_of_text, self._info_of = refusal_of_text, info_of
 
     def get(self, model: str) -> BaselineDocument:
         """Return a model's accepted baseline.
@@ -75,7 +98,8 @@ class BaselineControl:
         ModelUnknown, VersionUnknown
             There is no such version on disk.
         DocumentInvalid
-            The body breaks its rules, or is of other contents of the version than the workers serve.
+            The body breaks its rules, or is of other contents of the version than the workers serve; its evidence
+            cannot be read, is of another contract, or of too few rows.
         """
         asked = decode_document(body, BaselineRequest, source="body")
         self._require_version(model, asked)
@@ -85,6 +109,7 @@ class BaselineControl:
         found = before.revision if before else 0
         if if_match != found:
             raise RevisionStale(key, if_match, found)
+        self._require_evidence(model, asked)
         after = BaselineDocument(model, asked, rfc3339(self._clock.unix_s()), actor.subject)
         self._ledger.change(
             [Write(key, found, encode_baseline(after))],
@@ -132,3 +157,11 @@ class BaselineControl:
         if served and asked.digest not in served:
             expected = f"the digest that is served, {' or '.join(sorted(served))}"
             raise DocumentInvalid("body", [Fault("/digest", "value", expected, repr(asked.digest))])
+
+    def _require_evidence(self, model: str, asked: BaselineRequest) -> None:
+        """Refuse a text that the watch could not use: it would leave the version without the baseline, unnoticed."""
+        info = self._info_of(model, asked.version)
+        known = info if info is not None and info.digest == asked.digest else None
+        if why := self._refusal_of_text(asked.evidence.encode(), known):
+            expected = f"an evidence model of {model} version {asked.version}, as weir baseline accept makes it"
+            raise DocumentInvalid("body", [Fault("/evidence", "value", expected, why)])

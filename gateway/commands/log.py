@@ -37,11 +37,14 @@ def show_request(
     """Show what is logged of one request."""
     from gateway.commands.log_tables import show_records
     from gateway.commands.tables import show_json
-    from gateway.prediction_log.reading import find_request
+    from gateway.prediction_log.reading import LogRefused, find_request
 
     folder = _folder(path, config)
     request_id = request_id.encode("utf-8", "replace").decode()  # bytes of a command line may be no text
-    records = find_request(folder, request_id)
+    try:
+        records = find_request(folder, request_id)
+    except LogRefused as refused:
+        raise ProblemReported(str(refused)) from refused
     if not records:
         raise ProblemReported(f"the log in {folder} has no record of request {request_id!r}")
     if as_json:
@@ -61,7 +64,7 @@ def export(
 ) -> None:
     """Write records as JSON Lines or CSV, in the order in which they were logged."""
     from gateway.prediction_log.export import write_csv, write_lines
-    from gateway.prediction_log.reading import Selection
+    from gateway.prediction_log.reading import LogRefused, Selection
 
     selection = Selection(model, _time(begin, "--from"), _time(end, "--to"))
     folder = _folder(path, config)
@@ -69,6 +72,8 @@ def export(
     try:
         with _target(out) as target:
             write(folder, selection, target)
+    except LogRefused as refused:
+        raise ProblemReported(str(refused)) from refused
     except BrokenPipeError:  # whoever reads has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -8,17 +8,24 @@ import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from gateway.codec.log_lines import decode_line, encode_text
 from gateway.prediction_log.folder import LogFolder, Segment
 from gateway.prediction_log.index import FileIndex, IndexInvalid
 
-__all__ = ["Selection", "find_request", "read_records"]
+__all__ = ["LONGEST_LINE_BYTES", "LogRefused", "Selection", "bounded_lines", "find_request", "read_records"]
 
 Record = dict[str, Any]
 MOST_BLOCK_BYTES = 64 * 1024 * 1024
+LONGEST_LINE_BYTES = 16 * 1024**2
+"""A record of thousands of features is shorter; a packed file could be one line without an end."""
+
+
+class LogRefused(ValueError):
+    """A file that no gateway wrote: it has a line beyond all bounds. The text names the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,11 @@ def find_request(path: Path, request_id: str) -> list[Record]:
     -----
     A closed file costs a look at its index, and one block where it holds the id; the file that is being written is
     searched through. A line that is torn, or a file that goes meanwhile, is passed over.
+
+    Raises
+    ------
+    LogRefused
+        A line is longer than 16 MiB.
     """
     needle = b'"request_id":' + encode_text(request_id)
     found = [record for segment in LogFolder(path).segments() for record in _matches(segment, request_id, needle)]
@@ -56,13 +68,36 @@ def find_request(path: Path, request_id: str) -> list[Record]:
 
 
 def read_records(path: Path, selection: Selection) -> Iterator[tuple[bytes, Record]]:
-    """Give the chosen records with their lines, file by file, in the order in which they were written."""
+    """Give the chosen records with their lines, file by file, in the order in which they were written.
+
+    Raises
+    ------
+    LogRefused
+        A line is longer than 16 MiB.
+    """
     for segment in LogFolder(path).segments():
         if selection.may_be_in(_index_of(segment)):
             for line in _lines(segment):
                 record = decode_line(line)
                 if record is not None and selection.takes(record):
                     yield line, record
+
+
+def bounded_lines(lines: BinaryIO, name: str) -> Iterator[bytes]:
+    """Give the lines of a file; memory holds one, of at most 16 MiB.
+
+    Raises
+    ------
+    LogRefused
+        A line is longer.
+    """
+    for number in count(1):
+        line = lines.readline(LONGEST_LINE_BYTES + 1)
+        if len(line) > LONGEST_LINE_BYTES:
+            raise LogRefused(_too_long(f"{name}, line {number}"))
+        if not line:
+            return
+        yield line
 
 
 def _matches(segment: Segment, request_id: str, needle: bytes) -> Iterator[Record]:
@@ -96,16 +131,19 @@ def _searched(segment: Segment, needle: bytes) -> Iterator[bytes]:
         size = os.fstat(file.fileno()).st_size
         if size:
             with mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) as text:
-                yield from _lines_with(text, needle)
+                yield from _lines_with(text, needle, segment.plain.name)
 
 
-def _lines_with(text: mmap.mmap, needle: bytes) -> Iterator[bytes]:
+def _lines_with(text: mmap.mmap, needle: bytes, name: str) -> Iterator[bytes]:
     at = text.find(needle)
     while at >= 0:
         end = text.find(b"\n", at)
         if end < 0:
             return
-        yield text[text.rfind(b"\n", 0, at) + 1 : end]
+        begin = text.rfind(b"\n", 0, at) + 1
+        if end - begin > LONGEST_LINE_BYTES:
+            raise LogRefused(_too_long(f"{name}, byte {begin}"))
+        yield text[begin:end]
         at = text.find(needle, end)
 
 
@@ -115,13 +153,18 @@ def _lines(segment: Segment) -> Iterator[bytes]:
     packed = None if plain else _open(segment.packed)
     if plain is not None:
         with plain:
-            yield from (line for line in plain if line.endswith(b"\n"))
+            yield from (line for line in bounded_lines(plain, segment.plain.name) if line.endswith(b"\n"))
     elif packed is not None:
-        with packed, gzip.GzipFile(fileobj=packed) as lines:
+        with packed, gzip.GzipFile(fileobj=packed) as unpacked:
+            lines = bounded_lines(cast(BinaryIO, unpacked), segment.packed.name)
             try:
                 yield from (line for line in lines if line.endswith(b"\n"))
             except (EOFError, gzip.BadGzipFile, zlib.error):
                 return
+
+
+def _too_long(where: str) -> str:
+    return f"{where} has more than {LONGEST_LINE_BYTES:,} bytes: no gateway wrote it; take the file out of the folder"
 
 
 def _index_of(segment: Segment) -> FileIndex | None:

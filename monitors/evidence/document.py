@@ -25,7 +25,7 @@ from monitors.evidence.table import Allowance
 from monitors.records import FeatureSchema, OutputSchema
 from monitors.transport.documents import DocumentRefused, decode_document, encode_document
 
-__all__ = ["read_model", "write_model"]
+__all__ = ["Described", "describe_text", "described", "read_model", "write_model"]
 
 MOST_CELLS = 64
 """Most inner cells of a channel; fitting makes at most 24. The table takes time that grows faster than their number."""
@@ -79,6 +79,32 @@ class _Document:
     heaped: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What a text says of itself: the contract that its rows had, and how many were counted."""
+
+    features: tuple[FeatureSchema, ...]
+    output: OutputSchema
+    rows: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Parts:
+    """A text that fits together, short of the table, which takes nearly all of the time."""
+
+    channels: Channels
+    counts_cb: Ints
+    phi_c: Floats
+    allowance: Allowance
+    every_cb: Ints | None = None
+
+
+def described(model: EvidenceModel) -> Described:
+    """Return the same of a model at hand."""
+    channels, rows = model.channels, int(model.counts_cb.sum(axis=1).max(initial=0))
+    return Described(channels.features, channels.answers.output, rows)
+
+
 def write_model(model: EvidenceModel) -> bytes:
     """Return the text of a model: the same bytes for the same model."""
     channels = model.channels
@@ -113,7 +139,24 @@ def read_model(text: bytes) -> EvidenceModel:
     DocumentRefused
         For text that is no such document, or one whose parts do not fit together.
     """
+    parts = _read(decode_document(text, _Document))
+    return EvidenceModel(parts.channels, parts.counts_cb, parts.phi_c, parts.allowance, parts.every_cb)
+
+
+def describe_text(text: bytes) -> Described:
+    """Check a text as ``read_model`` does, without the table of its bets: 10 ms at 30 features, not a second.
+
+    Raises
+    ------
+    DocumentRefused
+        As for ``read_model``.
+    """
     document = decode_document(text, _Document)
+    parts = _read(document)
+    return Described(document.features, document.output, int(parts.counts_cb.sum(axis=1).max(initial=0)))
+
+
+def _read(document: _Document) -> _Parts:
     for i, axis in enumerate(document.axes):
         _check_axis(axis, f"$.axes[{i}]")
     if document.components is not None:
@@ -138,10 +181,10 @@ def read_model(text: bytes) -> EvidenceModel:
     counts_cb = _read_counts(channels, [axis.counts for axis in document.axes])
     phi_c = np.array([axis.phi for axis in document.axes])
     if document.repeats is None:
-        return EvidenceModel(channels, counts_cb, phi_c, document.allowance)
+        return _Parts(channels, counts_cb, phi_c, document.allowance)
     every_cb = _read_counts(channels, [axis.every_row or axis.counts for axis in document.axes])
     counts_cb[:, -1] = every_cb.sum(axis=1) - counts_cb.sum(axis=1)
-    return EvidenceModel(channels, counts_cb, phi_c, document.allowance, every_cb)
+    return _Parts(channels, counts_cb, phi_c, document.allowance, every_cb)
 
 
 def _read_counts(channels: Channels, found: Sequence[Sequence[int]]) -> Ints:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from monitors.evidence.document import read_model
-from monitors.evidence.model import LEAST_REFERENCE_ROWS, EvidenceModel
+from monitors.evidence.acceptance import refusal
+from monitors.evidence.document import described, read_model
+from monitors.evidence.model import EvidenceModel
 from monitors.live.roles import StandIns, chosen
 from monitors.live.saved import SavedStream, encode_saved, read_saved, restore_stream, save_stream
 from monitors.live.stream import EvidenceStream
@@ -66,10 +67,8 @@ def fitted_of(info: StreamInfo, baseline: Baseline | None = None) -> Fitted:
         model = read_model(info.evidence)
     except DocumentRefused as exc:
         return Fitted(None, "uncalibrated", f"evidence.json, {exc}")
-    if model.channels.features != info.features or model.channels.answers.output != info.output:
-        return Fitted(None, "uncalibrated", "evidence.json is of another contract; run weir profile again")
-    if not model.is_calibrated:
-        return Fitted(None, "uncalibrated", f"evidence.json: fewer than {LEAST_REFERENCE_ROWS} reference rows")
+    if why := refusal(described(model), info):
+        return Fitted(None, "uncalibrated", f"evidence.json, {why}; run weir profile again")
     return Fitted(model, "profile")
 
 

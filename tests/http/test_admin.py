@@ -25,6 +25,7 @@ from gateway.state.facts import encode_facts
 from gateway.state.ledger import Ledger
 from gateway.state.sqlite import SqliteStore
 from gateway.types import LoadState, VersionStatus, WorkerFacts
+from monitors.evidence.acceptance import refusal_of_text
 from tests.models import echo_model
 from tests.serving import servable_of
 
@@ -87,6 +88,7 @@ class Admin:
             SystemClock(),
             repository=OneModel(),
             loaded=lambda *name: self.loaded.get(name),
+            refusal_of_text=refusal_of_text,
         )
         access = ControlAccess(self.control, at_once, self._pause)
         routes = admin_routes(access, self.watch, BearerToken("t"))

@@ -8,6 +8,7 @@ import pytest
 
 from gateway.state.sqlite import SqliteStore
 from tests.http.test_admin import Admin, assert_problem
+from tests.monitors.material import evidence
 
 BASELINE: dict[str, Any] = {
     "version": "1",
@@ -19,7 +20,7 @@ BASELINE: dict[str, Any] = {
     "factor": 1.5,
     "predicted": 0.1,
     "upper": 0.4,
-    "evidence": '{"text": "' + "x" * 100_000 + '"}',
+    "evidence": evidence().decode(),
     "reason": "a quiet week",
 }
 
@@ -39,7 +40,7 @@ def test_a_baseline_is_accepted_shown_and_reset(admin: Admin) -> None:
     assert {name: shown[name] for name in BASELINE if name != "evidence"} == {
         name: value for name, value in BASELINE.items() if name != "evidence"
     }
-    assert (shown["evidence_bytes"], shown["revision"]) == (100_012, 1)
+    assert (shown["evidence_bytes"], shown["revision"]) == (len(evidence()), 1)
     assert "evidence" not in shown
     assert admin("POST", "/models/m/baseline/reset", json={"reason": "no"}).status_code == 200
     assert_problem(admin("GET", "/models/m/baseline"), 404, "resource-unknown")
@@ -56,6 +57,20 @@ def test_accepting_needs_the_revision_that_is_replaced(admin: Admin) -> None:
 def test_a_body_that_promises_nothing_is_refused_with_its_place(admin: Admin) -> None:
     refused = admin("PUT", "/models/m/baseline", json=BASELINE | {"upper": 3.0}, if_match='"0"')
     assert "upper <= 1" in str(assert_problem(refused, 422, "document-invalid")["errors"])
+
+
+def test_evidence_that_nobody_can_read_is_refused_with_its_place(admin: Admin) -> None:
+    refused = admin("PUT", "/models/m/baseline", json=BASELINE | {"evidence": "no evidence"}, if_match='"0"')
+    [error] = assert_problem(refused, 422, "document-invalid")["errors"]
+    assert error["pointer"] == "/evidence"
+    assert "not JSON" in str(error)
+
+
+def test_evidence_beyond_its_bounds_is_refused_before_it_is_read(admin: Admin) -> None:
+    long = admin("PUT", "/models/m/baseline", json=BASELINE | {"evidence": "x" * (7 * 1024**2 + 1)}, if_match='"0"')
+    assert "at most 7340032 bytes" in str(assert_problem(long, 422, "document-invalid")["errors"])
+    longer = admin("PUT", "/models/m/baseline", json=BASELINE | {"evidence": "x" * 15 * 1024**2}, if_match='"0"')
+    assert_problem(longer, 413, "body-too-large")
 
 
 def test_baselines_need_credentials(admin: Admin) -> None:

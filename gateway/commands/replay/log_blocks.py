@@ -15,14 +15,11 @@ import numpy as np
 from gateway.codec.log_lines import decode_line
 from gateway.commands.replay.block import BLOCK_ROWS, Block
 from gateway.commands.table import TableInvalid
-from gateway.prediction_log.reading import Selection, read_records
+from gateway.prediction_log.reading import LogRefused, Selection, bounded_lines, read_records
 from monitors.evidence.channels import Rows
 from monitors.records import UNSEEN_CODE, FeatureSchema, StreamInfo, Variant
 
-__all__ = ["LONGEST_LINE_BYTES", "LogSource"]
-
-LONGEST_LINE_BYTES = 16 * 1024**2
-"""A record of thousands of features is shorter; a packed file could be one line without an end."""
+__all__ = ["LogSource"]
 
 MOST_QUOTED = 120
 
@@ -72,11 +69,16 @@ class LogSource:
 
     def _placed(self) -> Iterator[Placed]:
         """Give each record with its place."""
-        if self.path.is_dir():
-            selection = Selection(self.info.model)
-            for _, known in read_records(self.path, selection):
-                yield f"{self.path.name}, request {known.get('request_id')}", known
-            return
+        try:
+            yield from self._of_folder() if self.path.is_dir() else self._of_file()
+        except LogRefused as exc:
+            raise TableInvalid(str(exc)) from exc
+
+    def _of_folder(self) -> Iterator[Placed]:
+        for _, known in read_records(self.path, Selection(self.info.model)):
+            yield f"{self.path.name}, request {known.get('request_id')}", known
+
+    def _of_file(self) -> Iterator[Placed]:
         with _open(self.path) as lines:
             for number, line in enumerate(_whole(lines, self.path), 1):
                 record = decode_line(line)
@@ -182,12 +184,6 @@ def _open(path: Path) -> Any:
 def _whole(lines: BinaryIO, path: Path) -> Iterator[bytes]:
     """Give the lines that are not empty; a packed file may be torn."""
     try:
-        while line := lines.readline(LONGEST_LINE_BYTES + 1):
-            if len(line) > LONGEST_LINE_BYTES:
-                raise TableInvalid(
-                    f"{path.name} has a line of more than {LONGEST_LINE_BYTES:,} bytes: no prediction log"
-                )
-            if line.strip():
-                yield line
+        yield from (line for line in bounded_lines(lines, path.name) if line.strip())
     except (EOFError, gzip.BadGzipFile, zlib.error) as exc:
         raise TableInvalid(f"{path.name} is not whole: {exc}") from exc

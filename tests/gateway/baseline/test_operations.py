@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,12 @@ from gateway.state.ledger import Ledger, verify
 from gateway.state.sqlite import SqliteStore
 from gateway.state.store import Write
 from gateway.types import Actor, VersionStatus, WorkerFacts
-from monitors.records import Baseline
+from monitors.evidence.acceptance import refusal_of_text
+from monitors.records import Baseline, StreamInfo
+from tests.monitors.material import evidence, info
 
 ANN = Actor("ann")
+LOADED: dict[str, StreamInfo] = {"1": replace(info(), digest="sha256:ab")}
 
 
 class OneModel:
@@ -44,7 +48,14 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
 @pytest.fixture
 def control(store: SqliteStore) -> BaselineControl:
     clock = SystemClock()
-    return BaselineControl(Ledger(store, clock), store, clock, repository=OneModel())
+    return BaselineControl(
+        Ledger(store, clock),
+        store,
+        clock,
+        repository=OneModel(),
+        refusal_of_text=refusal_of_text,
+        info_of=lambda _model, version: LOADED.get(version),
+    )
 
 
 def body(**changes: Any) -> bytes:
@@ -56,7 +67,7 @@ def body(**changes: Any) -> bytes:
         "factor": 1.5,
         "predicted": 0.1,
         "upper": 0.4,
-        "evidence": '{"schema_version": 1}',
+        "evidence": evidence().decode(),
         "reason": "a quiet week",
     }
     return json.dumps(asked | changes).encode()
@@ -70,7 +81,7 @@ def test_an_accepted_baseline_is_shown_and_audited_without_its_text(
     assert control.get("m") == accepted
     [record] = store.audit()
     assert (record.action, record.resource, record.reason) == ("baseline.accept", "baseline/m", "a quiet week")
-    assert record.after["evidence_bytes"] == 21
+    assert record.after["evidence_bytes"] == len(evidence())
     assert "schema_version" not in json.dumps(record.after)
 
 
@@ -114,6 +125,41 @@ def test_a_body_that_breaks_its_rules_changes_nothing(
     assert store.audit() == []
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        pytest.param('{"schema_version": 1}', "missing required field", id="another-document"),
+        pytest.param("[" * 100_000, "not JSON", id="nesting-without-end"),
+        pytest.param(evidence()[:-100].decode(), "not JSON", id="cut-short"),
+        pytest.param(evidence().decode().replace('"phi": 1.0', '"phi": 0.0', 1), "a dependence from 1", id="nonsense"),
+        pytest.param(evidence(3_000).decode(), "fewer than 5000 reference rows", id="too-few-rows"),
+    ],
+)
+def test_evidence_that_the_watch_could_not_use_is_refused_and_named(
+    text: str, why: str, control: BaselineControl, store: SqliteStore
+) -> None:
+    for version in ("1", "2"):  # 2 is loaded nowhere
+        with pytest.raises(DocumentInvalid, match=why) as refused:
+            control.accept("m", body(version=version, evidence=text), 0, ANN)
+        assert [fault.pointer for fault in refused.value.faults] == ["/evidence"]
+    assert store.audit() == []
+
+
+def test_evidence_of_another_contract_than_the_loaded_version_has_is_refused(
+    control: BaselineControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fewer = replace(LOADED["1"], features=LOADED["1"].features[:2])
+    monkeypatch.setitem(LOADED, "1", fewer)
+    with pytest.raises(DocumentInvalid, match="of another contract: 3 features, the version has 2"):
+        control.accept("m", body(), 0, ANN)
+    monkeypatch.setitem(LOADED, "1", replace(fewer, features=(*fewer.features, replace(fewer.features[0], name="pay"))))
+    with pytest.raises(DocumentInvalid, match="its feature 'colour' is not the version's 'pay'"):
+        control.accept("m", body(), 0, ANN)
+    monkeypatch.setitem(LOADED, "1", replace(info(), digest="sha256:ab", output=replace(info().output, classes=("a",))))
+    with pytest.raises(DocumentInvalid, match="the version answers otherwise"):
+        control.accept("m", body(), 0, ANN)
+
+
 def test_models_and_versions_that_are_not_there_are_told(control: BaselineControl) -> None:
     with pytest.raises(ModelUnknown):
         control.get("nobody")
@@ -154,7 +200,7 @@ def test_the_watch_reads_what_is_accepted_and_keeps_it_while_the_store_is_away(
     assert reader.read() == ()
     control.accept("m", body(), 0, ANN)
     known = reader.read()
-    assert known == (Baseline("m", "1", "sha256:ab", b'{"schema_version": 1}', 1.5),)
+    assert known == (Baseline("m", "1", "sha256:ab", evidence(), 1.5),)
     assert reader.read() is known
     source.away = True
     assert reader.read() is known

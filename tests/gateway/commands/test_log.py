@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.cli import main
+from gateway.prediction_log.reading import LONGEST_LINE_BYTES
 from tests.gateway.prediction_log.material import NOON, Ground, answers, masked
 
 
@@ -78,3 +79,15 @@ def test_a_table_names_features_and_scores(folder: Path, tmp_path: Path) -> None
     assert (answer["feature:colour"], answer["feature:count"], answer["score:bad"]) == ("green", "3", "0.75")
     assert (answer["flags"], answer["reason"]) == ("fallback", "")
     assert (failure["kind"], failure["reason"], failure["feature:colour"]) == ("failure", "error", "")
+
+
+@pytest.mark.parametrize("verb", [pytest.param(("show", "r-1"), id="show"), pytest.param(("export",), id="export")])
+def test_a_line_without_an_end_is_a_problem_with_its_place(
+    verb: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "predictions-20260131T120000.000000Z.jsonl"
+    (tmp_path / name).write_bytes(b'{"request_id":"r-1"' + b" " * LONGEST_LINE_BYTES + b"\n")
+    assert status_of("log", *verb, "--path", str(tmp_path)) == 1
+    told = capsys.readouterr().err
+    assert told.startswith(f"weir: {name}, ")
+    assert "take the file out of the folder" in told

@@ -1,10 +1,12 @@
+import gzip
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from gateway.prediction_log.index import FileIndex, IndexInvalid
-from gateway.prediction_log.reading import Selection, find_request, read_records
+from gateway.prediction_log.reading import LONGEST_LINE_BYTES, LogRefused, Selection, find_request, read_records
 from tests.gateway.prediction_log.material import NOON, Ground, answers, masked
 
 
@@ -98,3 +100,26 @@ def test_one_id_among_many_costs_one_block_and_not_the_file(tmp_path: Path) -> N
     found_s, begun = time.process_time() - begun, time.process_time()
     assert len(chosen(tmp_path)) == 60 * 512
     assert found_s < (time.process_time() - begun) / 5.0
+
+
+LONG_LINE = b'{"request_id":"x"' + b" " * LONGEST_LINE_BYTES
+
+
+def reading(path: Path) -> object:
+    return list(read_records(path, Selection()))
+
+
+def finding(path: Path) -> object:
+    return find_request(path, "x")
+
+
+@pytest.mark.parametrize("look", [pytest.param(reading, id="reading"), pytest.param(finding, id="finding")])
+@pytest.mark.parametrize("packed", [pytest.param(False, id="plain"), pytest.param(True, id="packed")])
+def test_a_line_beyond_all_bounds_is_refused_by_name(
+    look: Callable[[Path], object], packed: bool, tmp_path: Path
+) -> None:
+    name = "predictions-20260131T120000.000000Z.jsonl" + (".gz" if packed else "")
+    text = LONG_LINE + b"\n"
+    (tmp_path / name).write_bytes(gzip.compress(text, 1) if packed else text)
+    with pytest.raises(LogRefused, match=f"{name}, .* has more than 16,777,216 bytes"):
+        look(tmp_path)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from gateway.commands.replay.block import joined
-from gateway.commands.replay.log_blocks import LONGEST_LINE_BYTES, LogSource
+from gateway.commands.replay.log_blocks import LogSource
 from gateway.commands.table import TableInvalid
 from gateway.prediction_log.export import write_lines
-from gateway.prediction_log.reading import Selection, read_records
+from gateway.prediction_log.reading import LONGEST_LINE_BYTES, Selection, read_records
 from monitors.records import Observation
 from tests.gateway.prediction_log.material import INFO, NOON, Ground, answers, masked
 
@@ -128,8 +128,15 @@ def test_a_line_without_an_end_is_refused_before_it_fills_the_memory(tmp_path: P
     bomb = tmp_path / "out.jsonl.gz"
     with gzip.open(bomb, "wb", compresslevel=1) as file:
         file.write(b" " * (LONGEST_LINE_BYTES + 2))
-    with pytest.raises(TableInvalid, match="a line of more than 16,777,216 bytes"):
+    with pytest.raises(TableInvalid, match="line 1 has more than 16,777,216 bytes"):
         list(LogSource(bomb, INFO).blocks())
+
+
+def test_a_line_without_an_end_in_a_folder_is_refused_as_in_a_file(tmp_path: Path) -> None:
+    name = "predictions-20260131T120000.000000Z.jsonl"
+    (tmp_path / name).write_bytes(b" " * (LONGEST_LINE_BYTES + 2))
+    with pytest.raises(TableInvalid, match=f"{name}, line 1 has more than 16,777,216 bytes"):
+        list(LogSource(tmp_path, INFO).blocks())
 
 
 def test_nesting_without_end_is_no_record(tmp_path: Path) -> None:
