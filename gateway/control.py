@@ -216,7 +216,8 @@ class Control:
             current = self.route(model)
             if current.stop is None:
                 return current
-            after = resumed(current, now=self._now(), actor=actor.subject, reason=reason)
+            now_s = self._clock.unix_s()
+            after = resumed(current, now_s=now_s, now=rfc3339(now_s), actor=actor.subject, reason=reason)
             return self._save(current, after, actor, "route.resume", request_id, revision=current.revision)
 
         return _until_current(once)

@@ -13,7 +13,8 @@
     │   ├── HeaderInvalid              a header whose value cannot be read
     │   ├── MethodUnsupported          a method that the path does not answer
     │   ├── InputRejected              rows that break the contract; every fault by JSON pointer
-    │   └── DocumentInvalid            an admin body, a manifest or a settings file that breaks its schema
+    │   ├── DocumentInvalid            an admin body, a manifest or a settings file that breaks its schema
+    │   └── IdempotencyKeyReused       another request was carried out under this key
     ├── NotFound
     │   ├── ModelUnknown
     │   ├── VersionUnknown
@@ -67,6 +68,7 @@ __all__ = [
     "Fault",
     "HeadTooLarge",
     "HeaderInvalid",
+    "IdempotencyKeyReused",
     "InputRejected",
     "MediaTypeUnsupported",
     "MethodUnsupported",
@@ -224,6 +226,14 @@ class DocumentInvalid(RequestInvalid):
     def __init__(self, source: str, faults: Sequence[Fault]) -> None:
         self.source, self.faults = source, tuple(faults)
         super().__init__(f"{source}: " + "; ".join(str(fault) for fault in self.faults))
+
+
+class IdempotencyKeyReused(RequestInvalid):
+    """Another request was carried out under the idempotency key that this one carries; this one was not."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"idempotency key {key!r} belongs to another request; send this one under a new key")
+        self.key = key
 
 
 class NotFound(WeirError):

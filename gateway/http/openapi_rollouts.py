@@ -20,10 +20,12 @@ _ASKED: list[Part] = [
     {
         "name": "idempotency-key",
         "in": "header",
-        "description": "A request with the key of one of the last sixteen that a rollout carried out does nothing.",
+        "description": "A request that was carried out under this key, one of the model's last sixteen, is not carried "
+        "out again; another request under it is refused.",
         "schema": {"type": "string", "pattern": "^[!-~]{1,128}$"},
     },
 ]
+_ASKING = (*CHANGING, errors.IdempotencyKeyReused)
 _VERBS = {
     "pause": ("pauseRollout", "Stop a rollout where it is; evidence against it still takes it back"),
     "resume": ("resumeRollout", "Let a paused or held rollout go on"),
@@ -47,7 +49,7 @@ def rollout_paths() -> dict[str, Part]:
         },
     }
     for verb, (name, summary) in _VERBS.items():
-        kinds = (*CHANGING, errors.ResourceUnknown, errors.RolloutRefused, errors.VersionNotWarm)
+        kinds = (*_ASKING, errors.ResourceUnknown, errors.RolloutRefused, errors.VersionNotWarm)
         told = stored(name, summary, _OUTCOME, *kinds, parameters=_ASKED, requestBody=reason_body())
         paths[f"/admin/v1/rollouts/{{model}}/{verb}"] = {"parameters": of_model, "post": told}
     paths["/admin/v1/rollouts/{model}/override"] = {"parameters": of_model, "post": _override()}
@@ -55,14 +57,14 @@ def rollout_paths() -> dict[str, Part]:
 
 
 def _override() -> Part:
-    kinds = (*CHANGING, errors.ResourceUnknown, errors.RolloutRefused)
+    kinds = (*_ASKING, errors.ResourceUnknown, errors.RolloutRefused)
     summary = "Answer for a gate that has not passed in this stage; an abort cannot be overridden"
     body = body_of(ref("OverrideRequest"))
     return stored("overrideGate", summary, _OUTCOME, *kinds, parameters=_ASKED, requestBody=body)
 
 
 def _start() -> Part:
-    kinds = (*CHANGING, errors.VersionUnknown, errors.RolloutRefused)
+    kinds = (*_ASKING, errors.VersionUnknown, errors.RolloutRefused)
     summary = "Roll a version out, by evidence"
     body = body_of(ref("RolloutRequest"))
     told = stored("startRollout", summary, _OUTCOME, *kinds, parameters=_ASKED, requestBody=body)

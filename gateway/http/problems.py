@@ -52,6 +52,9 @@ TABLE: dict[type[WeirError], Problem] = {
     errors.MethodUnsupported: Problem(405, "method-unsupported", "The method is not answered here"),
     errors.InputRejected: Problem(422, "input-rejected", "The input breaks the model's contract"),
     errors.DocumentInvalid: Problem(422, "document-invalid", "The document breaks its schema"),
+    errors.IdempotencyKeyReused: Problem(
+        422, "idempotency-key-reused", "The idempotency key belongs to another request"
+    ),
     errors.ModelUnknown: Problem(404, "model-unknown", "No such model"),
     errors.VersionUnknown: Problem(404, "version-unknown", "No such version"),
     errors.ResourceUnknown: Problem(404, "resource-unknown", "No such resource"),

@@ -87,7 +87,8 @@ class RolloutDocument:
     cause
         Why it is in this state.
     applied
-        The newest idempotency keys of requests that were carried out.
+        The newest idempotency keys of requests that were carried out for the model, this rollout's and those before
+        it; see :mod:`gateway.rollout.idempotency`.
     """
 
     id: str

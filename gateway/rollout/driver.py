@@ -10,7 +10,7 @@ from gateway.errors import DocumentInvalid, RevisionStale, VersionNotWarm
 from gateway.fleet import Fleet
 from gateway.rollout.clock import StageClock
 from gateway.rollout.document import RolloutDocument, decode_rollout, trial_spec
-from gateway.rollout.policy import decide
+from gateway.rollout.policy import counted_from, decide
 from gateway.rollout.recorder import RolloutRecorder
 from gateway.rollout.situation import Situation
 from gateway.rollout.standing import decode_standing, standing_key
@@ -148,11 +148,12 @@ class RolloutDriver:
         progress = fleet.progress(rollout.model, rollout.candidate)
         digests = {status.digest for status in progress.workers.values() if status.digest}
         held_in = self._held(rollout, digests)
+        since = counted_from(rollout, route)
         return Situation(
             rollout=replace(rollout, digest=rollout.digest or next(iter(sorted(digests)), "")),
             route=route,
             stage_s=self._stages.seconds(
-                rollout.model, (rollout.id, rollout.stage, rollout.step), rollout.entered_at or self._clock.unix_s()
+                rollout.model, (rollout.id, rollout.stage, rollout.step, since), since or self._clock.unix_s()
             ),
             held_s=self._holds.seconds(rollout.model, (rollout.id, rollout.held_at), rollout.held_at)
             if rollout.held_at

@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Protocol, TypeVar
 
 from gateway.codec.documents import decode_document
@@ -23,10 +23,11 @@ from gateway.errors import (
 from gateway.fleet import Fleet
 from gateway.rollout.change import moved_rollout
 from gateway.rollout.document import RolloutDocument, decode_rollout, encode_rollout, rollout_key, rollout_view
+from gateway.rollout.idempotency import fingerprint, is_repeated, remembered
 from gateway.rollout.overrides import OverrideRequest, overridden, require_reason, unanswerable
 from gateway.rollout.plan import Plan
 from gateway.rollout.policy import Move, following
-from gateway.rollout.recorder import RolloutRecorder, with_key
+from gateway.rollout.recorder import RolloutRecorder
 from gateway.rollout.situation import Situation
 from gateway.rollout.standing import Standing, cleared, decode_standing, encode_standing, obstacles, standing_key
 from gateway.routing.codec import decode_route, route_key
@@ -73,6 +74,11 @@ class Ask:
     idempotency_key: str = ""
     dry_run: bool = False
 
+    @property
+    def key(self) -> str:
+        """The idempotency key of what is to be done: of a dry run there is nothing that could be done twice."""
+        return "" if self.dry_run else self.idempotency_key
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -116,7 +122,7 @@ class RolloutControl:
 
         Raises
         ------
-        DocumentInvalid, ModelUnknown, VersionUnknown
+        DocumentInvalid, ModelUnknown, VersionUnknown, IdempotencyKeyReused
         RolloutRefused
             With every violation: another rollout, a canary that somebody set by hand, quarantine, cool-down.
         """
@@ -133,7 +139,7 @@ class RolloutControl:
 
         Raises
         ------
-        ResourceUnknown
+        ResourceUnknown, IdempotencyKeyReused
         RolloutRefused
             The rollout cannot do that where it is.
         VersionNotWarm
@@ -153,7 +159,7 @@ class RolloutControl:
 
         Raises
         ------
-        DocumentInvalid, ResourceUnknown
+        DocumentInvalid, ResourceUnknown, IdempotencyKeyReused
         RolloutRefused
             The rollout is over, the gate is none of its stage, aborts, or is overridden already.
         """
@@ -162,7 +168,8 @@ class RolloutControl:
 
     def _override(self, model: str, request: OverrideRequest, known: Mapping[str, Any], ask: Ask) -> Outcome:
         rollout = self.get(model)
-        if ask.idempotency_key and ask.idempotency_key in rollout.applied:
+        asked = fingerprint("override", request)
+        if is_repeated(rollout.applied, ask.key, asked):
             return Outcome(rollout)
         violations = tuple(unanswerable(rollout, request.gate, known))
         if violations and not ask.dry_run:
@@ -172,7 +179,7 @@ class RolloutControl:
         changed = overridden(rollout, request, by=ask.actor.subject, now=rfc3339(self._clock.unix_s()))
         if ask.dry_run:
             return Outcome(changed, is_dry_run=True)
-        after = with_key(changed, ask.idempotency_key)
+        after = replace(changed, applied=remembered(rollout.applied, ask.key, asked))
         self._recorder.note(
             rollout,
             after,
@@ -187,7 +194,7 @@ class RolloutControl:
     def _start(self, request: RolloutRequest, ask: Ask) -> Outcome:
         document = self._store.read(rollout_key(request.model))
         current = decode_rollout(document) if document else None
-        if current is not None and ask.idempotency_key and ask.idempotency_key in current.applied:
+        if current is not None and is_repeated(current.applied, ask.key, fingerprint("start", request)):
             return Outcome(current)
         route = self._route(request.model)
         standing_document = self._store.read(standing_key(request.model))
@@ -253,13 +260,14 @@ class RolloutControl:
             created_by=ask.actor.subject,
             updated_at=now,
             updated_by=ask.actor.subject,
-            applied=(ask.idempotency_key,) if ask.idempotency_key else (),
+            applied=remembered(current.applied if current else (), ask.key, fingerprint("start", request)),
             revision=(current.revision if current else 0) + 1,
         )
 
     def _act(self, model: str, verb: Verb, reason: str, ask: Ask) -> Outcome:
         rollout = self.get(model)
-        if ask.idempotency_key and ask.idempotency_key in rollout.applied:
+        asked = fingerprint(verb, reason)
+        if is_repeated(rollout.applied, ask.key, asked):
             return Outcome(rollout)
         route = self._route(model)
         move, violations = self._move(verb, rollout, route, reason)
@@ -278,7 +286,7 @@ class RolloutControl:
             actor=ask.actor,
             reason=reason,
             request_id=ask.request_id,
-            applied=ask.idempotency_key,
+            applied=remembered(rollout.applied, ask.key, asked),
         )
         return Outcome(after)
 

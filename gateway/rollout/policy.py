@@ -16,12 +16,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gateway.rollout.document import TERMINAL, RolloutState, Stage
+from gateway.rollout.document import TERMINAL, RolloutDocument, RolloutState, Stage
 from gateway.rollout.situation import Situation
 from gateway.routing.document import RouteDocument, Stop
 from monitors.records import Verdict
 
-__all__ = ["MOST_REARMS", "REARM_S", "STALE_S", "Move", "decide", "following", "hindrances"]
+__all__ = ["MOST_REARMS", "REARM_S", "STALE_S", "Move", "counted_from", "decide", "following", "hindrances"]
 
 STALE_S = 10.0
 """From then on evidence is too old to advance by."""
@@ -52,7 +52,6 @@ def decide(situation: Situation) -> Move | None:
 
     Examples
     --------
-    >>> from gateway.rollout.document import RolloutDocument
     >>> from gateway.rollout.plan import Plan
     >>> rollout = RolloutDocument(
     ...     id="r", model="fraud", stable="1", candidate="2", plan=Plan(), salt="", reason="", state="validating"
@@ -72,6 +71,22 @@ def decide(situation: Situation) -> Move | None:
         return _condemned(situation, situation.crash, ("crash",))
     against = [verdict for verdict in situation.verdicts if verdict.result == "abort"]
     return _aborted(situation, against) if against else _by_state(situation)
+
+
+def counted_from(rollout: RolloutDocument, route: RouteDocument | None) -> float:
+    """Return the Unix seconds from which the time of a stage counts: its beginning or, where that is later, the end of
+    the model's last stop. Traffic that nobody sent proves nothing, so a stage that was stopped begins its time anew.
+
+    Examples
+    --------
+    >>> from gateway.rollout.plan import Plan
+    >>> rollout = RolloutDocument(
+    ...     id="r", model="m", stable="1", candidate="2", plan=Plan(), salt="", reason="", entered_at=100.0
+    ... )
+    >>> counted_from(rollout, RouteDocument("m", 1, "1", "", resumed_at=160.0))
+    160.0
+    """
+    return max(rollout.entered_at, route.resumed_at if route else 0.0)
 
 
 def following(situation: Situation) -> tuple[RolloutState, Stage, int]:

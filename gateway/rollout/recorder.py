@@ -19,15 +19,9 @@ from gateway.types import Actor
 from monitors.ports import Clock
 from monitors.records import Verdict
 
-__all__ = ["RolloutRecorder", "with_key"]
+__all__ = ["RolloutRecorder"]
 
 _LONGEST_REASON = 500
-_MOST_APPLIED = 16
-
-
-def with_key(rollout: RolloutDocument, key: str) -> RolloutDocument:
-    """Return a rollout that remembers the idempotency key of a request that was carried out; empty for none."""
-    return replace(rollout, applied=(*rollout.applied, key)[-_MOST_APPLIED:]) if key else rollout
 
 
 class RolloutRecorder:
@@ -49,7 +43,7 @@ class RolloutRecorder:
         verdicts: Sequence[Verdict] = (),
         reason: str = "",
         request_id: str = "",
-        applied: str = "",
+        applied: tuple[str, ...] | None = None,
         epoch: int | None = None,
     ) -> RolloutDocument:
         """Write a move with its evidence, and return the rollout as it is then.
@@ -57,7 +51,7 @@ class RolloutRecorder:
         Parameters
         ----------
         applied
-            Idempotency key of the request that this carries out.
+            Idempotency keys with that of the request that this carries out; without, as they are.
         epoch
             Of the leader that decided it; without, an operator did.
 
@@ -75,7 +69,7 @@ class RolloutRecorder:
         after = moved_rollout(
             move, rollout, revision, now_s=now_s, now=now, actor=actor.subject, is_automatic=epoch is not None
         )
-        after = with_key(after, applied)
+        after = after if applied is None else replace(after, applied=applied)
         writes = [Write(rollout_key(rollout.model), rollout.revision, encode_rollout(after))]
         if after_route is not None and route is not None:
             cause = f"rollout {rollout.id}: {reason or move.cause}"[:_LONGEST_REASON]

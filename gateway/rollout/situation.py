@@ -21,7 +21,8 @@ class Situation:
     route
         The model's route as stored.
     stage_s, held_s
-        Seconds in the stage, and seconds held; measured by a clock that does not jump.
+        Seconds in the stage, since the model was resumed where it was stopped in it, and seconds held; measured by a
+        clock that does not jump.
     load, load_why
         Whether every worker has the candidate ready, and what is wrong where one does not.
     crash

@@ -95,6 +95,7 @@ def propose(
         updated_at=now,
         updated_by=actor,
         stop=current.stop,
+        resumed_at=current.resumed_at,
     )
 
 
@@ -118,9 +119,10 @@ def stopped(
     )
 
 
-def resumed(current: RouteDocument, *, now: str, actor: str, reason: str) -> RouteDocument:
-    """Return the document with the route in force again."""
-    return replace(current, revision=current.revision + 1, stop=None, reason=reason, updated_at=now, updated_by=actor)
+def resumed(current: RouteDocument, *, now_s: float, now: str, actor: str, reason: str) -> RouteDocument:
+    """Return the document with the route in force again, from Unix seconds ``now_s`` on."""
+    after = replace(current, revision=current.revision + 1, stop=None, resumed_at=now_s)
+    return replace(after, reason=reason, updated_at=now, updated_by=actor)
 
 
 def roll_back(current: RouteDocument, *, now: str, actor: str, reason: str) -> RouteDocument:

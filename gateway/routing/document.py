@@ -45,7 +45,8 @@ class Stop:
 class RouteDocument:
     """One model's route. ``revision`` is the store's; ``salt`` stays while the canary's version stays.
 
-    ``stop`` puts everything else out of force and leaves it as it is, for the time after.
+    ``stop`` puts everything else out of force and leaves it as it is, for the time after; ``resumed_at`` says in Unix
+    seconds when a stop ended last, 0 for never.
     """
 
     model: str
@@ -59,6 +60,7 @@ class RouteDocument:
     updated_at: str = ""
     updated_by: str = ""
     stop: Stop | None = None
+    resumed_at: float = 0.0
 
     @property
     def stable_bp(self) -> int:

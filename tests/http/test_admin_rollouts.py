@@ -73,6 +73,21 @@ def test_a_key_carries_a_request_out_once(admin: Admin) -> None:
     assert [record.action for record in admin.store.audit(resource="rollout/m")] == ["rollout.start", "rollout.paused"]
 
 
+def test_a_key_that_comes_back_with_another_request_is_refused_and_does_nothing(admin: Admin) -> None:
+    start(admin, headers={"idempotency_key": "k"})
+    records = len(admin.store.audit())
+    others = [
+        admin("POST", f"{ROLLOUTS}/m/abort", idempotency_key="k"),
+        admin("POST", f"{ROLLOUTS}/m/override", json={"gate": "errors", "reason": "r"}, idempotency_key="k"),
+        start(admin, headers={"idempotency_key": "k"}, reason="another"),
+    ]
+    for refused in others:
+        assert (refused.status_code, refused.json()["type"]) == (422, "urn:weir:problem:idempotency-key-reused")
+        assert "'k' belongs to another request" in refused.json()["detail"]
+    assert admin("POST", f"{ROLLOUTS}/m/abort?dry_run=true", idempotency_key="k").json()["dry_run"]
+    assert len(admin.store.audit()) == records
+
+
 def test_verbs_act_on_the_rollout_with_reason_and_actor(admin: Admin) -> None:
     start(admin)
     paused = admin("POST", f"{ROLLOUTS}/m/pause", json={"reason": "lunch"})

@@ -16,8 +16,11 @@ def test_a_stop_leaves_the_route_as_it_is_and_a_resumption_puts_it_into_force() 
     assert decode_route(encode_route(after), 5) == after
     told = {"reason": "harm", "since": SAID["now"], "by": "ann", "version": "3", "answer": None}
     assert route_view(after)["stop"] == told
-    back = resumed(after, **SAID)
-    assert (back.revision, back.stop, back.canary) == (6, None, ROUTE.canary)
+    back = resumed(after, now_s=1.5, **SAID)
+    assert (back.revision, back.stop, back.canary, back.resumed_at) == (6, None, ROUTE.canary, 1.5)
+    request = parse_route_request(b'{"stable": "1", "reason": "r"}')
+    edited = propose(back, request, now=SAID["now"], actor="bob", salt_source=lambda: "t")
+    assert edited.resumed_at == decode_route(encode_route(back), 6).resumed_at == 1.5
 
 
 def test_a_constant_answer_is_kept_as_the_row_that_it_is() -> None:

@@ -15,6 +15,7 @@ from gateway.rollout.document import RolloutDocument
 from gateway.rollout.driver import RolloutDriver, Seen, Steering
 from gateway.rollout.operations import Ask, Outcome, RolloutControl, Verb
 from gateway.rollout.recorder import RolloutRecorder
+from gateway.routing.change import resumed, stopped
 from gateway.routing.codec import decode_route, encode_route, route_key
 from gateway.routing.document import CanaryRoute, RouteDocument
 from gateway.state.facts import encode_facts
@@ -308,6 +309,24 @@ def test_promote_takes_one_step_without_waiting_for_evidence(ground: Ground) -> 
     assert ground.act("promote").rollout.state == "baking"
     assert ground.route.stable == "2"
     assert ground.act("promote").rollout.state == "completed"
+
+
+def test_time_in_which_the_model_was_stopped_does_not_count(ground: Ground) -> None:
+    ground.to_first_step()
+    ground.clock.pass_s(6)
+    ground.put_route(stopped(ground.route, None, None, now="", actor="ann", reason="harm"))
+    ground.work()
+    assert ground.tick("pass", "pass").state == "holding"
+    ground.clock.pass_s(50)
+    ground.put_route(resumed(ground.route, now_s=ground.clock.wall_s, now="", actor="ann", reason=""))
+    ground.work()
+    assert ground.tick("pass", "pass").state == "canary"
+    ground.clock.pass_s(9)
+    ground.work()
+    assert ground.tick("pass", "pass").step == 0
+    ground.clock.pass_s(1)
+    ground.work()
+    assert ground.tick("pass", "pass").step == 1
 
 
 def test_the_same_request_twice_is_carried_out_once(ground: Ground) -> None:

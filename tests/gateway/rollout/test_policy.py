@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gateway.rollout.change import moved_rollout, moved_route
 from gateway.rollout.document import STATES, TERMINAL, Hindrance, Override, RolloutDocument, Stage
 from gateway.rollout.plan import Plan
-from gateway.rollout.policy import Move, decide, following, hindrances
+from gateway.rollout.policy import Move, counted_from, decide, following, hindrances
 from gateway.rollout.situation import Situation
 from gateway.routing.document import FULL_BP, RouteDocument, Stop
 from monitors.records import GateResult
@@ -206,6 +206,23 @@ def test_a_model_that_is_stopped_holds_its_rollout_at_once() -> None:
     move = decide(stopped)
     assert move is not None
     assert (move.to, move.cause.partition(":")[0]) == ("holding", "the model is stopped")
+
+
+@pytest.mark.parametrize(
+    ("entered_at", "resumed_at", "since"),
+    [
+        pytest.param(100.0, 0.0, 100.0, id="never stopped"),
+        pytest.param(100.0, 60.0, 100.0, id="stopped in an earlier stage"),
+        pytest.param(100.0, 160.0, 160.0, id="stopped in this one"),
+        pytest.param(0.0, 0.0, 0.0, id="not begun"),
+    ],
+)
+def test_the_time_of_a_stage_counts_from_its_beginning_or_from_the_end_of_a_stop(
+    entered_at: float, resumed_at: float, since: float
+) -> None:
+    one = rollout(**CANARY, entered_at=entered_at)
+    assert counted_from(one, replace(route_of(one), resumed_at=resumed_at)) == since
+    assert counted_from(one, None) == entered_at
 
 
 def test_a_tripped_worker_holds_at_once_and_is_asked_again_a_few_times() -> None:
