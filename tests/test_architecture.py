@@ -27,6 +27,7 @@ COMPOSITION_ROOTS = (
 )
 COMMAND_LINE = ("gateway/cli.py", "gateway/commands/*", "gateway/demo/*")
 HOMES: dict[str, tuple[str, ...]] = {
+    "cryptography": ("gateway/audit/signing_key.py",),
     "grpc": ("gateway/grpc/*",),
     "httpx": ("gateway/http/*", *COMMAND_LINE),
     "msgspec": ("gateway/codec/*", "gateway/call.py", "monitors/transport/*"),

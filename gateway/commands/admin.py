@@ -1,4 +1,4 @@
-"""The verbs of the admin API: routes, rollback, loading, drift, alerts, audit."""
+"""The verbs of the admin API: routes, rollback, loading, drift, alerts."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def register(app: typer.Typer) -> None:
     route.command("show")(show_route)
     route.command("set")(set_route)
     app.add_typer(route, name="route")
-    for verb in (rollback, stop, resume, load, unload, drift, alerts, audit):
+    for verb in (rollback, stop, resume, load, unload, drift, alerts):
         app.command(verb.__name__)(verb)
     app.command("mark-false")(mark_false)
 
@@ -205,27 +205,6 @@ def mark_false(
 
     answer = client_of(url, token_file, ca_file).post("alerts", alert, "false", reason=reason)
     _show(answer, as_json, tables.show_page)
-
-
-def audit(
-    last: Annotated[
-        int | None, typer.Option(min=1, max=1000, help="The newest records; not with --after or --limit.")
-    ] = None,
-    after: Annotated[int | None, typer.Option(help="Only records above this sequence; 0 by default.")] = None,
-    limit: Annotated[int | None, typer.Option(help="At most so many records; 100 by default.")] = None,
-    resource: Annotated[str | None, typer.Option(help="Only this resource, such as route/fraud.")] = None,
-    url: Url = LOCAL,
-    token_file: TokenFile = None,
-    ca_file: CaFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show who changed what, when and why, oldest first."""
-    from gateway.commands import tables
-
-    if last is not None and (after is not None or limit is not None):
-        raise typer.BadParameter("the newest records need neither --after nor --limit", param_hint="--last")
-    document = client_of(url, token_file, ca_file).get("audit", last=last, after=after, limit=limit, resource=resource)
-    _show(document, as_json, tables.show_audit)
 
 
 def client_of(url: str, token_file: Path | None, ca_file: Path | None) -> AdminClient:

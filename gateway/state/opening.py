@@ -18,7 +18,7 @@ from gateway.state.store import StateStore
 if TYPE_CHECKING:
     from gateway.state.redis import RedisStore
 
-__all__ = ["PASSWORD_VARIABLE", "hide_password", "open_hints", "open_store", "place_on_disk"]
+__all__ = ["PASSWORD_VARIABLE", "hide_password", "open_hints", "open_redis", "open_store", "place_on_disk"]
 
 PASSWORD_VARIABLE = "WEIR_REDIS_PASSWORD"
 """The environment variable with the password of the Redis server."""
@@ -57,7 +57,7 @@ def open_store(settings: Settings, environ: Mapping[str, str]) -> StateStore:
 
     place = place_on_disk(settings)
     file = LastKnownFile(place.with_name(place.name + ".last-known"))
-    return RememberingStore(_redis(settings, environ), file, SystemClock())
+    return RememberingStore(open_redis(settings, environ), file, SystemClock())
 
 
 def open_hints(settings: Settings, environ: Mapping[str, str]) -> Hints | None:
@@ -68,10 +68,10 @@ def open_hints(settings: Settings, environ: Mapping[str, str]) -> Hints | None:
     DocumentInvalid
         The file with the password cannot be read.
     """
-    return _redis(settings, environ) if is_redis(settings.state) else None
+    return open_redis(settings, environ) if is_redis(settings.state) else None
 
 
-def _redis(settings: Settings, environ: Mapping[str, str]) -> RedisStore:
+def open_redis(settings: Settings, environ: Mapping[str, str]) -> RedisStore:
     from gateway.state.redis import RedisStore
 
     chosen = settings.redis

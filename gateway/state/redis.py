@@ -135,6 +135,13 @@ class RedisStore:
             after = found[-1].sequence
         return found
 
+    def entries(self, at: int) -> list[tuple[str, bytes, bool]]:
+        """Return a page of the chain as it lies there, from rank ``at`` on: score, hash and record, and whether the
+        index of its resource has it. Empty after the last.
+        """
+        page = self._run("entries", at, at + PAGE - 1)
+        return [(score.decode(), member, is_indexed == 1) for score, member, is_indexed in page]
+
     def announce(self, worker: str, facts: bytes, ttl_s: float) -> None:
         """Say that a worker lives and what it has; forgotten after ``ttl_s`` without another announcement."""
         self._run("announce", self._now(), worker, facts, ttl_s)

@@ -116,6 +116,20 @@ end
 return {'ok', sequence, hash, epoch, found}
 """
 
+_ENTRIES = """
+local found = {}
+local page = redis.call('ZRANGE', KEYS[4], ARGV[5], ARGV[6], 'WITHSCORES')
+for at = 1, #page, 2 do
+  local is_record, record = pcall(cjson.decode, string.sub(page[at], 65))
+  local is_indexed = 0
+  if is_record and type(record) == 'table' and type(record['resource']) == 'string' then
+    is_indexed = redis.call('ZSCORE', ARGV[4] .. 'audit-of/' .. record['resource'], page[at + 1]) and 1 or 0
+  end
+  found[#found + 1] = {page[at + 1], page[at], is_indexed}
+end
+return {'ok', sequence, hash, epoch, found}
+"""
+
 _ANNOUNCE = """
 local time = now(ARGV[5])
 for _, ended in ipairs(redis.call('ZRANGEBYSCORE', KEYS[5], '-inf', string.format('%.6f', time), 'LIMIT', 0, 256)) do
@@ -190,6 +204,7 @@ SCRIPTS = {
         "standing": _STANDING,
         "commit": _COMMIT,
         "audit": _AUDIT,
+        "entries": _ENTRIES,
         "announce": _ANNOUNCE,
         "retire": _RETIRE,
         "announcements": _ANNOUNCEMENTS,
