@@ -98,8 +98,11 @@ def examined(entry: StoredRecord, found: Examination) -> AuditRecord | None:
         return None
     try:
         is_whole = encode_document(record) == entry.body and seal(record).hash == record.hash
-    except ValueError:  # a lone surrogate, which JSON can escape and no writer of ours lets in
-        found.find(f"{name}: was changed after it was written: it holds text that is not Unicode")
+    except (
+        ValueError,
+        RecursionError,
+    ):  # lone surrogates and deep nesting, which JSON has and no writer of ours lets in
+        found.find(f"{name}: was changed after it was written: it has no canonical form")
         return None
     if not is_whole:
         found.find(f"{name}: was changed after it was written")

@@ -124,7 +124,7 @@ class _Proofs:
             try:
                 read = decode_document(line, Line, source=f"line {number}")
                 is_whole = encode_document(read) == line.removesuffix(b"\n")
-            except (DocumentInvalid, ValueError) as error:
+            except (DocumentInvalid, ValueError, RecursionError) as error:
                 self.faults.append(f"line {number}: was changed after it was written: it cannot be read ({error})")
                 continue
             if not is_whole:

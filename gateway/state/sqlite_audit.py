@@ -37,7 +37,12 @@ class SqliteAudit:
 
     def entries(self) -> Iterator[StoredRecord]:
         """Give all entries, from one snapshot of the file."""
-        query = "SELECT CAST(sequence AS TEXT), record, hash, resource FROM audit NOT INDEXED ORDER BY sequence"
+        # By type too, nothing is believed: who can write the file can put another table in the place of this one.
+        query = (
+            "SELECT coalesce(CAST(sequence AS TEXT), ''), coalesce(CAST(record AS BLOB), x''),"
+            " coalesce(CAST(hash AS TEXT), ''), coalesce(CAST(resource AS TEXT), '')"
+            " FROM audit NOT INDEXED ORDER BY sequence"
+        )
         try:
             for row in self._connection.execute(query):
                 yield StoredRecord(*row)

@@ -79,7 +79,7 @@ def test_a_chain_that_nobody_touched_is_whole_and_only_its_limit_is_told(path: P
 
 def test_no_part_of_a_record_can_be_changed(entries: list[StoredRecord]) -> None:
     body = entries[2].body
-    for at in range(0, len(body), 3):
+    for at in range(0, len(body), 5):
         changed = replace(entries[2], body=body[:at] + bytes([body[at] ^ 1]) + body[at + 1 :])
         assert examine([*entries[:2], changed, *entries[3:]]).total, body[max(0, at - 20) : at + 1]
 
@@ -135,6 +135,27 @@ def test_a_chain_that_was_written_anew_is_found_against_a_checkpoint_only(entrie
     assert "not those of the checkpoint" in examine(forged, [kept]).findings[0]
 
 
+def test_another_table_in_the_place_of_the_log_is_found(path: Path) -> None:
+    with sqlite3.connect(path, isolation_level=None) as connection:
+        connection.executescript(
+            "CREATE TABLE other AS SELECT * FROM audit; DROP TABLE audit; ALTER TABLE other RENAME TO audit;"
+            "UPDATE audit SET record = NULL, hash = 7 WHERE sequence = 3"
+        )
+    connection.close()
+    assert any("cannot be read" in finding for finding in whole(SqliteAudit(path)).findings)
+
+
+@pytest.mark.parametrize(
+    "value", [pytest.param('"\\ud800"', id="surrogate"), pytest.param("[" * 400 + "]" * 400, id="deep")]
+)
+def test_a_value_without_a_canonical_form_is_a_finding_and_no_failure(entries: list[StoredRecord], value: str) -> None:
+    body = entries[2].body.replace(b'"version 2"', value.encode())
+    assert body != entries[2].body
+    assert examine([*entries[:2], replace(entries[2], body=body), *entries[3:]]).total
+    lines = exported(entries).replace(b'"version 2"', value.encode())
+    assert examine_export(BytesIO(lines), ()).total
+
+
 def test_a_file_that_is_no_state_is_told_and_not_made(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable, match="nobody"):
         SqliteAudit(tmp_path / "nobody.db")
@@ -160,7 +181,7 @@ def test_an_export_is_whole_and_agrees_with_a_checkpoint(entries: list[StoredRec
 @pytest.mark.parametrize("resource", [None, "route/a"])
 def test_no_part_of_an_export_can_be_changed(entries: list[StoredRecord], resource: str | None) -> None:
     kept, text = checkpoint_of(examine(entries)), exported(entries, resource)
-    for at in range(0, len(text), 29):
+    for at in range(0, len(text), 61):
         changed = text[:at] + bytes([text[at] ^ 1]) + text[at + 1 :]
         try:
             found = examine_export(BytesIO(changed), [kept])
