@@ -98,7 +98,11 @@ __all__ = [
     "VersionUnknown",
     "WatchUnavailable",
     "WeirError",
+    "shortened",
 ]
+
+LONGEST_NAME = 300
+"""Characters of a name that a client chose, where an answer repeats it."""
 
 OverloadReason = Literal["concurrency_limit", "deadline_unreachable", "draining"]
 ShedReason = Literal["concurrency_limit", "deadline_unreachable", "draining", "queue_full", "deadline_passed"]
@@ -156,7 +160,7 @@ class MediaTypeUnsupported(RequestInvalid):
     """The content type is not one that the endpoint reads."""
 
     def __init__(self, found: str, supported: str) -> None:
-        super().__init__(f"content type {found!r} is not read here; send {supported}")
+        super().__init__(f"content type {shortened(found)!r} is not read here; send {supported}")
         self.found, self.supported = found, supported
 
 
@@ -164,7 +168,7 @@ class EncodingUnsupported(RequestInvalid):
     """The body is packed in a way that is not read here. ``supported`` lists those that are."""
 
     def __init__(self, found: str, supported: str) -> None:
-        super().__init__(f"content encoding {found!r} is not read here; use one of {supported}, or none")
+        super().__init__(f"content encoding {shortened(found)!r} is not read here; use one of {supported}, or none")
         self.found, self.supported = found, supported
 
 
@@ -244,7 +248,7 @@ class ModelUnknown(NotFound):
     """No model of this name is served."""
 
     def __init__(self, model: str) -> None:
-        super().__init__(f"no model named {model!r} is served here")
+        super().__init__(f"no model named {shortened(model)!r} is served here")
         self.model = model
 
 
@@ -252,7 +256,7 @@ class VersionUnknown(NotFound):
     """The model has no such version."""
 
     def __init__(self, model: str, version: str) -> None:
-        super().__init__(f"model {model!r} has no version {version!r} here")
+        super().__init__(f"model {shortened(model)!r} has no version {shortened(version)!r} here")
         self.model, self.version = model, version
 
 
@@ -260,7 +264,7 @@ class ResourceUnknown(NotFound):
     """A path or a name of the admin API that does not exist."""
 
     def __init__(self, what: str) -> None:
-        super().__init__(f"{what} does not exist")
+        super().__init__(f"{shortened(what)} does not exist")
         self.what = what
 
 
@@ -479,3 +483,8 @@ class CsrfInvalid(AccessDenied):
     def __init__(self, header: str) -> None:
         super().__init__(f"send the session's csrf word as {header}: GET /admin/v1/session tells it")
         self.header = header
+
+
+def shortened(name: str) -> str:
+    """Return a name that a client chose, at a length that an answer can bear."""
+    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 3] + "..."

@@ -217,14 +217,23 @@ def client_of(url: str, token_file: Path | None, ca_file: Path | None) -> AdminC
 def _value(text: str) -> Any:
     """Return what a text says in JSON; one that is no JSON is the name of a class."""
     import json
+    from math import isfinite
 
     def no_number(_: str) -> None:
         raise ValueError
 
+    def finite(digits: str) -> float:
+        number = float(digits)
+        if not isfinite(number):
+            raise typer.BadParameter(f"{digits[:40]} is beyond the numbers of 64 bits", param_hint="--answer")
+        return number
+
     try:
-        return json.loads(text, parse_constant=no_number)
+        return json.loads(text, parse_constant=no_number, parse_float=finite)
     except ValueError:
         return text
+    except RecursionError:
+        raise typer.BadParameter("the JSON is nested too deeply", param_hint="--answer") from None
 
 
 def _refuse_both(given: object, removed: bool, name: str) -> None:

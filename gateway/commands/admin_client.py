@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import ssl
@@ -73,9 +74,10 @@ class AdminClient:
     ) -> Any:
         url = "/".join([self._base, *(quote(step, safe="") for step in steps)])
         sent = {**self._headers, **(headers or {})}
+        content = None if body is None else _json(body)
         try:
             response = httpx.request(
-                method, url, json=body, headers=sent, params=query, timeout=TIMEOUT_S, verify=self._trust
+                method, url, content=content, headers=sent, params=query, timeout=TIMEOUT_S, verify=self._trust
             )
             document = response.json()
         except httpx.ConnectError as error:
@@ -102,6 +104,14 @@ def find_token(token_file: Path | None) -> str | None:
         return path.read_text(encoding="utf-8").strip()
     except OSError as error:
         raise ProblemReported(f"{path}: {error.strerror}") from error
+
+
+def _json(body: object) -> bytes:
+    """Return a body as JSON; bytes of an argument that are no text are escaped, for the gateway to refuse."""
+    try:
+        return json.dumps(body, allow_nan=False, separators=(",", ":")).encode("ascii")
+    except (ValueError, RecursionError) as error:
+        raise ProblemReported("JSON has no number that is not finite, and nothing nested this deeply") from error
 
 
 def _trust_in(ca_file: Path) -> ssl.SSLContext:

@@ -14,6 +14,7 @@ from rich.table import Table
 from gateway.commands.printable import printable
 
 __all__ = [
+    "blocks",
     "line",
     "show_alerts",
     "show_audit",
@@ -107,22 +108,20 @@ def show_drift(report: Document) -> None:
 
 
 def show_alerts(document: Document) -> None:
-    """Print alerts with what moved."""
+    """Print alerts with what moved, several lines each: what there is to say does not fit on one."""
     rows = [
         (
-            f"{alert['model']}/{alert['version']}",
-            alert["variant"],
-            alert["cause"],
-            f"{alert['severity']}, {alert['state']}",
-            _calibrated(alert),
-            _time(alert["since"]),
-            alert["summary"],
-            alert["id"],
+            (alert["severity"], alert["state"], alert["id"]),
+            (
+                f"{alert['cause']} on {alert['model']}/{alert['version']}, {alert['variant']}",
+                alert["summary"],
+                f"since {_time(alert['since'])}, by {_calibrated(alert)}",
+            ),
         )
         for alert in document["alerts"]
     ]
     if rows:
-        table("alerts", ("version", "variant", "cause", "state", "by", "since", "what moved", "id"), rows)
+        blocks("alerts", ("alert", "what moved"), rows)
     else:
         line("no alerts")
 
@@ -137,16 +136,13 @@ def show_audit(document: Document) -> None:
     """Print who changed what, and why."""
     rows = [
         (
-            str(record["sequence"]),
-            record["time"],
-            record["actor"]["subject"],
-            record["action"],
-            record["resource"],
-            record["reason"],
+            (str(record["sequence"]),),
+            (f"{record['time'][:19]}Z", record["actor"]["subject"]),
+            (f"{record['action']} {record['resource']}", record["reason"]),
         )
         for record in document["records"]
     ]
-    table("audit", ("#", "time", "who", "action", "resource", "why"), rows)
+    blocks("audit", ("#", "when, who", "what, why"), rows)
 
 
 def _calibrated(alert: Document) -> str:
@@ -212,11 +208,18 @@ def _beside_band(feature: Document, name: str) -> str:
 
 def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
     """Print a table of foreign text."""
-    drawn = Table(title=_as_text(title), title_justify="left")
+    blocks(title, columns, ([[cell] for cell in row] for row in rows), show_lines=False)
+
+
+def blocks(
+    title: str, columns: Iterable[str], rows: Iterable[Iterable[Iterable[str]]], *, show_lines: bool = True
+) -> None:
+    """Print a table of foreign text whose cells have several lines."""
+    drawn = Table(title=_as_text(title), title_justify="left", show_lines=show_lines)
     for column in columns:
         drawn.add_column(column, overflow="fold")
     for row in rows:
-        drawn.add_row(*map(_as_text, row))
+        drawn.add_row(*("\n".join(map(_as_text, cell)) for cell in row))
     Console().print(drawn)
 
 

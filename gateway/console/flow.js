@@ -105,7 +105,8 @@ export class Flow {
       const failed = failing(found);
       const masked = found.masked_per_s > 0 ? ` (${rate(found.masked_per_s)} /s answered by stable)` : "";
       const latency = found.p50_ms === null ? "" : `p50 ${ms(found.p50_ms)} · p99 ${ms(found.p99_ms)}`;
-      const text = failed > 0 ? `errors ${share(failed)}${masked}` : latency || "no requests";
+      const quiet = asked === 0 ? "no requests" : arm.variant === "shadow" ? "compared, never sent" : "";
+      const text = failed > 0 ? `errors ${share(failed)}${masked}` : latency || quiet;
       say(parts.more, text);
       set(parts.more, { class: failed > 0 ? "node-more page" : "node-more" });
       words.push(`${arm.variant} version ${arm.version}: ${rate(asked)} requests per second, ${text}`);

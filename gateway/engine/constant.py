@@ -136,6 +136,17 @@ def _check_meaning(version: ServableVersion, outputs: Outputs) -> None:
         is_share = bool((scores_nk >= 0).all()) and abs(float(scores_nk.sum()) - 1) <= _SUM_TOLERANCE
         if not is_share:
             raise ConstantRefused(at, "probabilities that sum to 1", _listed(scores_nk[0].tolist()))
+        _check_agreement(version, outputs, scores_nk[0], at)
+
+
+def _check_agreement(version: ServableVersion, outputs: Outputs, scores_k: npt.NDArray[Any], at: str) -> None:
+    """Refuse a label that is not the likeliest class: clients that read either would be told different things."""
+    binding = version.contract.outputs
+    if binding.label and binding.classes:
+        code = int(version.reader.label_codes(outputs, 1)[0])
+        if scores_k[code] < scores_k.max():
+            label, likeliest = binding.answered[code], binding.answered[int(scores_k.argmax())]
+            raise ConstantRefused(at, f"{label} to be the likeliest class, as the label says", f"{likeliest}")
 
 
 def _array(spec: TensorSpec, value: object) -> npt.NDArray[Any]:

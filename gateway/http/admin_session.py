@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from gateway.codec.documents import encode_document
 from gateway.http.admin_access import Endpoint
-from gateway.http.credentials import COOKIE, Credentials
+from gateway.http.credentials import Credentials, cookie_of
 from gateway.http.sessions import Session
 from gateway.types import Actor
 
@@ -33,7 +33,7 @@ class SessionApi:
         session = self._credentials.sessions.begin()
         response = _told(session)
         response.set_cookie(
-            COOKIE,
+            cookie_of(request),
             session.ticket,
             expires=session.expires_at - int(self._credentials.sessions.now_s()),
             path=_PATH,
@@ -51,7 +51,8 @@ class SessionApi:
         """End the session everywhere on this host, and take the cookie back."""
         self._credentials.sessions.end(self._credentials.required_session(request))
         response = Response(status_code=204)
-        response.delete_cookie(COOKIE, path=_PATH, secure=_is_secure(request), httponly=True, samesite="strict")
+        name, is_secure = cookie_of(request), _is_secure(request)
+        response.delete_cookie(name, path=_PATH, secure=is_secure, httponly=True, samesite="strict")
         return response
 
 

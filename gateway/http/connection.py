@@ -57,8 +57,7 @@ class Connection(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._head = CheckedHead(self)
-        self.parser = httptools.HttpRequestParser(self._head)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn: what follows is passed over
+        self.parser = self._new_parser()
         self._overtaken: list[RequestResponseCycle] = []
         self._refused: WeirError | None = None
         self._serving: Cycle | None = None
@@ -114,7 +113,7 @@ class Connection(HttpToolsProtocol):
         if head.is_open:
             head.note(len(data))
         try:
-            self.parser.feed_data(data)
+            self._feed(data)
             if head.is_open:
                 head.check()
         except httptools.HttpParserUpgrade:
@@ -123,6 +122,25 @@ class Connection(HttpToolsProtocol):
             self._refuse(_told(error))
         except WeirError as error:
             self._refuse(error)
+
+    def _feed(self, data: bytes) -> None:
+        """Have the parser read; a request that asks for another protocol is read anew, as if it did not."""
+        while True:
+            try:
+                self.parser.feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as asked:
+                if not self._head.is_put_off:
+                    raise
+                head, data = self._head.without_upgrade(), data[asked.args[0] :]
+                self._start = b""
+                self.parser = self._new_parser()
+                self.parser.feed_data(head)
+
+    def _new_parser(self) -> httptools.HttpRequestParser:
+        parser = httptools.HttpRequestParser(self._head)
+        parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn: what follows is passed over
+        return parser
 
     def on_message_begin(self) -> None:
         """Begin a request."""

@@ -68,7 +68,10 @@ def console_routes() -> list[Route]:
             raise ResourceUnknown(request.url.path)
         return _answer(request, found[name])
 
-    return [Route("/console", page), Route("/console/{file}", file)]
+    async def slashed(_: Request) -> Response:
+        return Response(status_code=308, headers={**HEADERS, "location": "/console"})
+
+    return [Route("/console", page), Route("/console/", slashed), Route("/console/{file}", file)]
 
 
 def _read() -> dict[str, _File]:

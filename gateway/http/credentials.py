@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 
 from starlette.requests import Request
 
@@ -11,10 +12,11 @@ from gateway.http.auth import BearerToken
 from gateway.http.sessions import Session, Sessions
 from gateway.types import Actor
 
-__all__ = ["COOKIE", "CSRF_HEADER", "Credentials"]
+__all__ = ["COOKIE", "CSRF_HEADER", "Credentials", "cookie_of"]
 
 COOKIE = "weir-session"
 CSRF_HEADER = "x-weir-csrf"
+_PORT = re.compile(r":([0-9]{1,5})$")
 _READING = frozenset({"GET", "HEAD"})
 
 
@@ -52,7 +54,7 @@ class Credentials:
         ------
         SessionEnded
         """
-        ticket = request.cookies.get(COOKIE)
+        ticket = request.cookies.get(cookie_of(request))
         if ticket is None or "authorization" in request.headers:
             return None
         return self.sessions.read(ticket)
@@ -63,6 +65,12 @@ class Credentials:
         if session is None:
             raise CredentialsMissing
         return session
+
+
+def cookie_of(request: Request) -> str:
+    """Return the cookie's name, with the port that the browser asked: a host's ports share what cookies it has."""
+    port = _PORT.search(request.headers.get("host", ""))
+    return COOKIE if port is None else f"{COOKIE}-{port[1]}"
 
 
 def _is_own(session: Session, request: Request) -> bool:

@@ -76,11 +76,14 @@ class OverviewStream(Response):
         self._overviews, self._is_over = overviews, is_over
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send events until there is a reason to end."""
+        """Send events until there is a reason to end; none where only the head was asked for."""
         leaving = asyncio.create_task(_left(receive))
         try:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            await self._go_on(leaving, send)
+            if scope["method"] == "HEAD":
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+            else:
+                await self._go_on(leaving, send)
         finally:
             self._overviews.open -= 1
             leaving.cancel()

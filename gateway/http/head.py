@@ -31,8 +31,7 @@ class CheckedHead:
 
     def __init__(self, protocol: HttpToolsProtocol) -> None:
         self._protocol = protocol
-        self.on_message_complete = protocol.on_message_complete
-        self.is_head = self.is_open = False
+        self.is_head = self.is_open = self.is_put_off = False
         self.codings: list[bytes] = []
         self._hosts: list[bytes] = []
         self._left, self._open_bytes = HEAD_BYTES, 0
@@ -76,10 +75,28 @@ class CheckedHead:
         """Close the head."""
         self.is_open = False
         self._check_host()
-        if self._protocol.parser.should_upgrade():
-            self._check_empty()
+        if self._protocol.parser.should_upgrade() and any(name == b"upgrade" for name, _ in self._protocol.headers):
+            self.is_put_off = True
+            return
         self._protocol.on_headers_complete()
         self.is_head = False
+
+    def on_message_complete(self) -> None:
+        """Pass on that a request has arrived whole, as the parser says at once of one that asks for an upgrade."""
+        if not self.is_put_off:
+            self._protocol.on_message_complete()
+
+    def without_upgrade(self) -> bytes:
+        """Return the head that was put off, for another parser, without what it asks for.
+
+        A server may ignore ``Upgrade`` (RFC 9110, section 7.8), and no other protocol is spoken here. The parser knows
+        only one that does not, and passes over the request's body.
+        """
+        self.is_put_off = False
+        protocol = self._protocol
+        version = protocol.parser.get_http_version().encode("ascii")
+        lines = [b"%b: %b\r\n" % pair for pair in protocol.headers if pair[0] != b"upgrade"]
+        return b"%b %b HTTP/%b\r\n%b\r\n" % (protocol.parser.get_method(), protocol.url, version, b"".join(lines))
 
     def on_chunk_header(self) -> None:
         """Take into account that trailers may follow."""
@@ -109,11 +126,6 @@ class CheckedHead:
             self.codings.append(value.lower())
         elif value.lower() == b"100-continue":
             self._protocol.expect_100_continue = True
-
-    def _check_empty(self) -> None:
-        """Refuse a body whose request asks for another protocol: the parser passes over it."""
-        if self.codings or any(name == b"content-length" and value != b"0" for name, value in self._protocol.headers):
-            raise RequestMalformed("no other protocol is spoken here: send a request with a body without Upgrade")
 
     def _check_host(self) -> None:
         hosts = self._hosts

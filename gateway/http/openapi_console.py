@@ -101,6 +101,14 @@ def console_paths() -> dict[str, Part]:
     file = answer("A script, a style or a picture.", STRING, "content-security-policy", media_type="text/javascript")
     return {
         "/console": {"get": operation("console", "console", "The console's page", {"200": page})},
+        "/console/": {
+            "get": operation(
+                "console",
+                "consoleSlash",
+                "Leads to the page",
+                {"308": {"description": "To `/console`.", "headers": _request_id()}},
+            )
+        },
         "/console/{file}": {
             "parameters": [path_parameter("file")],
             "get": operation(

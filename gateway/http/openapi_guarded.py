@@ -18,7 +18,8 @@ SECURITY_SCHEMES: Part = {
         "type": "apiKey",
         "in": "cookie",
         "name": COOKIE,
-        "description": f"Set by `POST /admin/v1/session`. Changes must carry the session's csrf as `{CSRF_HEADER}`.",
+        "description": "Set by `POST /admin/v1/session`. A port that the address names follows the name, after `-`. "
+        f"Changes must carry the session's csrf as `{CSRF_HEADER}`.",
     },
 }
 DENIED = (errors.CredentialsMissing, errors.CredentialsInvalid, errors.SignInThrottled, errors.SessionEnded)

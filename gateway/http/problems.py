@@ -18,13 +18,13 @@ from gateway.errors import (
     SignInThrottled,
     Unavailable,
     WeirError,
+    shortened,
 )
 
-__all__ = ["MEDIA_TYPE", "TABLE", "Problem", "problem_bytes", "problem_of", "problem_response", "shortened"]
+__all__ = ["MEDIA_TYPE", "TABLE", "Problem", "problem_bytes", "problem_of", "problem_response"]
 
 MEDIA_TYPE = "application/problem+json"
 MOST_ERRORS = 64
-LONGEST_NAME = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ def _document(error: WeirError | None, problem: Problem, request_id: str, instan
         "status": problem.status,
         "detail": str(error or "") or problem.title,
     }
-    optional = {"instance": instance, "request_id": request_id, "reason": getattr(error, "reason", "")}
+    optional = {"instance": shortened(instance), "request_id": request_id, "reason": getattr(error, "reason", "")}
     document.update({name: value for name, value in optional.items() if value})
     faults: tuple[Fault, ...] = getattr(error, "faults", ())
     if faults:
@@ -144,8 +144,3 @@ def _fault(fault: Fault) -> dict[str, str]:
     }
     optional = {"feature": fault.feature, "rule": fault.rule}
     return told | {name: shortened(value) for name, value in optional.items() if value is not None}
-
-
-def shortened(name: str) -> str:
-    """Return a name that a client chose, at a length that an answer can bear."""
-    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 3] + "..."

@@ -11,9 +11,8 @@ from starlette.routing import Route
 
 from gateway.codec.v2 import datatype_of
 from gateway.engine.version import ServableVersion
-from gateway.errors import VersionUnknown, WeirError
+from gateway.errors import VersionUnknown, WeirError, shortened
 from gateway.http.probes import Readiness
-from gateway.http.problems import shortened
 from gateway.pipeline import Pipeline
 from gateway.routing.table import ModelRoute, RouteTable
 from gateway.types import TensorSpec

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from gateway.cli import main
 from gateway.clock import SystemClock
 from gateway.codec.documents import encode_document
+from gateway.commands import tables
 from gateway.control import Control
 from gateway.engine.version import ServableVersion
 from gateway.errors import WatchUnavailable, WeirError
@@ -211,6 +212,12 @@ def test_a_model_is_stopped_with_a_constant_answer(gateway: Gateway, weir: Weir,
     row = {"label": "setosa", "probabilities": [0.5, 0.5, 0.0]}
     _, out, _ = weir("stop", "m", "--answer", json.dumps(row), "--json")
     assert json.loads(out)["stop"]["answer"] == row
+    assert "/probabilities" in weir("stop", "m", "--answer", json.dumps(row | {"probabilities": [0, 1, 0]}))[2]
+    for unspeakable in ("1e400", "[" * 100_000, "-" + "9" * 400 + ".0"):
+        code, _, err = weir("stop", "m", "--answer", unspeakable)
+        assert (code, "Traceback" in err) == (2, False)
+    code, _, err = weir("stop", "m", "--reason", "\udcff")
+    assert (code, "Traceback" in err) == (1, False)
     code, _, err = weir("stop", "m", "--answer", "NaN")
     assert code == 1
     assert "one of the classes setosa, versicolor, virginica" in " ".join(err.split())
@@ -334,8 +341,8 @@ def test_rows_that_wait_for_the_next_tick_are_not_called_too_few(weir: Weir) -> 
 def test_alerts_say_what_moved(weir: Weir) -> None:
     code, out, _ = weir("alerts")
     assert code == 0
-    assert all(word in out for word in ("m/1", "page, firing", "2023-11-14 22:13:20Z", "income moved [sic]"))
-    assert "a1b2" in out
+    words = ("m/1", "page", "firing", "2023-11-14 22:13:20Z", "income moved [sic]", "17.2 of 14.5 nats", "a1b2")
+    assert [word for word in words if word not in out] == []
     assert json.loads(weir("alerts", "--json")[1])["alerts"] == [ALERT]
 
 
@@ -475,3 +482,17 @@ def test_the_verdicts_of_a_rollout_are_shown_with_what_is_still_needed(capsys: p
     shown = capsys.readouterr().out
     for words in ("holding at 10 %", "canary 10 %", "1 min 1 s in this stage", "about 548", "waits for: errors"):
         assert words in shown
+
+
+def test_alerts_and_audit_fit_eighty_columns_whole(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    reason = " ".join(f"word{i}" for i in range(30))
+    tables.show_alerts({"alerts": [{**ALERT, "model": "m" * 60, "summary": reason}]})
+    actor = {"subject": "admin"}
+    record = {"sequence": 12345, "time": "2026-11-21T07:20:31.183451Z", "actor": actor, "action": "alert.acknowledge"}
+    tables.show_audit({"records": [{**record, "resource": "alert/7f954f90718270de", "reason": reason}]})
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80
+    assert [out.count(word) for word in ("word29", "a1b2", "alert.acknowledge alert/7f954f90718270de")] == [2, 1, 1]

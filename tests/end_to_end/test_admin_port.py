@@ -13,7 +13,15 @@ from tests.models import multi_output, write_bundle
 
 ROWS = {"instances": [[1, 2, 3]]}
 PROBES = ["/livez", "/readyz", "/startupz"]
-OPERATING = ["/metrics", "/openapi.json", "/admin/v1/models", "/admin/v1/alerts", "/admin/v1/audit"]
+OPERATING = [
+    "/metrics",
+    "/openapi.json",
+    "/admin/v1/models",
+    "/admin/v1/alerts",
+    "/admin/v1/audit",
+    "/console",
+    "/console/app.js",
+]
 SERVING = ["/predict/m", "/v2/models/m/infer", "/v1/models/m:predict", "/invocations"]
 
 

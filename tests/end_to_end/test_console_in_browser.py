@@ -95,7 +95,7 @@ def test_a_wrong_token_is_refused_and_the_right_one_stays_out_of_reach(browser: 
     assert COOKIE not in kept
     cookie = browser.driver.execute_cdp_cmd("Network.getAllCookies", {})["cookies"][0]
     assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"], cookie["path"]) == (
-        COOKIE,
+        f"{COOKIE}-{browser.run('return location.port')}",
         True,
         "Strict",
         "/admin/v1",
@@ -235,7 +235,12 @@ def test_a_session_ends_when_it_expires_and_when_one_signs_out(
     console.press("Sign out")
     console.wait(lambda: console.find("#token"), "signed out")
     short = Sessions(TOKEN, SignedOut(tmp_path), SystemClock(), lifetime_s=4).begin()
-    cookie = {"name": COOKIE, "value": short.ticket, "url": f"{gateway.url}/admin/v1/x", "path": "/admin/v1"}
+    cookie = {
+        "name": f"{COOKIE}-{gateway.port}",
+        "value": short.ticket,
+        "url": f"{gateway.url}/admin/v1/x",
+        "path": "/admin/v1",
+    }
     console.driver.execute_cdp_cmd("Network.setCookie", cookie)
     console.open()
     console.wait(lambda: console.find("#live"), "signed in")

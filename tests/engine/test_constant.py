@@ -46,6 +46,13 @@ def versions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ServableVers
             "good",
             id="probabilities of one's own",
         ),
+        pytest.param(
+            "matrix",
+            {"label": 1, "probabilities": [0.5, 0.5]},
+            {"label": 1, "probabilities": [0.5, 0.5]},
+            "bad",
+            id="as likely as another",
+        ),
     ],
 )
 def test_every_row_gets_it_as_the_version_would_give_it(
@@ -85,6 +92,12 @@ def test_types_and_shapes_are_those_of_the_graph(versions: dict[str, ServableVer
         pytest.param("matrix", {"label": 1}, "expected the outputs label, probabilities", id="half"),
         pytest.param("matrix", {"label": 5, "probabilities": [1, 0]}, "/label: expected one of 0, 1", id="label"),
         pytest.param("matrix", {"label": 1, "probabilities": [0.5, 0.1]}, "/probabilities: expected", id="sum"),
+        pytest.param(
+            "matrix",
+            {"label": 1, "probabilities": [0.75, 0.25]},
+            "/probabilities: expected 1 to be the likeliest class, as the label says, found 0",
+            id="label and probabilities disagree",
+        ),
         pytest.param("matrix", {"label": 1, "probabilities": [2, -1]}, "/probabilities: expected", id="negative"),
         pytest.param("matrix", {"label": 1, "probabilities": [1]}, "/probabilities: expected a row", id="one short"),
         pytest.param("matrix", {"label": 2**70, "probabilities": [1, 0]}, "/label: expected values", id="too large"),

@@ -123,6 +123,15 @@ def test_signing_out_ends_the_session_on_the_server_too(site: Site) -> None:
     assert_problem(site("GET", "/models"), 401, "session-ended")
 
 
+def test_gateways_on_two_ports_of_a_host_do_not_take_each_others_cookie(site: Site) -> None:
+    names = [site.sign_in(base=f"http://weir:{port}").headers["set-cookie"].split("=")[0] for port in (8080, 9090)]
+    assert names == ["weir-session-8080", "weir-session-9090"]
+    ticket = site.cookies[COOKIE]
+    site.cookies = {"weir-session-8080": "of another gateway", "weir-session-9090": ticket}
+    assert site("GET", "/models", base="http://weir:9090").status_code == 200
+    assert_problem(site("GET", "/models", base="http://weir:8080"), 401, "session-ended")
+
+
 def test_a_session_cannot_renew_itself(site: Site) -> None:
     csrf = site.sign_in().json()["csrf"]
     assert_problem(site("POST", "/session", **{CSRF_HEADER: csrf}), 401, "credentials-missing")

@@ -8,6 +8,7 @@ from tests.http.wire import Client, passes
 KEEP_ALIVE_S = 75
 LIVE = post("/livez", b"", method="GET", length=False)
 LARGE = post("/metrics", b"", method="GET", length=False)
+GOOD = b'{"instances": [{"x": 1}, {"x": 2}]}'
 INFER_SLOW = b'{"instances": [[1]]}'
 SLOW = post("/predict/slow", INFER_SLOW)
 SLOW_ASGI = post("/predict/slow/", INFER_SLOW)
@@ -317,18 +318,20 @@ def test_a_draining_worker_answers_what_came_with_a_request_that_it_refuses(work
     worker.run(scenario)
 
 
-def test_an_upgrade_with_a_body_is_refused_and_what_follows_is_no_request(worker: Worker) -> None:
-    """The parser passes over such a body: it must not be acted upon as empty, nor be taken for the next request."""
+@pytest.mark.parametrize("parts", [1, 2, 3])
+def test_what_asks_for_another_protocol_is_answered_as_if_it_did_not(worker: Worker, parts: int) -> None:
+    """Its body is a request too, which must be taken neither for another one nor for none."""
 
     async def scenario() -> None:
         client = worker.connect()
-        raw = post("/predict/m", post(), "connection: upgrade", "upgrade: h2c")
-        client.send(raw[: -len(post())], raw[-len(post()) :])
-        await client.end()
-        assert statuses(client) == [(400, "close")]
+        raw = post("/predict/m", post(), "connection: Upgrade, HTTP2-Settings", "upgrade: h2c")
+        whole = raw + raw + post() + post("/predict/m", GOOD, "connection: upgrade", "upgrade: h2c") + LIVE
+        step = len(whole) // parts + 1
+        client.send(*(whole[at : at + step] for at in range(0, len(whole), step)))
+        assert [answer.status for answer in await client.answers(5)] == [400, 400, 200, 200, 200]
 
     worker.run(scenario)
-    assert worker.answered() == {}
+    assert worker.answered() == {("/predict", "400"): 2, ("/predict", "200"): 2, ("/livez", "200"): 1}
 
 
 def test_a_large_answer_and_small_ones_behind_it_come_whole(worker: Worker) -> None:

@@ -51,6 +51,11 @@ def test_the_page_allows_nothing_but_its_own_files(app: Starlette) -> None:
     assert re.findall(r"<script(?! type=\"module\" src=\"/console/)|<style|\son\w+=|style=", page.text) == []
 
 
+def test_a_slash_behind_the_name_leads_to_the_page(app: Starlette) -> None:
+    found = get(app, "/console/")
+    assert (found.status_code, found.headers["location"]) == (308, "/console")
+
+
 @pytest.mark.parametrize(
     ("name", "media_type"),
     [

@@ -33,7 +33,7 @@ class Follower:
         self.ended = False
         self._left = asyncio.Event()
         self._changed = asyncio.Event()
-        self._task = asyncio.create_task(stream({"type": "http"}, self._receive, self._send))
+        self._task = asyncio.create_task(stream({"type": "http", "method": "GET"}, self._receive, self._send))
 
     async def until(self, holds: Callable[[], bool]) -> None:
         async with asyncio.timeout(10.0):
@@ -130,3 +130,21 @@ def test_a_stream_ends_with_its_session_and_with_its_worker(why: str) -> None:
         assert overviews.open == 0
 
     asyncio.run(run())
+
+
+def test_the_head_alone_takes_no_place() -> None:
+    async def scenario() -> None:
+        overviews, sent = Overviews(Watch().read, is_draining=lambda: False, most=1), list[Any]()
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        async def receive() -> Any:
+            await asyncio.Event().wait()
+
+        await overviews.follow(lambda: False)({"type": "http", "method": "HEAD"}, receive, send)
+        assert overviews.open == 0
+        assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
+        assert sent[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
+
+    asyncio.run(scenario())

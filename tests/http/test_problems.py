@@ -112,3 +112,17 @@ def test_the_response_is_the_same_answer() -> None:
     status, headers, body = problem_bytes(error, "r", "/i")
     response = problem_response(error, "r", "/i")
     assert (response.status_code, response.raw_headers, response.body) == (status, headers, body)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(errors.ResourceUnknown("/" + "a" * 9_000), id="path"),
+        pytest.param(errors.ModelUnknown("a" * 9_000), id="model"),
+        pytest.param(errors.VersionUnknown("m" * 9_000, "v" * 9_000), id="version"),
+        pytest.param(errors.MediaTypeUnsupported("t" * 9_000, "application/json"), id="media type"),
+    ],
+)
+def test_what_a_client_named_is_not_sent_back_at_any_length(error: WeirError) -> None:
+    _, _, body = problem_bytes(error, "r-1", "/" + "b" * 9_000)
+    assert len(body) < 1_500
