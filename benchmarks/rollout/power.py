@@ -3,9 +3,9 @@
     python -m benchmarks.rollout.power [--runs 40] [--only HARM]
 
 Claim: at a canary of 5 %, a version that fails 30 % of its requests is taken back within some twenty keys, one that
-fails 5 %, or collapses to one answer, within a few hundred; one that fails 2 % takes thousands, and 5 % more latency is
-not found at all. Beside it, on the same traffic, thresholds on a window of five minutes, which also take back equal
-versions (see ``aa``). A version whose shadow disagrees is never a canary.
+fails 5 %, or collapses to one answer, within a few hundred; one that fails 2 % takes thousands, and so does 5 % more
+latency, by a plan that tolerates none. Beside it, on the same traffic, thresholds on a window of five minutes, which
+also take back equal versions (see ``aa``). A version whose shadow disagrees is never a canary.
 """
 
 from __future__ import annotations

@@ -73,6 +73,11 @@ class RatioEvidence:
         self.log_ratios_h = self.log_ratios_h + x * self._gain_h - (x + y) * cost_h
 
     @property
+    def is_empty(self) -> bool:
+        """Whether no event has come yet, in any replica."""
+        return not self.log_ratios_h.any()
+
+    @property
     def nats(self) -> Floats:
         """Logarithm of the e-process: evidence that the candidate's ratio is not within what is tolerated."""
         mean: Floats = np.logaddexp.reduce(self.log_ratios_h, axis=-1) - np.log(self.log_ratios_h.shape[-1])

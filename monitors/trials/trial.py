@@ -61,7 +61,9 @@ class Trial:
             self._errors.update(mine.failed, theirs.failed, at_risk / max(1, all_at_risk))
 
     def verdicts(self, *, foresee: bool = True) -> tuple[Verdict, ...]:
-        """Return what every gate of the stage says. While the split is off, no comparison passes; aborts stand.
+        """Return what every gate of the stage says.
+
+        While the split is off, or no key has come, no comparison passes; aborts stand.
 
         Parameters
         ----------
@@ -89,7 +91,7 @@ class Trial:
         share, weight = mine / max(1, mine + theirs), spec.weight_bp / FULL_BP
         return Verdict(
             gate="split",
-            result="pass" if nats < level else "inconclusive",
+            result="pass" if nats < level and not self.split.is_empty else "inconclusive",
             why=f"{mine} of {mine + theirs} new keys came to the candidate, its weight is {100 * weight:g} %",
             evidence=nats,
             level=level,
@@ -101,4 +103,4 @@ class Trial:
 def _withdrawn(verdict: Verdict) -> Verdict:
     if verdict.result != "pass":
         return verdict
-    return replace(verdict, result="inconclusive", why=f"the split does not follow its weight; {verdict.why}")
+    return replace(verdict, result="inconclusive", why=f"the split is not known to follow its weight; {verdict.why}")

@@ -52,7 +52,7 @@ def test_an_equal_candidate_passes_every_gate_and_is_not_aborted_on_the_way() ->
 
 def test_nothing_passes_before_it_was_seen() -> None:
     trial = Trial(spec())
-    assert results(trial) == {"split": "pass"} | dict.fromkeys(("errors", "latency", "predictions"), "inconclusive")
+    assert results(trial) == dict.fromkeys(("split", "errors", "latency", "predictions"), "inconclusive")
     assert all(verdict.needed is None for verdict in trial.verdicts())
     assert results(Trial(spec(stage="shadow"))) == {"shadow": "inconclusive"}
     assert results(Trial(spec(stage="baking"))) == {"baking": "inconclusive"}
@@ -102,6 +102,25 @@ def test_while_the_split_is_off_nothing_passes_and_aborts_stand() -> None:
     for _ in range(3):
         trial.add(TrialCounts(arm(rng, 150, failing=1.0), arm(rng, 850)))
     assert results(trial)["errors"] == "abort"
+
+
+def test_the_split_passes_nothing_before_the_first_key_and_goes_on_without_new_ones() -> None:
+    first = Trial(spec())
+    assert results(first)["split"] == "inconclusive"
+    first.add(TrialCounts(ArmCounts(5, 5), ArmCounts(95, 95)))
+    assert results(first)["split"] == "pass"
+    assert results(Trial(spec(step=1, weight_bp=2_500), split=first.split))["split"] == "pass"
+
+
+def test_a_median_that_is_five_percent_worse_is_found_where_none_is_tolerated() -> None:
+    rng = np.random.default_rng(3)
+    guards = Guards(latency=LatencyGuard(quantiles=(0.5,), ratio=1.0, slack_ms=0.0))
+    found = dict[float, str]()
+    for slower in (1.0, 1.05):
+        trial = Trial(spec(guards=guards, weight_bp=5_000))
+        trial.add(TrialCounts(arm(rng, 40_000, slower=slower), arm(rng, 40_000)))
+        found[slower] = results(trial)["latency"]
+    assert found == {1.0: "inconclusive", 1.05: "abort"}
 
 
 def test_the_split_goes_on_from_one_stage_to_the_next() -> None:
