@@ -75,7 +75,7 @@ def examine(entries: Iterable[StoredRecord], checkpoints: Sequence[Checkpoint] =
         elif record.previous_hash != head:
             found.find(f"record {record.sequence}: does not continue the record before it: one of them was replaced")
         sequence, head = record.sequence, record.hash
-        tree.append(bytes.fromhex(seal(record).hash))
+        tree.append(bytes.fromhex(record.hash))
         _hold(found, tree, due.pop(tree.size, ()))
     found.size, found.root, found.head = tree.size, tree.root(), head
     for late in (checkpoint for size in sorted(due) for checkpoint in due[size]):
@@ -88,7 +88,7 @@ def examine(entries: Iterable[StoredRecord], checkpoints: Sequence[Checkpoint] =
 
 
 def examined(entry: StoredRecord, found: Examination) -> AuditRecord | None:
-    """Return an entry's record, and find what is wrong with the entry by itself."""
+    """Return an entry's record with the hash that it should have, and find what is wrong with the entry by itself."""
     name = f"record {entry.place}"
     try:
         record = decode_document(entry.body, AuditRecord, source=name)
@@ -97,11 +97,10 @@ def examined(entry: StoredRecord, found: Examination) -> AuditRecord | None:
         found.find(f"{name}: was changed after it was written: it cannot be read any more ({fault})")
         return None
     try:
-        is_whole = encode_document(record) == entry.body and seal(record).hash == record.hash
-    except (
-        ValueError,
-        RecursionError,
-    ):  # lone surrogates and deep nesting, which JSON has and no writer of ours lets in
+        sealed = seal(record)
+        is_whole = sealed.hash == record.hash and encode_document(record) == entry.body
+    except (ValueError, RecursionError):
+        # Lone surrogates and deep nesting: JSON has them, and no writer of ours lets them in.
         found.find(f"{name}: was changed after it was written: it has no canonical form")
         return None
     if not is_whole:
@@ -114,7 +113,7 @@ def examined(entry: StoredRecord, found: Examination) -> AuditRecord | None:
     for stored, own, what in kept:
         if stored is not None and stored != own:
             found.find(f"{name}: is kept under the {what} {stored[:80]!r}, but says {own[:80]!r} itself")
-    return record
+    return sealed
 
 
 def _misplaced(sequence: int, last: int) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 __all__ = ["canonical_json"]
 
+_PLAIN = json.JSONEncoder(ensure_ascii=False).encode
 LONGEST_PLAIN = 21
 """Digits before the point above which ECMAScript, and so RFC 8785, writes an exponent."""
 
@@ -36,7 +37,7 @@ def canonical_json(value: Any) -> bytes:
 
 def _encoded(value: Any) -> str:
     if value is None or isinstance(value, bool | str | int):
-        return json.dumps(value, ensure_ascii=False)
+        return _PLAIN(value)
     if isinstance(value, float):
         return _number(value)
     if isinstance(value, Mapping):

@@ -7,7 +7,7 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -35,9 +35,8 @@ class ChainBroken(Exception):
 
 def seal(draft: AuditRecord) -> AuditRecord:
     """Return the record with the hash that its other fields give it."""
-    fields = asdict(draft)
-    del fields["hash"]
-    return replace(draft, hash=hashlib.sha256(LEAF + encode_document(fields)).hexdigest())
+    told = {field.name: getattr(draft, field.name) for field in fields(draft) if field.name != "hash"}
+    return replace(draft, hash=hashlib.sha256(LEAF + encode_document(told)).hexdigest())
 
 
 def verify(records: Iterable[AuditRecord], head: ChainHead = EMPTY_HEAD) -> ChainHead:
