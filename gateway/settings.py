@@ -117,6 +117,7 @@ class MonitorSettings:
     page_on: Literal["profile", "baseline"] = "baseline"
     budget: BudgetSettings = BudgetSettings()
     silence_s: float = 600.0
+    no_traffic_s: dict[str, float] = field(default_factory=dict)
     feature_series: int = 64
     detectors: tuple[str, ...] = ()
     model_detectors: dict[str, tuple[str, ...]] = field(default_factory=dict)

@@ -96,7 +96,7 @@ def paging_of(settings: MonitorSettings) -> Paging:
     """Return who may page, and how often in vain, as the monitors know it."""
     own = settings.budget
     budget = Budget(own.pages_per_week, own.promise, own.rows_between_false_pages)
-    return Paging(budget, own.overrides, settings.page_on, settings.burn_in_s)
+    return Paging(budget, own.overrides, settings.page_on, settings.burn_in_s, settings.no_traffic_s)
 
 
 class MetricsPage:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from monitors.alerts import AlertPolicy, clock_time, resolve
 from monitors.assessment import Judged, assess
 from monitors.causes import Cause, Reading, readings
@@ -56,6 +58,7 @@ class Judge:
         self._started_s = started_s
         self._policy = AlertPolicy(thresholds, paging)
         self._judged: dict[StreamKey, Judged] = {}
+        self._unheard: dict[str, float] = {}
         self.history = HistoryBook(thresholds)
 
     def judged(self, key: StreamKey) -> Judged | None:
@@ -118,21 +121,52 @@ class Judge:
         for stream in self._streams:
             if stream.key.variant == "stable" and self._newest_stable(stream.key.model) is stream:
                 last_s = stream.last_row_s or stream.first_seen_s
-                silent_s = max(0.0, end_s - last_s)
-                words = f"last row {clock_time(last_s)}", f"no row for {silent_s:.0f} s"
-                movement = Movement("traffic", "silence_s", silent_s, 0.0, *words)
-                reading = Reading("no-data", self.thresholds.silence_s, float("inf"), (movement,))
-                self._decide(stream.key, reading, end_s)
+                self._decide(stream.key, self._silence(stream.key.model, last_s, end_s), end_s)
+        self._unheard = {
+            model: self._unheard.get(model, self._unheard_since(model, end_s)) for model in self._never_answering()
+        }
+        for model, since_s in self._unheard.items():
+            self._decide(self._expected(model), self._silence(model, since_s, end_s, heard=False), end_s)
+
+    def _silence(self, model: str, since_s: float, end_s: float, *, heard: bool = True) -> Reading:
+        """Return how long a model has had no row; a night may be one, unless the operator says that it has none."""
+        silent_s = max(0.0, end_s - since_s)
+        before = f"last row {clock_time(since_s)}" if heard else f"expected since {clock_time(since_s)}"
+        movement = Movement("traffic", "silence_s", silent_s, 0.0, before, f"no row for {silent_s:.0f} s")
+        page_s = self.paging.no_traffic_s.get(model, math.inf)
+        return Reading("no-data", min(self.thresholds.silence_s, page_s), page_s, (movement,), rules=(movement,))
+
+    def _never_answering(self) -> list[str]:
+        """Return the models that are to have traffic and are announced, but had no row of stable since the watch began.
+
+        After a restart nothing else would know that they are silent.
+        """
+        expected = self.paging.no_traffic_s
+        return [model for model in expected if self._streams.versions(model) and self._newest_stable(model) is None]
+
+    def _expected(self, model: str) -> StreamKey:
+        """Return whose traffic is missing: that of the incident before the restart, else of the newest version."""
+        before, newest = self._open_silence(model), self._streams.versions(model)[-1].info
+        return StreamKey(model, before.version if before else newest.version, newest.digest, "stable")
+
+    def _unheard_since(self, model: str, now_s: float) -> float:
+        """Return since when a model is silent: a restart ends no silence."""
+        before = self._open_silence(model)
+        return before.updated_at - before.effect if before else now_s
+
+    def _open_silence(self, model: str) -> Alert | None:
+        return next((a for a in self._incidents.open() if a.model == model and a.cause == "no-data"), None)
 
     def _end_departed(self, end_s: float) -> None:
         """Resolve the alerts of streams that get no traffic any more while their model does, or whose model is gone."""
         patience_s = (self.thresholds.window_ticks + self.thresholds.clear_ticks) * self.thresholds.tick_s
+        never = self._never_answering()
         for alert in self._incidents.open():
             streams = self._streams.of_model(alert.model)
             mine = [s for s in streams if (s.key.version, s.key.variant) == (alert.version, alert.variant)]
             quiet_s = end_s - max((s.last_row_s or 0.0 for s in mine), default=self._started_s)
             model_lives = any(end_s - (s.last_row_s or 0.0) <= patience_s for s in streams)
-            model_left = not streams and quiet_s > self.thresholds.silence_s
+            model_left = not streams and quiet_s > self.thresholds.silence_s and alert.model not in never
             if quiet_s > patience_s and (model_lives or model_left) and not self._is_refused(alert):
                 self._incidents.put(resolve(alert, end_s, "the version no longer answers in this role"))
 

@@ -46,6 +46,8 @@ class Paging:
         ``baseline``: evidence against a table only warns. ``profile``: it pages.
     burn_in_s
         Seconds from the first row of a version in a role that are no evidence.
+    no_traffic_s
+        Models that always have traffic, and after how many seconds without a row that is a fact that pages.
 
     Examples
     --------
@@ -61,6 +63,7 @@ class Paging:
     pages_per_week: Mapping[str, float] = field(default_factory=dict)
     page_on: Literal["profile", "baseline"] = "baseline"
     burn_in_s: float = 60.0
+    no_traffic_s: Mapping[str, float] = field(default_factory=dict)
 
     def model_budget(self, model: str) -> Budget:
         """Return the budget of a model."""

@@ -85,6 +85,9 @@ RANGES: dict[str, tuple[float, float]] = {
 }
 """Smallest and largest accepted value of every numeric setting."""
 
+LEAST_NO_TRAFFIC_S = 10
+"""Silence that pages: shorter, and the pauses of a steady client would wake somebody."""
+
 
 def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
     """Read the settings file, then let variables such as ``WEIR_PORT`` and ``WEIR_MONITOR__TICK_S`` override it.
@@ -114,7 +117,7 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
 
 def check_settings(settings: Settings, source: str = "the settings") -> None:
     """Raise ``DocumentInvalid`` for values outside :data:`RANGES`, and for settings that do not fit together."""
-    rules = (_outside, _crossed, _overspent, _oversized, _halved, _unaddressed, _unreadable)
+    rules = (_outside, _crossed, _overspent, _expecting, _oversized, _halved, _unaddressed, _unreadable)
     faults = [fault for rule in rules for fault in rule(settings)]
     if faults:
         raise DocumentInvalid(source, faults)
@@ -205,6 +208,14 @@ def _overspent(settings: Settings) -> Iterator[Fault]:
         if not low <= pages <= high:
             expected = f"false pages a week from {low:g} to {high:g}"
             yield Fault(f"/monitor/budget/overrides/{model}", "out_of_range", expected, f"{pages:g}")
+
+
+def _expecting(settings: Settings) -> Iterator[Fault]:
+    low, high = LEAST_NO_TRAFFIC_S, RANGES["monitor/silence_s"][1]
+    for model, seconds in settings.monitor.no_traffic_s.items():
+        if not low <= seconds <= high:
+            expected = f"seconds without a row from {low:g} to {high:g}"
+            yield Fault(f"/monitor/no_traffic_s/{model}", "out_of_range", expected, f"{seconds:g}")
 
 
 def _oversized(settings: Settings) -> Iterator[Fault]:

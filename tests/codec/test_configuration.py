@@ -66,6 +66,9 @@ def test_settings_travel_as_json() -> None:
         ({"WEIR_MONITOR__BUDGET__PAGES": "1"}, "unknown field 'pages'"),
         ({"WEIR_MONITOR__BUDGET__PAGES_PER_WEEK": "0"}, "/monitor/budget/pages_per_week"),
         ({"WEIR_MONITOR__BUDGET__OVERRIDES": "{fraud: 0}"}, "/monitor/budget/overrides/fraud"),
+        ({"WEIR_MONITOR__NO_TRAFFIC_S": "{fraud: 1}"}, "/monitor/no_traffic_s/fraud: expected seconds without a row"),
+        ({"WEIR_MONITOR__NO_TRAFFIC_S": "{fraud: .nan}"}, "/monitor/no_traffic_s/fraud"),
+        ({"WEIR_MONITOR__NO_TRAFFIC_S": "{fraud: never}"}, "/monitor/no_traffic_s/fraud"),
         ({"WEIR_MONITOR__DRIFT_WARN": "0.5"}, "/monitor/drift_warn: expected at most the page threshold 0.2"),
     ],
 )
