@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from gateway.heartbeat import BEAT_EVERY_S, Pulse
@@ -16,11 +17,15 @@ _READ_BYTES = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """One place in the process tree, whoever fills it at the moment."""
+    """One place in the process tree, whoever fills it at the moment.
+
+    ``niceness`` is how much less the scheduler gives it than its siblings where they share a core.
+    """
 
     role: str
     module: str
     index: int = 0
+    niceness: int = 0
 
 
 class Life:
@@ -46,8 +51,19 @@ class Life:
         self._loop.add_reader(beats, self._listen)
 
     @classmethod
-    async def start(cls, command: Sequence[str], fds: tuple[int, ...], *, hang_s: float | None, name: str = "") -> Life:
-        """Start a process that inherits ``fds``; with ``hang_s`` it gets the pipe for its beats as ``--beat-fd``."""
+    async def start(
+        cls,
+        command: Sequence[str],
+        fds: tuple[int, ...],
+        *,
+        hang_s: float | None,
+        name: str = "",
+        niceness: int = 0,
+    ) -> Life:
+        """Start a process that inherits ``fds``; with ``hang_s`` it gets the pipe for its beats as ``--beat-fd``.
+
+        It is made nice at once and not by itself: its imports are most of what a short life costs.
+        """
         pulse = None if hang_s is None else Pulse(hang_s, now_s=asyncio.get_running_loop().time())
         reading, writing = os.pipe()
         try:
@@ -61,6 +77,9 @@ class Life:
             raise
         finally:
             os.close(writing)
+        if niceness:
+            with suppress(ProcessLookupError):
+                os.setpriority(os.PRIO_PROCESS, process.pid, os.getpriority(os.PRIO_PROCESS, 0) + niceness)
         return cls(process, pulse, reading, name)
 
     @property

@@ -52,7 +52,6 @@ __all__ = ["ShadowProcess", "main"]
 
 _CHANNEL_BYTES = 8 * 1024 * 1024
 _WAITING_JOBS = 4096
-_NICENESS = 10
 _log = logging.getLogger("weir.shadow")
 Name = tuple[str, str]
 
@@ -227,7 +226,6 @@ def main() -> None:
     run_dir = RunDirectory(arguments.run_dir)
     settings = decode_settings(run_dir.settings_file.read_bytes())
     configure_logging(settings.log_level, arguments.worker)
-    os.nice(_NICENESS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_main(settings, run_dir, arguments.worker))
     logging.shutdown()

@@ -46,6 +46,7 @@ _STEADY_S = 10.0
 _READY_WITHIN_S = 300.0
 _HEAD_START_S = 5.0
 """How long the watch and the shadow process wait for the first worker to answer, where all share one core."""
+_HELPERS = (Child("watch", "gateway.watch"), Child("shadow", "gateway.shadow", niceness=10))
 _log = logging.getLogger("weir.supervisor")
 
 
@@ -89,7 +90,7 @@ class Supervisor:
             loop.add_signal_handler(number, self.stop)
         loop.add_signal_handler(signal.SIGHUP, self._renewal.set)
         async with asyncio.TaskGroup() as tasks:
-            for child in (Child("watch", "gateway.watch"), Child("shadow", "gateway.shadow"), *self._workers):
+            for child in (*_HELPERS, *self._workers):
                 tasks.create_task(self._keep(child), name=f"{child.role}-{child.index}")
             tasks.create_task(self._renew(), name="renewal")
 
@@ -194,7 +195,7 @@ class Supervisor:
             fds = tuple(listener.fileno() for listener in self._listeners.values())
             command += [part for flag, fd in zip(self._listeners, fds, strict=True) for part in (flag, str(fd))]
         hang_s = self._settings.serving.hang_s if child.role == "worker" else None
-        return await Life.start(command, fds, hang_s=hang_s, name=name)
+        return await Life.start(command, fds, hang_s=hang_s, name=name, niceness=child.niceness)
 
     async def _end(self, child: Child, life: Life) -> None:
         """Stop one child: workers first, so that what they send in their last moment is still taken."""

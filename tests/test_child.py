@@ -1,6 +1,7 @@
 """Lives of real processes: what they say of themselves, and how they end."""
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Coroutine
@@ -55,5 +56,17 @@ def test_a_process_that_has_ended_is_told_with_its_status() -> None:
         assert await life.ended == 3
         assert await life.end(within_s=0.0)
         await life.kill()
+
+    run(story())
+
+
+def test_a_process_becomes_as_nice_as_its_place() -> None:
+    waits = "import os, time\nwhile not (found := os.getpriority(os.PRIO_PROCESS, 0)) > {}: time.sleep(0.01)\n"
+
+    async def story() -> None:
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        program = waits.format(own) + "raise SystemExit(found)"
+        life = await Life.start([sys.executable, "-c", program], (), hang_s=None, niceness=3)
+        assert await life.ended == own + 3
 
     run(story())

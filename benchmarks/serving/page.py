@@ -30,7 +30,9 @@ def report(summary: Summary, failures: Sequence[Failure], how: str, images: str)
     parts = [how, "### Targets", target_table(summary), "### Floor", floor_table(summary)]
     for model in summary.models():
         parts += [f"### Model: {model}", f"![Requests a second, {model}]({images}/serving-{model}.svg)"]
-        parts += [closed_table(summary, model), open_table(summary, model)]
+        parts.append(closed_table(summary, model))
+        if any(summary.cells(model, server, "open", 2) for server in summary.servers(model)):
+            parts.append(open_table(summary, model))
     parts += ["### Settings", note_list(summary), "### Not measured", failure_list(failures)]
     return "\n\n".join(parts)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import cache
 from itertools import chain
 from struct import Struct
 from typing import Any
@@ -83,13 +84,18 @@ def tensor_from(raw: memoryview, dtype: str, shape: Sequence[int]) -> npt.NDArra
     count = math.prod(shape)
     if dtype == "string":
         return _strings(raw, count).reshape(shape)
-    kind = np.dtype(dtype).newbyteorder("<")
+    kind = _little_endian(dtype)
     if len(raw) != count * kind.itemsize:
         raise ValueError(f"{len(raw)} bytes for {count} values of {kind.itemsize} bytes")
     if dtype == "bool" and count and np.frombuffer(raw, np.uint8).max() > 1:
         raise ValueError("a byte that is neither 0 nor 1")
-    array = np.frombuffer(raw, kind).reshape(shape)
-    return np.require(array.astype(dtype, copy=False), requirements="A")
+    array = np.frombuffer(raw, kind).reshape(shape).astype(dtype, copy=False)
+    return array if array.flags.aligned else array.copy()
+
+
+@cache
+def _little_endian(dtype: str) -> np.dtype[Any]:
+    return np.dtype(dtype).newbyteorder("<")
 
 
 def _strings(raw: memoryview, count: int) -> npt.NDArray[np.object_]:

@@ -186,10 +186,18 @@ class RowGatherer:
         assert values_nd is not None
         return self._rules.settle(decoded, values_nd, time(), columns)
 
-    def from_feeds(self, feeds: Mapping[str, Any], features: Sequence[Feature], input_name: str) -> Decoded:
-        """Judge tensors that came as graph inputs already (the Open Inference Protocol)."""
+    def from_feeds(
+        self, feeds: Mapping[str, Any], features: Sequence[Feature], input_name: str, *, may_miss: bool
+    ) -> Decoded:
+        """Judge tensors that came as graph inputs already (the Open Inference Protocol).
+
+        Parameters
+        ----------
+        may_miss
+            Whether a number may be NaN, if nobody has looked.
+        """
         if self._matrix is not None:
-            return self._ruled(self._matrix.apply(feeds[input_name], may_miss=True))
+            return self._ruled(self._matrix.apply(feeds[input_name], may_miss=may_miss))
         assert self._columns is not None
         columns = [feeds[f.name].reshape(-1).tolist() for f in features]
         return self._ruled(self._columns.apply(columns), columns=columns)

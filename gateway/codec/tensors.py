@@ -39,6 +39,7 @@ DATATYPES: dict[str, str] = {
     "BYTES": "string",
 }  # fmt: skip
 _NAMES = {dtype: name for name, dtype in DATATYPES.items()}
+_NAMES_OF_DTYPES = {np.dtype(dtype): name for dtype, name in _NAMES.items() if dtype != "string"}
 _MAX_RANK = 8
 
 ReadValues = Callable[[str, Sequence[int]], npt.NDArray[Any]]
@@ -55,7 +56,7 @@ def datatype_of(dtype: str) -> str:
 
 def datatype_of_array(array: npt.NDArray[Any]) -> str:
     """Return the protocol's name of what an array holds."""
-    return "BYTES" if array.dtype.kind in "OUS" else datatype_of(array.dtype.name)
+    return _NAMES_OF_DTYPES.get(array.dtype, "BYTES")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -166,11 +167,12 @@ class TensorDecoder:
         if self._gatherer is None:
             return Decoded(n, feeds, None)
         try:
-            if is_raw:
-                _check_no_infinity(feeds)
+            may_miss = not is_raw or _check_no_infinity(feeds)
             if self._contract.layout == "matrix":
                 self._types.check(feeds[self._contract.input_name])
-            return self._gatherer.from_feeds(feeds, self._contract.features, self._contract.input_name)
+            return self._gatherer.from_feeds(
+                feeds, self._contract.features, self._contract.input_name, may_miss=may_miss
+            )
         except RowsRefused as exc:
             columns, pointers = self._columns(feeds)
             raise diagnose_tensors(
@@ -213,11 +215,19 @@ class TensorDecoder:
         return self._types.typed([_nan_as_missing(column) for column in columns]), pointers
 
 
-def _check_no_infinity(feeds: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Refuse what no JSON tensor can hold. NaN is another matter: it is how raw tensors say that a value is missing."""
+def _check_no_infinity(feeds: Mapping[str, npt.NDArray[Any]]) -> bool:
+    """Refuse what no JSON tensor can hold; return whether a value is NaN, by which raw tensors say that it is missing.
+
+    One pass sees that all is finite, which it nearly always is; only where it is not, another tells why.
+    """
+    has_nan = False
     for name, array in feeds.items():
-        if array.dtype.kind == "f" and (infinite := np.isinf(array)).any():
-            raise RowsRefused(name, "wrong_type", int(infinite.sum()))
+        if array.dtype.kind != "f" or np.isfinite(array).all():
+            continue
+        if infinite_n := int(np.isinf(array).sum()):
+            raise RowsRefused(name, "wrong_type", infinite_n)
+        has_nan = True
+    return has_nan
 
 
 def _nan_as_missing(column: npt.NDArray[Any]) -> list[Any]:
