@@ -42,6 +42,7 @@ from gateway.crash_marks import CrashMarks, marked_loader
 from gateway.crashes import CrashFile
 from gateway.failure_feed import FailureFeed
 from gateway.heartbeat import BEAT_EVERY_S, Heartbeat
+from gateway.http.access_log import ACCESS, AccessLog
 from gateway.http.admin_access import ControlAccess
 from gateway.http.auth import BearerToken
 from gateway.http.credentials import Credentials
@@ -55,7 +56,7 @@ from gateway.http.sign_in_throttle import SignInThrottle
 from gateway.http.watch_proxy import WatchProxy
 from gateway.http.ways_in import WaysIn
 from gateway.loading import version_loader
-from gateway.logs import configure_logging
+from gateway.logs import LineWriter, configure_logging
 from gateway.metrics.shared import SharedCounters
 from gateway.metrics.totals import read_counters
 from gateway.observers import Observers
@@ -200,6 +201,8 @@ class Worker:
         door = Door(admission, self._counters)
         self.grpc = None if settings.grpc_port is None else self._grpc_server(door, control, authenticate, run_dir)
         self.ways_in = WaysIn.build(settings, self._pipeline, door, RequestCounts(self._counters), router_of)
+        dropped = self._counters.counter("weir_access_log_dropped_total")
+        self._access = LineWriter(ACCESS, dropped.inc) if settings.access_log else None
         self._background = Background()
         self._use = ProcessUse(self._counters, "worker")
 
@@ -277,6 +280,8 @@ class Worker:
         self._keeper.close()
         self._store.close()
         self._marks.close()
+        if self._access is not None:
+            self._access.close()
 
     def _tick_gate(self) -> None:
         if self._gate.tick(perf_counter()):
@@ -343,7 +348,7 @@ def _collect_less() -> None:
 
 
 def _server_config(
-    settings: Settings, context: ssl.SSLContext | None, asgi: GatewayApp, protocol: type[asyncio.Protocol]
+    settings: Settings, context: ssl.SSLContext | None, asgi: GatewayApp | AccessLog, protocol: type[asyncio.Protocol]
 ) -> uvicorn.Config:
     return uvicorn.Config(
         asgi,
@@ -351,7 +356,7 @@ def _server_config(
         ws="none",
         lifespan="off",
         log_config=None,
-        access_log=settings.access_log,
+        access_log=False,
         server_header=False,
         date_header=False,
         proxy_headers=False,

@@ -3,11 +3,12 @@
 import json
 import logging
 import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
 
-from gateway.logs import JsonFormatter, configure_logging
+from gateway.logs import JsonFormatter, LineWriter, configure_logging
 
 
 @pytest.fixture
@@ -58,3 +59,39 @@ def test_configuring_sends_everything_of_the_level_to_standard_error(
     assert (json.loads(line)["message"], json.loads(line)["process"]) == ("told", "watch")
     configure_logging("debug", "watch")
     assert len(root.handlers) == 1
+
+
+def test_a_line_has_the_fields_that_its_record_has() -> None:
+    line = json.loads(JsonFormatter("w").format(record("x", request_id="r-1", status=0, version=None, colour="red")))
+    assert (line["request_id"], line["status"]) == ("r-1", 0)
+    assert not {"version", "colour"} & line.keys()
+
+
+class Held(logging.Handler):
+    """A handler that is as slow as the test wants."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[str] = []
+        self.entered, self.may_go_on = threading.Event(), threading.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.entered.set()
+        self.may_go_on.wait(30)
+        self.written.append(record.getMessage())
+
+
+def test_who_logs_never_waits_and_what_does_not_fit_is_counted(root: logging.Logger) -> None:
+    held, dropped = Held(), list[int]()
+    root.handlers = [held]
+    logger = logging.getLogger("weir.test.bounded")
+    logger.setLevel(logging.INFO)
+    writer = LineWriter(logger, lambda: dropped.append(1), most=2)
+    logger.info("first")
+    assert held.entered.wait(30)
+    for i in range(5):
+        logger.info("line %d", i)
+    assert len(dropped) == 3
+    held.may_go_on.set()
+    writer.close()
+    assert held.written == ["first", "line 0", "line 1"]

@@ -49,7 +49,7 @@ class Cycle(RequestResponseCycle):
             "client": protocol.client,
             "server": protocol.server,
             "state": protocol.app_state.copy(),
-            "extensions": {} if protocol.access_log else {WHOLE: {}},  # uvicorn's own messages write the access log
+            "extensions": {WHOLE: {}},
         }
         return cls(
             scope,

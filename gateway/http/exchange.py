@@ -79,7 +79,8 @@ class Exchange(Call, eq=False, kw_only=True):
 
     def report(self) -> None:
         """Log the exception that is being handled."""
-        _log.exception("request %s to %s failed", self.request_id, self.asked.path)
+        extra = {"request_id": self.request_id}
+        _log.exception("request %s to %s failed", self.request_id, self.asked.path, extra=extra)
 
 
 def lines_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:

@@ -51,7 +51,6 @@ class FastProtocol(Connection):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self._is_logged = self.access_log and config.access_log
         self._exchange: Exchange | None = None
         self._parts: list[bytes] = []
         self._client: bytes | None = None
@@ -172,7 +171,7 @@ class FastProtocol(Connection):
         """Return whether a request may take this way now."""
         cycle: RequestResponseCycle | None = self.cycle
         is_busy = bool(self.pipeline) or not (cycle is None or cycle.response_complete)
-        return not (is_busy or self._is_logged or self._is_stopping or self.server_state.default_headers)
+        return not (is_busy or self._is_stopping or self.server_state.default_headers)
 
     def _asked(self) -> Asked | None:
         """Return what a request for the fast path asks, ``None`` for one that takes the ASGI way."""

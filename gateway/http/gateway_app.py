@@ -59,7 +59,7 @@ class GatewayApp:
         except HTTPException as error:
             status = await _refuse(send, _translated(error, scope), scope, request_id)
         except Exception:
-            _log.exception("request %s to %s failed", request_id, scope["path"])
+            _log.exception("request %s to %s failed", request_id, scope["path"], extra={"request_id": request_id})
             status = await _refuse(send, WeirError(), scope, request_id)
         finally:
             route = RequestCounts.route_of(scope["path"]) if target is None else target.route
@@ -74,7 +74,8 @@ class GatewayApp:
         except Exception:
             if not answer.status:
                 raise
-            _log.exception("request %s to %s failed in its answer", request_id, scope["path"])
+            extra = {"request_id": request_id}
+            _log.exception("request %s to %s failed in its answer", request_id, scope["path"], extra=extra)
         return answer.status
 
 

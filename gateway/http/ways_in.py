@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from starlette.routing import Router
 
 from gateway.admission.door import Door
+from gateway.http.access_log import AccessLog
 from gateway.http.connection import connection_protocol
 from gateway.http.exchange import FastPath
 from gateway.http.fast_path import fast_protocol
@@ -25,7 +26,7 @@ __all__ = ["Port", "WaysIn"]
 class Port:
     """What answers at one port."""
 
-    asgi: GatewayApp
+    asgi: GatewayApp | AccessLog
     protocol: type[asyncio.Protocol]
 
 
@@ -51,10 +52,14 @@ class WaysIn:
         predict = PredictEndpoint(pipeline, door, key_header=key_header, body_bytes=body_bytes)
         slow = connection_protocol(patience_s)
         protocol: type[asyncio.Protocol] = slow
-        if settings.serving.fast_path:
+        if settings.serving.fast_path and not settings.access_log:
             fast = FastPath(pipeline, counts, door, key_header=key_header, body_bytes=body_bytes)
             protocol = fast_protocol(fast, patience_s)
+
+        def logged(app: GatewayApp) -> GatewayApp | AccessLog:
+            return AccessLog(app) if settings.access_log else app
+
         if settings.admin_port is None:
-            return cls(Port(GatewayApp(predict, router_of(), counts), protocol), None)
-        public = Port(GatewayApp(predict, router_of(side="public"), counts), protocol)
-        return cls(public, Port(GatewayApp(None, router_of(side="admin"), counts), slow))
+            return cls(Port(logged(GatewayApp(predict, router_of(), counts)), protocol), None)
+        public = Port(logged(GatewayApp(predict, router_of(side="public"), counts)), protocol)
+        return cls(public, Port(logged(GatewayApp(None, router_of(side="admin"), counts)), slow))

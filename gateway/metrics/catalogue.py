@@ -311,6 +311,11 @@ CATALOGUE: tuple[Metric, ...] = (
         internal=True, values={"kind": ("answer", "failure")},
     ),
     Metric(
+        "weir_access_log_dropped_total", "counter", "lines", (),
+        "Lines of the access log that were not written because its queue was full",
+        internal=True,
+    ),
+    Metric(
         "weir_prediction_log_dropped_total", "counter", "records", ("reason",),
         "Records that did not reach the prediction log; failures sampled_out and channel_full stayed with a worker",
         internal=True,

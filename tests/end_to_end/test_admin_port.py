@@ -1,5 +1,6 @@
 """Admin API and metrics on a port of their own: what is where, and that both ports come and go together."""
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -29,7 +30,8 @@ SERVING = ["/predict/m", "/v2/models/m/infer", "/v1/models/m:predict", "/invocat
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
     folder = tmp_path_factory.mktemp("admin-port")
     write_bundle(folder / "models" / "m" / "1", multi_output())
-    with RunningGateway(folder / "models", folder / "weir.db", "--admin-port", str(free_port())) as gateway:
+    port, environ = str(free_port()), {"WEIR_ACCESS_LOG": "true"}
+    with RunningGateway(folder / "models", folder / "weir.db", "--admin-port", port, environ=environ) as gateway:
         yield gateway
 
 
@@ -56,6 +58,22 @@ def test_the_public_port_has_inference_and_probes_only(gateway: RunningGateway) 
 def test_the_admin_port_has_everything_but_inference(admin: httpx.Client) -> None:
     assert statuses(admin, "GET", [*PROBES, *OPERATING]) == {200}
     assert statuses(admin, "POST", SERVING) == {404}
+
+
+def test_a_request_to_either_port_leaves_a_line_of_the_access_log(gateway: RunningGateway, admin: httpx.Client) -> None:
+    with gateway.client() as public:
+        public.post("/predict/m?secret=1", json=ROWS, headers={"x-request-id": "logged-1"})
+    admin.get("/admin/v1/models", headers={"x-request-id": "logged-2"})
+
+    def lines() -> dict[str, dict[str, object]]:
+        told = [json.loads(line) for line in gateway.log.read_text().splitlines() if '"weir.access"' in line]
+        return {line["request_id"]: line for line in told}
+
+    gateway.wait_until(lambda: {"logged-1", "logged-2"} <= lines().keys(), "written")
+    predicted, asked = lines()["logged-1"], lines()["logged-2"]
+    assert [predicted[name] for name in ("path", "status", "version", "variant")] == ["/predict/m", 200, "1", "stable"]
+    assert (asked["path"], asked["status"], asked["client"]) == ("/admin/v1/models", 200, "127.0.0.1")
+    assert TOKEN not in gateway.log.read_text()
 
 
 def test_both_ports_are_there_through_a_rolling_restart_and_go_at_a_stop(

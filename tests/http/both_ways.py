@@ -127,7 +127,6 @@ class Worker:
         self._counters = SharedCounters.create(directory, "w", role="worker", capacity=65_536)
         self.slow = GatedVersion(versions[("slow", "1")])
         self._versions = {**versions, ("slow", "1"): cast("ServableVersion", self.slow)}
-        self.access_log = False
         self.admission = AdmissionSettings()
         self.asgi_requests = 0
 
@@ -176,7 +175,7 @@ class Worker:
             ws="none",
             lifespan="off",
             log_config=None,
-            access_log=self.access_log,
+            access_log=False,
             server_header=False,
             date_header=False,
             proxy_headers=False,

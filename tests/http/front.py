@@ -14,6 +14,7 @@ from gateway.admission.door import Door
 from gateway.arms import ArmKeeper
 from gateway.engine.version import ServableVersion
 from gateway.errors import StoreUnavailable
+from gateway.http.access_log import AccessLog
 from gateway.http.gateway_app import GatewayApp
 from gateway.http.predict import PredictEndpoint
 from gateway.http.probes import Readiness, probe_routes
@@ -49,11 +50,13 @@ class Front:
             "gone": RouteDocument("gone", 1, "1", "salt"),
         }
         self.is_settled, self.store_is_up = False, True
+        self.is_logged = False
         self.unreadable: dict[str, str] = {}
 
     def __call__(self, method: str, path: str, **how: Any) -> httpx.Response:
         async def ask() -> httpx.Response:
-            transport = httpx.ASGITransport(self._build())
+            app = self._build()
+            transport = httpx.ASGITransport(AccessLog(app) if self.is_logged else app)
             async with httpx.AsyncClient(transport=transport, base_url="http://weir") as client:
                 return await client.request(method, path, **how)
 

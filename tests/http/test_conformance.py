@@ -391,36 +391,6 @@ def test_garbage_behind_a_request_is_refused_after_its_answer(worker: Worker, fi
     worker.run(scenario)
 
 
-class Lines(logging.Handler):
-    """Keeps what is logged."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.lines: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(record.getMessage())
-
-
-def test_requests_are_logged_on_both_ways(worker: Worker) -> None:
-    logger, log = logging.getLogger("uvicorn.access"), Lines()
-    worker.access_log = True
-
-    async def scenario() -> None:
-        client = worker.connect()
-        client.send(post())
-        await client.answer()
-
-    logger.addHandler(log)
-    logger.setLevel(logging.INFO)
-    try:
-        worker.run(scenario)
-    finally:
-        logger.removeHandler(log)
-        logger.setLevel(logging.NOTSET)
-    assert log.lines == ['127.0.0.1:50000 - "POST /predict/m HTTP/1.1" 200']
-
-
 def test_an_answer_that_cannot_be_written_down_is_an_error_of_ours(
     worker: Worker, caplog: pytest.LogCaptureFixture
 ) -> None:
