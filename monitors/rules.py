@@ -2,7 +2,8 @@
 
 - A feature is **frozen**: one value in every request.
 - Its **unit** has changed: every value outside what the reference has ever held.
-- The **output is constant**, or repeats the last one, although the inputs differ.
+- The **output is constant**, or repeats the last one, although the inputs differ; or mostly so
+  (``monitors.repeated_output``).
 - The **output is broken**: not finite, or no distribution. The first row is enough; where the reference has none at
   all, no chance is involved. That rule needs no run and stands in ``monitors.causes``.
 
@@ -33,7 +34,9 @@ import numpy.typing as npt
 from monitors.effects import Movement
 from monitors.evidence.budget import EVIDENCE_SHARE, Budget
 from monitors.evidence.model import EvidenceModel
+from monitors.evidence.repeats import row_marks
 from monitors.records import Observation
+from monitors.repeated_output import WINDOW, RepeatedOutputs, repeats_needed
 
 __all__ = ["RunRules"]
 
@@ -59,6 +62,7 @@ class _Runs:
     key: int
     same_d: Ints
     outside_d: Ints
+    outputs: RepeatedOutputs
     constant: int = 0
 
 
@@ -88,12 +92,13 @@ class RunRules:
         }
         self._channel_d = np.array([places[feature.name] for feature in features], dtype=np.int64)
         answers = [c for c, channel in enumerate(listed) if channel.cause == "answers"]
-        tests = 2 * len(features) + 1
+        tests = 2 * len(features) + 2
         share = (1.0 - EVIDENCE_SHARE) * budget.share
         self._nats = math.log(budget.summaries_between_pages * ROWS_A_SUMMARY * tests / share)
         self.frozen_d = np.array([self._length(self._modal(c), c) for c in self._channel_d])
         self.outside_d = np.array([self._length(self._outside_share(c), c) for c in self._channel_d])
         self.constant = min((self._length(self._modal(c), c) for c in answers), default=math.inf)
+        self.repeated = min((self._repeats(c) for c in answers), default=math.inf)
         edges = [model.channels.grid.axes[c].edges for c in self._channel_d]
         is_number = [feature.kind == "number" for feature in features]
         self._low_d = np.array([e[0] if n and len(e) else -np.inf for e, n in zip(edges, is_number, strict=True)])
@@ -123,7 +128,7 @@ class RunRules:
         known = runs is not None
         if runs is None:
             zeros = np.zeros(values_nd.shape[1], dtype=np.int64)
-            runs = _Runs(values_nd[0], scores_nk[0], 0, zeros, zeros.copy())
+            runs = _Runs(values_nd[0], scores_nk[0], 0, zeros, zeros.copy(), RepeatedOutputs(self.repeated))
         before_nd = np.concatenate([runs.values_d[None], values_nd[:-1]])
         same_nd = values_nd == before_nd
         again_n = (scores_nk == np.concatenate([runs.scores_k[None], scores_nk[:-1]])).all(axis=1)
@@ -137,8 +142,12 @@ class RunRules:
             int(seen.key_hashes_n[rows[-1]]),
             _ends(same_nd, runs.same_d),
             _ends(outside_nd, runs.outside_d),
+            runs.outputs,
             int(_ends(again_n[moved_n][:, None], np.array([runs.constant]))[0]) if moved_n.any() else runs.constant,
         )
+        if math.isfinite(self.repeated) and scores_nk.shape[1]:
+            finite_n = np.isfinite(scores_nk).all(axis=1)  # broken answers have a rule of their own
+            runs.outputs.take(zip(_marks(values_nd[finite_n]), _marks(scores_nk[finite_n]), strict=True))
         self._workers.move_to_end(seen.worker)
         while len(self._workers) > MOST_WORKERS:
             self._workers.popitem(last=False)
@@ -157,6 +166,10 @@ class RunRules:
             if runs.constant + 1 >= self.constant:
                 words = f"the same for {runs.constant + 1} different inputs in a row"
                 found["answer", "constant"] = Movement("answer", "constant", 1.0, 0.0, "follows the input", words)
+            elif runs.outputs.is_broken:
+                outputs = runs.outputs
+                words = f"the same for {outputs.repeats} of {WINDOW} requests, {outputs.inputs} of them different"
+                found["answer", "repeated"] = Movement("answer", "repeated", 1.0, 0.0, "follows the input", words)
         return list(found.values())
 
     def _name(self, d: int) -> str:
@@ -182,6 +195,11 @@ class RunRules:
             return math.inf
         return max(float(LEAST_RUN), math.ceil(float(self.model.phi_c[c]) * self._nats / -math.log(share)))
 
+    def _repeats(self, c: int) -> float:
+        """Return how many of the newest answers must be the same, as one channel of them knows."""
+        share = self._modal(c)
+        return repeats_needed(share, float(self.model.phi_c[c]), self._nats) if share <= LARGEST_SHARE else math.inf
+
     def _modal(self, c: int) -> float:
         """Return the largest share that any single value can have."""
         counts_b = self.model.counts_cb[c]
@@ -199,6 +217,11 @@ def _at_most(count: int, rows: int) -> float:
     """Return a share that the true one exceeds once in a million samples (Chernoff's bound, simplified)."""
     share, nats = count / max(1, rows), math.log(1e6)
     return min(1.0, share + math.sqrt(2.0 * share * nats / max(1, rows)) + 2.0 * nats / max(1, rows))
+
+
+def _marks(values_nd: Floats) -> list[int]:
+    """Return a number a row, equal for equal rows."""
+    return list(row_marks(values_nd, range(values_nd.shape[1])).tolist())
 
 
 def _first_rows(seen: Observation) -> Ints:
