@@ -62,7 +62,7 @@ class ArmMetrics:
 class Arm:
     """One version playing one role on this worker. Lives on the event loop.
 
-    A canary arm trips after ``strikes`` failures in a row: it then takes no traffic until the route changes.
+    A canary arm trips after ``strikes_allowed`` failures in a row: it then takes no traffic until the route changes.
     ``headers`` and ``header_lines`` are those of an answer's headers that never change; ``writer`` writes its
     plain answers.
     """
@@ -78,6 +78,7 @@ class Arm:
         "servable",
         "strikes",
         "strikes_allowed",
+        "struck_by",
         "tripped",
         "variant",
         "version",
@@ -104,6 +105,7 @@ class Arm:
         classes = outputs.classes if outputs.probabilities else ()
         self.writer = PlainWriter(self.model, self.version, variant, classes)
         self.strikes, self.strikes_allowed, self.tripped = 0, strikes_allowed, False
+        self.struck_by: set[str] = set()
 
     def decodes_like(self, other: Arm) -> bool:
         """Return whether rows decoded for one of the two can run on the other, and be answered alike."""
@@ -126,8 +128,17 @@ class Arm:
                 return str(np.ravel(decoded.feeds[feature])[0]) if known.dtype == "string" else repr(value)
         return None
 
-    def strike(self) -> bool:
-        """Count a failure; return whether this one tripped the arm."""
+    def strike(self, key: str | None) -> bool:
+        """Count a failure, but for those in a row only one a routing key; return whether this one tripped the arm.
+
+        Routing is sticky: one client whose rows always fail would otherwise take the arm from all others.
+        """
+        if not self.strikes:
+            self.struck_by.clear()
+        if key is not None:
+            if key in self.struck_by:
+                return False
+            self.struck_by.add(key)
         self.strikes += 1
         if self.strikes >= self.strikes_allowed and not self.tripped:
             self.tripped = True

@@ -219,8 +219,9 @@ class Pipeline:
         """Answer from stable what the canary failed; raise ``WeirError`` where stable cannot either.
 
         That a client is in more haste than a canary's time slice is no fault of the canary's, and does not strike.
+        What costs the worker time strikes each time, another failure once a routing key.
         """
-        tripped = strikes and canary.strike()
+        tripped = strikes and canary.strike(None if reason in ("timeout", "busy") else call.key)
         self.observer.fell_back(canary, reason, tripped=tripped)
         self.observer.failed(call, canary, reason)
         call.is_fallback = True

@@ -22,6 +22,32 @@ def test_three_failures_in_a_row_send_the_canary_no_more(ground: Ground) -> None
     run(check)
 
 
+def test_failures_of_one_key_are_one(ground: Ground) -> None:
+    ground.load("2", models.failing_model())
+
+    async def check() -> None:
+        ground.start()
+        ground.route()
+        for key in ("a", "b", "a", "b", "a", "c"):
+            assert (await ground.ask(7.0, key=key)).arm.variant == "stable"
+        assert [tripped for _, tripped in ground.notes.fallbacks] == [False] * 5 + [True]
+
+    run(check)
+
+
+def test_a_key_counts_again_after_a_success(ground: Ground) -> None:
+    ground.load("2", models.failing_model())
+
+    async def check() -> None:
+        ground.start()
+        ground.route()
+        for key, value in (("a", 7.0), ("b", 7.0), ("a", 1.0), ("a", 7.0), ("b", 7.0), ("c", 7.0)):
+            await ground.ask(value, key=key)
+        assert [tripped for _, tripped in ground.notes.fallbacks] == [False] * 4 + [True]
+
+    run(check)
+
+
 def test_a_success_between_failures_forgives_them(ground: Ground) -> None:
     ground.load("2", models.failing_model())
 
