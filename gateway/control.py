@@ -342,8 +342,16 @@ class Control:
             after=route_view(after),
             reason=after.reason,
             request_id=request_id,
+            evidence={"digests": self._digests(after)},
         )
         return after
+
+    def _digests(self, route: RouteDocument) -> dict[str, str]:
+        """Return the digests of a route's versions as far as workers tell them; no change ever waits for them."""
+        try:
+            return self._fleet().digests(route.model, route.versions())
+        except DocumentInvalid:
+            return {}
 
     def _wish(
         self,

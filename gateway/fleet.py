@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -61,6 +61,11 @@ class Fleet:
         """Return what each worker that knows the version says of it."""
         told = {w.worker: w.versions.get(model, {}).get(version) for w in self.workers}
         return {worker: status for worker, status in told.items() if status is not None}
+
+    def digests(self, model: str, versions: Iterable[str]) -> dict[str, str]:
+        """Return the digest of each version; those on which workers differ, or of which none tells, are left out."""
+        told = {one: {status.digest for status in self.statuses(model, one).values()} - {""} for one in versions}
+        return {version: next(iter(digests)) for version, digests in told.items() if len(digests) == 1}
 
     def require_warm(self, model: str, version: str) -> None:
         """Raise ``VersionNotWarm`` unless every worker that answers requests has the version ready."""

@@ -12,6 +12,7 @@ from typing import Annotated, BinaryIO, Literal
 
 import typer
 
+from gateway.commands.history import State
 from gateway.commands.problem import ProblemReported
 
 __all__ = ["register"]
@@ -31,10 +32,12 @@ def register(app: typer.Typer) -> None:
 def show_request(
     request_id: Annotated[str, typer.Argument(help="The x-request-id of an answer.")],
     path: Folder = None,
+    state: State = None,
     config: Config = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the records instead of tables.")] = False,
 ) -> None:
-    """Show what is logged of one request."""
+    """Show what is logged of one request, and who had put its route into force."""
+    from gateway.commands.log_routes import routes_of, show_routes
     from gateway.commands.log_tables import show_records
     from gateway.commands.tables import show_json
     from gateway.prediction_log.reading import LogRefused, find_request
@@ -47,10 +50,12 @@ def show_request(
         raise ProblemReported(str(refused)) from refused
     if not records:
         raise ProblemReported(f"the log in {folder} has no record of request {request_id!r}")
+    routes = routes_of(records, state, config)
     if as_json:
-        show_json({"request_id": request_id, "records": records})
+        show_json({"request_id": request_id, "records": records, "routes": [route.view() for route in routes]})
     else:
         show_records(request_id, records)
+        show_routes(routes)
 
 
 def export(

@@ -1,0 +1,44 @@
+"""The history of models, from the audit chain as it lies in a store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from gateway.audit.examination import Examination, examined
+from gateway.audit.history import History, history_of
+from gateway.audit.stored import StoredRecord
+from gateway.rollout.document import rollout_key
+from gateway.routing.codec import route_key
+from gateway.state.store import AuditRecord
+
+__all__ = ["read_history"]
+
+
+def read_history(model: str, entries: Iterable[StoredRecord]) -> History:
+    """Return a model's history, with what is wrong with its records among the notes.
+
+    Notes
+    -----
+    Every entry is decoded, and its hash made again; memory grows with the changes of the model alone. Order and
+    completeness of the chain are for :func:`gateway.audit.examination.examine`.
+    """
+    found = Examination()
+    history = history_of(model, _of_model(model, entries, found))
+    more = found.total - len(found.findings)
+    faults = [*found.findings, *([f"and {more} more; see weir audit verify"] if more else [])]
+    return History(history.intervals, (*faults, *history.notes))
+
+
+def _of_model(model: str, entries: Iterable[StoredRecord], found: Examination) -> Iterator[AuditRecord]:
+    wanted = {route_key(model), rollout_key(model)}
+    for entry in entries:
+        alone = Examination()
+        record = examined(entry, alone)
+        # A record that cannot be read may be anybody's, unless the store files it under another resource.
+        name = record.resource if record else entry.resource
+        if name is not None and name not in wanted:
+            continue
+        for finding in alone.findings:
+            found.find(finding)
+        if record is not None:
+            yield record
