@@ -77,6 +77,12 @@ def verify(
     from gateway.audit.export import examine_export
     from gateway.commands.tables import show_json
 
+    if file is not None and state is not None:
+        raise typer.BadParameter(
+            "an export is examined without a state store; leave one of them out", param_hint="--state"
+        )
+    if verifier is not None and not checkpoint:
+        raise typer.BadParameter("only checkpoints are signed; name one with --checkpoint", param_hint="--verifier")
     checkpoints = _checkpoints(checkpoint or [], verifier)
     if file is not None:
         with file.open("rb") as stream:
@@ -108,6 +114,7 @@ def checkpoint(
     from gateway.audit.examination import examine
     from gateway.audit.signing_key import read_key, standing_of
 
+    _require_origin(origin)
     signing = read_key(key, origin)
     with _source(state, config) as source:
         found = examine(source.entries())
@@ -146,10 +153,14 @@ def key(
     """Make a key for checkpoints, as a user that does not run the gateway, and print the public one."""
     from gateway.audit.signing_key import make_key, read_key
 
-    if not origin or len(origin) > 64 or not origin.isprintable() or set(origin) & set("+ "):
-        raise typer.BadParameter("1 to 64 visible characters without spaces and plus signs", param_hint="--origin")
+    _require_origin(origin)
     make_key(out)
     typer.echo(str(read_key(out, origin).verifier))
+
+
+def _require_origin(origin: str) -> None:
+    if not origin or len(origin) > 64 or not origin.isprintable() or set(origin) & set("+ "):
+        raise typer.BadParameter("1 to 64 visible characters without spaces and plus signs", param_hint="--origin")
 
 
 def _checkpoints(paths: list[Path], verifier: str | None) -> list[Checkpoint]:

@@ -141,7 +141,7 @@ class RolloutControl:
         ------
         ResourceUnknown, IdempotencyKeyReused
         RolloutRefused
-            The rollout cannot do that where it is.
+            The rollout cannot do that where it is; a promotion while the model is stopped.
         VersionNotWarm
             A promotion while a worker does not have the candidate ready.
         """
@@ -307,6 +307,8 @@ class RolloutControl:
             if state not in ("paused", "holding"):
                 return None, (f"it is {state}, neither paused nor held",)
             return Move(stage, stage, step, cause), ()
+        if route is not None and route.stop is not None:
+            return None, (f"the model is stopped ({route.stop.reason or 'no reason given'}); resume the model first",)
         if stage == "validating":
             return None, ("the candidate is not validated yet",)
         to, next_stage, next_step = following(Situation(rollout=rollout, route=route))

@@ -84,9 +84,23 @@ def test_what_cannot_be_used_is_told_in_a_line(state: Path, tmp_path: Path, caps
         (("verify", tmp_path / "none.jsonl"), 1, "No such file"),
         (("verify", tmp_path / "text"), 1, "first line"),
         (("verify", "--state", state, "--checkpoint", tmp_path / "text"), 1, "a checkpoint as"),
-        (("verify", "--state", state, "--verifier", "weir"), 1, "a verifier key"),
+        (("verify", "--state", state, "--checkpoint", tmp_path / "text", "--verifier", "weir"), 1, "a verifier key"),
+        (("verify", "--state", state, "--verifier", "weir"), 2, "only checkpoints are signed"),
+        (("verify", tmp_path / "text", "--state", state), 2, "without a state store"),
         (("checkpoint", "--state", state, "--key", tmp_path / "text"), 1, "an Ed25519 private key"),
-        (("key", tmp_path / "k", "--origin", "a b"), 2, "without spaces"),
     ):
         assert weir(*arguments) == code
         assert word in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("origin", ["a b", "", "a\nb", "a+b", "a" * 65])
+def test_a_name_that_no_checkpoint_can_be_read_with_is_not_signed_under(
+    state: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], origin: str
+) -> None:
+    assert weir("key", tmp_path / "refused.pem", "--origin", origin) == 2
+    assert "without spaces" in capsys.readouterr().err
+    assert weir("key", tmp_path / "key.pem") == 0
+    signing = ("checkpoint", "--state", state, "--key", tmp_path / "key.pem", "--out", tmp_path / "kept")
+    assert weir(*signing, "--origin", origin) == 2
+    assert "without spaces" in capsys.readouterr().err
+    assert not (tmp_path / "kept").exists()

@@ -133,6 +133,20 @@ def test_a_gate_is_overridden_once_with_a_reason_and_the_evidence_of_the_moment(
     assert admin("POST", path, json={"gate": "latency", "reason": " "}).status_code == 422
 
 
+def test_a_rollout_is_not_promoted_while_its_model_is_stopped(admin: Admin) -> None:
+    start(admin)
+    in_canary(admin)
+    assert admin("POST", "/models/m/stop", json={"reason": "fire"}).status_code == 200
+    foreseen = admin("POST", f"{ROLLOUTS}/m/promote?dry_run=true").json()
+    assert foreseen["violations"] == ["the model is stopped (fire); resume the model first"]
+    refused = admin("POST", f"{ROLLOUTS}/m/promote")
+    assert (refused.status_code, refused.json()["type"]) == (409, "urn:weir:problem:rollout-refused")
+    assert "the model is stopped (fire)" in refused.json()["detail"]
+    assert admin.store.audit(resource="rollout/m")[-1].action == "rollout.canary"
+    assert admin("POST", "/models/m/resume", json={"reason": "out"}).status_code == 200
+    assert "stopped" not in admin("POST", f"{ROLLOUTS}/m/promote?dry_run=true").text
+
+
 def test_an_abort_cannot_be_overridden(admin: Admin) -> None:
     start(admin)
     in_canary(admin)
