@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -28,10 +28,11 @@ from gateway.errors import (
 )
 from gateway.fleet import Fleet, LoadProgress
 from gateway.rollout.operations import RolloutControl
-from gateway.routing.change import first_route, parse_route_request, propose, resumed, roll_back, stopped
+from gateway.routing.change import parse_route_request, propose, resumed, roll_back, stopped
 from gateway.routing.codec import encode_route, route_key, route_view
 from gateway.routing.document import RouteDocument
 from gateway.routing.overview import models_view
+from gateway.seeding import seed_routes
 from gateway.snapshot import Snapshot, read_snapshot, route_in
 from gateway.state.acknowledgements import Acknowledgement, acknowledge
 from gateway.state.ledger import Ledger, rfc3339
@@ -43,9 +44,8 @@ from gateway.types import Actor
 from monitors.ports import Clock
 from monitors.records import Page, StreamInfo
 
-__all__ = ["SYSTEM", "Control", "Repository"]
+__all__ = ["Control", "Repository"]
 
-SYSTEM = Actor("weir", role="system", method="internal")
 """Who acts when nobody asked: the first start, the guards."""
 
 ATTEMPTS = 20
@@ -296,31 +296,11 @@ class Control:
     def seed_routes(
         self, versions_by_model: Mapping[str, Sequence[str]], chosen: Mapping[str, str]
     ) -> list[RouteDocument]:
-        """Give every model without a route its first one; of several processes that do so, one does.
-
-        Raises
-        ------
-        DocumentInvalid
-            Names do not decide which version is stable; says so for every such model, and seeds none.
-        """
-        stored = {document.key for document in self._store.read_prefix(route_key(""))}
-        missing = {model: versions for model, versions in versions_by_model.items() if route_key(model) not in stored}
-        routes, faults = [], list[Fault]()
-        for model, versions in sorted(missing.items()):
-            try:
-                routes.append(first_route(model, versions, chosen.get(model)))
-            except DocumentInvalid as error:
-                faults.extend(error.faults)
-        if faults:
-            raise DocumentInvalid("first routes", faults)
-        return [self._seed(route) for route in routes]
-
-    def _seed(self, first: RouteDocument) -> RouteDocument:
-        after = replace(first, revision=1, salt=self._salt_source(), updated_at=self._now(), updated_by=SYSTEM.subject)
-        try:
-            return self._save(None, after, SYSTEM, "route.seed", "", revision=0)
-        except RevisionStale:
-            return self.route(first.model)
+        """Give every model without a route its first one: see :func:`gateway.seeding.seed_routes`."""
+        seeded = seed_routes(
+            self._ledger, self._store, self._clock, versions_by_model, chosen, salt_source=self._salt_source
+        )
+        return [self.route(model) for model in seeded]
 
     def _save(
         self,

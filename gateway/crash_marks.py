@@ -13,16 +13,17 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from gateway.engine.outputs import Outputs
-from gateway.engine.session import RunHandle
-from gateway.engine.version import ServableVersion
-from monitors.records import Variant
+if TYPE_CHECKING:  # numpy and ONNX Runtime: not in the supervisor, which only reads marks
+    from gateway.engine.outputs import Outputs
+    from gateway.engine.session import RunHandle
+    from gateway.engine.version import ServableVersion
+    from monitors.records import Variant
 
 __all__ = ["Busy", "CrashMarks", "Doing", "Mark", "MarkedVersion", "marked_loader", "take_marks"]
 
-Doing = Variant | Literal["loading"]
+Doing: TypeAlias = "Variant | Literal['loading']"
 _SLOTS, _SLOT_BYTES = 64, 512
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from gateway.catalog.eviction import Candidate, Role, resting_versions
-from gateway.catalog.repository import Stamp
+from gateway.catalog.folders import Stamp
 from gateway.engine.version import ServableVersion
 from monitors.ports import Clock
 

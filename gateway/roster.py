@@ -17,7 +17,8 @@ from typing import TypeVar
 
 from gateway.catalog.eviction import role_of
 from gateway.catalog.folder_watch import FolderWatch, Name, newest_first
-from gateway.catalog.repository import Repository, Stamp
+from gateway.catalog.folders import Stamp
+from gateway.catalog.repository import Repository
 from gateway.catalog.residency import Residency
 from gateway.engine.memory import return_free_memory
 from gateway.engine.version import ServableVersion

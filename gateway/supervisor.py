@@ -20,12 +20,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gateway.catalog.bundle import BundleLimits
-from gateway.catalog.repository import Repository
+from gateway.catalog.folders import ModelFolders
 from gateway.child import Child, Life
 from gateway.clock import SystemClock
 from gateway.codec.configuration import encode_settings
-from gateway.control import Control
 from gateway.crash_marks import take_marks
 from gateway.crashes import CRASHES, CrashFile
 from gateway.errors import StoreUnavailable
@@ -33,6 +31,7 @@ from gateway.heartbeat import BEAT_EVERY_S
 from gateway.logs import configure_logging
 from gateway.metrics.shared import Counter, SharedCounters
 from gateway.rundir import RunDirectory
+from gateway.seeding import seed_routes
 from gateway.settings import Settings
 from gateway.state.address import is_redis
 from gateway.state.ledger import Ledger
@@ -225,7 +224,7 @@ def serve(settings: Settings, *, admin_token: str) -> None:
     configure_logging(settings.log_level, "supervisor")
     settings = _resolved(settings)
     scheme = "http" if server_context(settings) is None else "https"
-    seed_routes(settings)
+    _seed(settings)
     with ExitStack() as stack:
         public = stack.enter_context(_listener(settings.host, settings.port))
         settings = replace(settings, port=public.getsockname()[1])
@@ -267,7 +266,7 @@ async def _run(settings: Settings, run_dir: RunDirectory, listeners: Mapping[str
     await Supervisor(settings, run_dir, listeners).run()
 
 
-def seed_routes(settings: Settings) -> None:
+def _seed(settings: Settings) -> None:
     """Write revision 1 of the route of every model that has none yet.
 
     Raises
@@ -278,12 +277,10 @@ def seed_routes(settings: Settings) -> None:
     store = open_store(settings, os.environ)
     try:
         clock = SystemClock()
-        limits = BundleLimits(external_data_bytes=settings.serving.external_data_bytes)
-        repository = Repository(settings.models, limits=limits)
-        for problem in repository.problems():
+        folders = ModelFolders(settings.models)
+        for problem in folders.problems():
             _log.warning("left aside: %s", problem)
-        control = Control(Ledger(store, clock), store, clock, repository=repository)
-        control.seed_routes(repository.models(), settings.routing.stable)
+        seed_routes(Ledger(store, clock), store, clock, folders.models(), settings.routing.stable)
     except StoreUnavailable as error:
         if not store.read_prefix("route/"):
             raise

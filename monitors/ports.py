@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from monitors.records import Alert, TrialFindings, TrialSpec
+if TYPE_CHECKING:
+    from monitors.records import Alert, TrialFindings, TrialSpec  # numpy: not in processes that need a clock
 
 __all__ = [
     "AlertSink",

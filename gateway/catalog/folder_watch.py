@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from gateway.catalog.repository import Repository, Stamp, version_order
+from gateway.catalog.folders import ModelFolders, Stamp, version_order
 
 __all__ = ["FolderWatch", "Name", "newest_first"]
 
@@ -19,7 +19,7 @@ class FolderWatch:
     lay there at the first look counts as complete: a gateway that starts does not wait.
     """
 
-    def __init__(self, repository: Repository) -> None:
+    def __init__(self, repository: ModelFolders) -> None:
         self._repository = repository
         self._seen: Mapping[Name, Stamp] | None = None
         self._complete: dict[Name, Stamp] = {}

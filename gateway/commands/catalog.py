@@ -10,13 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Column, Table
 
-from gateway.catalog.bundle import BundleLimits
-from gateway.catalog.repository import Repository
-from gateway.catalog.schema import schema_text
 from gateway.commands.printable import printable
 from gateway.errors import WeirError
 
@@ -42,10 +36,11 @@ def models(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table")] = False,
 ) -> None:
     """List the versions of a folder; check every hash, load each and run its golden rows. Exit 1 if one is refused."""
+    from gateway.catalog.folders import ModelFolders
     from gateway.commands.verification import verify_models  # ONNX Runtime: not at the start of every command
 
     verdicts = list(verify_models(folder))
-    problems = Repository(folder, limits=BundleLimits()).problems()
+    problems = ModelFolders(folder).problems()
     if as_json:
         typer.echo(json.dumps({"versions": [asdict(verdict) for verdict in verdicts], "problems": problems}, indent=2))
     else:
@@ -75,6 +70,8 @@ def profile(
     it lies beside the profile, under its name with .evidence.json at the end. Both are part of the version's digest:
     make them before the version is first served.
     """
+    from gateway.catalog.bundle import BundleLimits
+    from gateway.catalog.repository import Repository
     from gateway.commands.profiling import profile_bundle  # ONNX Runtime: not at the start of every command
     from gateway.commands.table import TableInvalid
     from monitors.reference import ProfileInvalid
@@ -104,6 +101,8 @@ def profile(
 
 def schema() -> None:
     """Print the JSON Schema of model.yaml."""
+    from gateway.catalog.schema import schema_text
+
     typer.echo(schema_text(), nl=False)
 
 
@@ -124,6 +123,9 @@ def _write(target: Path, content: bytes) -> None:
 
 
 def _show(folder: Path, verdicts: Sequence[Verdict], problems: Sequence[str]) -> None:
+    from rich.console import Console
+    from rich.table import Column, Table
+
     console = Console()
     shown = Table(Column("version", no_wrap=True), "digest", "inputs", "layout", "beside it", "state")
     for verdict in verdicts:
@@ -145,4 +147,6 @@ def _inputs(verdict: Verdict) -> str:
 
 
 def _as_text(foreign: str) -> str:
+    from rich.markup import escape
+
     return escape(printable(foreign))
