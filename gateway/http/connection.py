@@ -132,10 +132,12 @@ class Connection(HttpToolsProtocol):
             except httptools.HttpParserUpgrade as asked:
                 if not self._head.is_put_off:
                     raise
-                head, data = self._head.without_upgrade(), data[asked.args[0] :]
-                self._start = b""
-                self.parser = self._new_parser()
-                self.parser.feed_data(head)
+                data = data[asked.args[0] :]
+            # Not in the handler: what a callback raises there would have the upgrade as its context, and not be told.
+            head = self._head.without_upgrade()
+            self._start = b""
+            self.parser = self._new_parser()
+            self.parser.feed_data(head)
 
     def _new_parser(self) -> httptools.HttpRequestParser:
         parser = httptools.HttpRequestParser(self._head)

@@ -1,5 +1,7 @@
 """A connection's life, with the fast path and without: who is waited for, for how long, how it ends, what it holds."""
 
+import json
+
 import pytest
 
 from tests.http.both_ways import READ_TIMEOUT_S, Worker, post
@@ -332,6 +334,28 @@ def test_what_asks_for_another_protocol_is_answered_as_if_it_did_not(worker: Wor
 
     worker.run(scenario)
     assert worker.answered() == {("/predict", "400"): 2, ("/predict", "200"): 2, ("/livez", "200"): 1}
+
+
+@pytest.mark.parametrize(
+    ("headers", "reason"),
+    [
+        (("transfer-encoding: gzip, chunked",), "the only transfer encoding is chunked"),
+        (("content-length: 1", "content-length: 2"), "no HTTP/1.1: "),
+    ],
+    ids=["coding", "lengths"],
+)
+@pytest.mark.parametrize("asked", [(), ("connection: upgrade", "upgrade: h2c")], ids=["plain", "upgrade"])
+def test_a_refusal_says_why_whatever_protocol_is_asked_for(
+    worker: Worker, asked: tuple[str, ...], headers: tuple[str, ...], reason: str
+) -> None:
+    async def scenario() -> None:
+        client = worker.connect()
+        client.send(post("/predict/m", b"0\r\n\r\n", *asked, *headers, length=False))
+        answer = await client.answer()
+        assert answer.status == 400
+        assert reason in json.loads(answer.body)["detail"]
+
+    worker.run(scenario)
 
 
 def test_a_large_answer_and_small_ones_behind_it_come_whole(worker: Worker) -> None:
