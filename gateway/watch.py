@@ -56,6 +56,7 @@ from gateway.rollout.recorder import RolloutRecorder
 from gateway.rollout.standing import Standing, decode_standing, standing_key
 from gateway.rollout.watching import RolloutWatch
 from gateway.routing.codec import decode_route
+from gateway.routing.watching import RouteReader
 from gateway.rundir import RunDirectory
 from gateway.settings import MonitorSettings, Settings
 from gateway.state.acknowledgements import read_acknowledgements
@@ -252,6 +253,7 @@ async def run_watch(settings: Settings, run_dir: RunDirectory, stop: asyncio.Eve
     use = ProcessUse(counters, "watch")
     notes, traffic = AlertNotes(), TrafficBook(clock)
     repository = Repository(settings.models, limits=BundleLimits())
+    _warn_of_unknown(monitor, repository)
     control = Control(Ledger(store, clock), store, clock, repository=repository)
     overview = Overview(control, service, traffic, clock, show_alert=notes.view)
     pages = Pages(service, page, rollouts.view, overview, traffic.history, notes.view)
@@ -263,7 +265,8 @@ async def run_watch(settings: Settings, run_dir: RunDirectory, stop: asyncio.Eve
             tasks.create_task(_keep_folding(run_dir.counters, use, stop), name="fold counters")
             tasks.create_task(_keep_steering(rollouts, stop), name="steer rollouts")
             tasks.create_task(_keep_counting_pages(store, service, notes, stop), name="count pages")
-            await _keep_ticking(service, traffic, BaselineReader(store), run_dir.counters, file, stop)
+            readers = BaselineReader(store), RouteReader(store)
+            await _keep_ticking(service, traffic, *readers, run_dir.counters, file, stop)
             stop.set()
             server.should_exit = True
     finally:
@@ -273,6 +276,17 @@ async def run_watch(settings: Settings, run_dir: RunDirectory, stop: asyncio.Eve
             await asyncio.to_thread(log.close)
         counters.close()
         store.close()
+
+
+def _warn_of_unknown(monitor: MonitorSettings, repository: Repository) -> None:
+    """Say which models are to have traffic but are not there: a misspelt name would never page."""
+    unknown = sorted(monitor.no_traffic_s.keys() - repository.models().keys()) if monitor.no_traffic_s else []
+    if unknown:
+        logger.warning(
+            "monitor.no_traffic_s: no folder of models holds a version of %s, so missing traffic cannot page; "
+            "correct the name, or put the model there",
+            ", ".join(unknown),
+        )
 
 
 def _prediction_log(settings: Settings, run_dir: RunDirectory, clock: SystemClock) -> PredictionLog | None:
@@ -342,6 +356,7 @@ async def _keep_ticking(
     service: MonitorService,
     traffic: TrafficBook,
     baselines: BaselineReader,
+    routes: RouteReader,
     counters: Path,
     file: EvidenceFile,
     stop: asyncio.Event,
@@ -351,6 +366,7 @@ async def _keep_ticking(
     pause_s = min(service.thresholds.tick_s / 4.0, LONGEST_PAUSE_S)
     while os.getppid() == parent and not await _is_set(stop, pause_s):
         service.accept(await asyncio.to_thread(baselines.read))
+        service.take_routes(await asyncio.to_thread(routes.read))
         for unread in service.unread():
             service.learn(unread, await asyncio.to_thread(unread.read))
         series = await asyncio.to_thread(read_counters, counters)

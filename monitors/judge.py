@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from monitors.alerts import AlertPolicy, clock_time, resolve
 from monitors.assessment import Judged, assess
@@ -15,7 +16,7 @@ from monitors.live.judgement import with_evidence
 from monitors.live.stream import EvidenceStream
 from monitors.paging import Paging
 from monitors.quality import FaultBook, FaultRates
-from monitors.records import Alert, StreamKey, Variant
+from monitors.records import Alert, ModelRoute, StreamKey, Variant
 from monitors.streams import Stream, StreamBook
 from monitors.thresholds import Thresholds
 
@@ -41,6 +42,11 @@ class Judge:
         Contract faults by model and version; the owner fills it.
     started_s
         Unix time at which the watch began.
+
+    Attributes
+    ----------
+    routes
+        How models are routed, by name; the owner sets it. A model that is not there is judged by its rows alone.
     """
 
     def __init__(
@@ -59,6 +65,7 @@ class Judge:
         self._policy = AlertPolicy(thresholds, paging)
         self._judged: dict[StreamKey, Judged] = {}
         self._unheard: dict[str, float] = {}
+        self.routes: Mapping[str, ModelRoute] = {}
         self.history = HistoryBook(thresholds)
 
     def judged(self, key: StreamKey) -> Judged | None:
@@ -118,7 +125,10 @@ class Judge:
                     self._decide(key, reading, end_s)
 
     def _judge_silence(self, end_s: float) -> None:
+        self._end_silence_of_stopped(end_s)
         for stream in self._streams:
+            if self._is_stopped(stream.key.model):
+                continue
             if stream.key.variant == "stable" and self._newest_stable(stream.key.model) is stream:
                 last_s = stream.last_row_s or stream.first_seen_s
                 self._decide(stream.key, self._silence(stream.key.model, last_s, end_s), end_s)
@@ -130,24 +140,37 @@ class Judge:
 
     def _silence(self, model: str, since_s: float, end_s: float, *, heard: bool = True) -> Reading:
         """Return how long a model has had no row; a night may be one, unless the operator says that it has none."""
+        resumed_s = self.routes[model].resumed_at if model in self.routes else 0.0
+        heard, since_s = heard and since_s >= resumed_s, max(since_s, resumed_s)
         silent_s = max(0.0, end_s - since_s)
         before = f"last row {clock_time(since_s)}" if heard else f"expected since {clock_time(since_s)}"
         movement = Movement("traffic", "silence_s", silent_s, 0.0, before, f"no row for {silent_s:.0f} s")
         page_s = self.paging.no_traffic_s.get(model, math.inf)
         return Reading("no-data", min(self.thresholds.silence_s, page_s), page_s, (movement,), rules=(movement,))
 
+    def _is_stopped(self, model: str) -> bool:
+        return model in self.routes and self.routes[model].is_stopped
+
+    def _end_silence_of_stopped(self, end_s: float) -> None:
+        for alert in self._incidents.open():
+            if alert.cause == "no-data" and self._is_stopped(alert.model):
+                self._incidents.put(resolve(alert, end_s, "an operator has stopped the model"))
+
     def _never_answering(self) -> list[str]:
         """Return the models that are to have traffic and are announced, but had no row of stable since the watch began.
 
         After a restart nothing else would know that they are silent.
         """
-        expected = self.paging.no_traffic_s
+        expected = [model for model in self.paging.no_traffic_s if not self._is_stopped(model)]
         return [model for model in expected if self._streams.versions(model) and self._newest_stable(model) is None]
 
     def _expected(self, model: str) -> StreamKey:
-        """Return whose traffic is missing: that of the incident before the restart, else of the newest version."""
-        before, newest = self._open_silence(model), self._streams.versions(model)[-1].info
-        return StreamKey(model, before.version if before else newest.version, newest.digest, "stable")
+        """Return whose traffic is missing: that of the open incident, else of stable, else of the newest version."""
+        if before := self._open_silence(model):
+            return StreamKey(model, before.version, "", "stable")
+        if route := self.routes.get(model):
+            return StreamKey(model, route.stable, "", "stable")
+        return StreamKey(model, self._streams.versions(model)[-1].info.version, "", "stable")
 
     def _unheard_since(self, model: str, now_s: float) -> float:
         """Return since when a model is silent: a restart ends no silence."""

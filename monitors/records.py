@@ -36,6 +36,7 @@ __all__ = [
     "GateResult",
     "Guards",
     "LatencyGuard",
+    "ModelRoute",
     "Observation",
     "OutputSchema",
     "Page",
@@ -138,6 +139,19 @@ class Baseline:
     digest: str
     evidence: bytes
     factor: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRoute:
+    """What decides whether a model is to have traffic, and of which version.
+
+    ``resumed_at`` says in Unix seconds when a stop ended last, 0 for never.
+    """
+
+    model: str
+    stable: str
+    is_stopped: bool = False
+    resumed_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,7 +16,17 @@ from monitors.paging import Paging
 from monitors.ports import AlertSink, AlertStore, Clock
 from monitors.quality import FaultBook
 from monitors.realised import Realised, realised
-from monitors.records import BROKEN_FLAG, Alert, Baseline, FaultTotals, Observation, Page, ShadowComparison, StreamInfo
+from monitors.records import (
+    BROKEN_FLAG,
+    Alert,
+    Baseline,
+    FaultTotals,
+    ModelRoute,
+    Observation,
+    Page,
+    ShadowComparison,
+    StreamInfo,
+)
 from monitors.report import report_model
 from monitors.streams import StreamBook
 from monitors.thresholds import Thresholds
@@ -167,6 +177,10 @@ class MonitorService:
             self._faults[name].take(tick, each)
         while len(self._faults) > self.max_streams:
             del self._faults[next(iter(self._faults))]
+
+    def take_routes(self, routes: Iterable[ModelRoute]) -> None:
+        """Take how models are routed, all there are, each time: no traffic is missing of one that is stopped."""
+        self._judge.routes = {route.model: route for route in routes}
 
     def take_pages(self, pages: Sequence[Page]) -> None:
         """Take the pages that are kept, with what operators say of them."""

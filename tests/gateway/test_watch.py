@@ -1,6 +1,7 @@
 """The watch process on real sockets, a real store and real counters."""
 
 import asyncio
+import logging
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -11,12 +12,13 @@ from typing import Any
 
 import httpx
 import numpy as np
+import pytest
 
 from gateway.clock import SystemClock
 from gateway.codec.configuration import encode_settings
 from gateway.metrics.shared import SharedCounters
 from gateway.routing.codec import encode_route, route_key
-from gateway.routing.document import CanaryRoute, RouteDocument
+from gateway.routing.document import CanaryRoute, RouteDocument, Stop
 from gateway.rundir import RunDirectory
 from gateway.settings import MonitorSettings, Settings
 from gateway.state.ledger import Ledger
@@ -251,6 +253,44 @@ def test_the_watch_goes_on_while_a_page_fails_on_the_store(tmp_path: Path) -> No
             assert "weir_build_info" in page.text
 
     asyncio.run(scenario())
+
+
+def test_missing_traffic_is_that_of_the_routes_stable_until_an_operator_stops_the_model(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tree = Tree(tmp_path)
+    monitor = replace(tree.settings.monitor, no_traffic_s={"phishing": 0.4})
+    tree.settings = replace(tree.settings, models=tmp_path / "models", monitor=monitor)
+    store = SqliteStore(Path(tree.settings.state))
+    route = RouteDocument("phishing", 0, "1", "salt")
+    _store_route(store, route)
+
+    async def scenario() -> None:
+        announced = [encode_frame(info("1")), encode_frame(info("2"))]
+        sender = ChannelSender(tree.run_dir.watch_socket, limit_bytes=1_000_000, on_connect=lambda: announced)
+        async with tree.watching() as client:
+            sender.start()
+            page = await until(client, "/admin/v1/alerts", lambda page: bool(page["alerts"]))
+            assert [(alert["cause"], alert["version"]) for alert in page["alerts"]] == [("no-data", "1")]
+            _store_route(store, replace(route, revision=1, stop=Stop("a test", "2026-01-01T00:00:00Z", "test")))
+            page = await until(client, "/admin/v1/alerts", lambda page: page["alerts"][0]["state"] == "resolved")
+            assert page["alerts"][0]["summary"].endswith("(an operator has stopped the model)")
+            await sender.close()
+
+    with caplog.at_level(logging.WARNING, "gateway.watch"):
+        asyncio.run(scenario())
+    store.close()
+    warned = [record.getMessage() for record in caplog.records if "no_traffic_s" in record.getMessage()]
+    assert [text.split(",")[0] for text in warned] == [
+        "monitor.no_traffic_s: no folder of models holds a version of phishing"
+    ]
+
+
+def _store_route(store: SqliteStore, route: RouteDocument) -> None:
+    Ledger(store, SystemClock()).change(
+        [Write(route_key(route.model), route.revision, encode_route(route))],
+        actor=Actor("test"), action="route.change", resource=f"route/{route.model}", before=None, after=None,
+    )  # fmt: skip
 
 
 def test_the_process_ends_cleanly_on_sigterm(tmp_path: Path, repo_root: Path) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from monitors.paging import Paging
-from monitors.records import Alert
+from monitors.records import Alert, ModelRoute
 from monitors.service import MonitorService
 from monitors.thresholds import Thresholds
 from tests.monitors.material import HandClock, MemoryAlertStore, info, observe, rows
@@ -92,3 +92,52 @@ def test_a_restart_of_the_watch_amid_the_silence_neither_ends_nor_repeats_the_pa
     assert (told.id, told.version, told.severity) == (before.id, "1", "page")
     again.pass_s(20.0, n=50, version="2")
     assert again.silence() is None
+
+
+def test_a_page_for_traffic_that_never_came_names_stable_whatever_was_announced_last() -> None:
+    watch = Expected(HandClock(), MemoryAlertStore(), phishing=20.0)
+    for version in ("1", "2"):
+        watch.service.take_info(info(version))
+    watch.service.take_routes([ModelRoute("phishing", "1")])
+    watch.pass_s(30.0)
+    told = watch.silence()
+    assert told is not None
+    assert (told.version, told.severity) == ("1", "page")
+
+
+def test_no_traffic_is_missing_while_a_model_is_stopped_and_its_time_begins_anew_when_it_is_resumed() -> None:
+    watch = Expected(HandClock(), MemoryAlertStore(), phishing=20.0)
+    watch.service.take_info(info())
+    watch.pass_s(4.0, n=50)
+    watch.service.take_routes([ModelRoute("phishing", "1", is_stopped=True)])
+    watch.pass_s(200.0)
+    assert watch.silence() is None
+    watch.service.take_routes([ModelRoute("phishing", "1", resumed_at=watch.clock.now_s)])
+    watch.pass_s(18.0)
+    assert watch.silence() is None
+    watch.pass_s(6.0)
+    told = watch.silence()
+    assert told is not None
+    assert told.severity == "page"
+    assert "expected since" in told.summary
+
+
+def test_a_stop_ends_the_page_for_missing_traffic_and_says_why() -> None:
+    watch = Expected(HandClock(), MemoryAlertStore(), phishing=20.0)
+    watch.service.take_info(info())
+    watch.pass_s(30.0)
+    assert watch.silence() is not None
+    watch.service.take_routes([ModelRoute("phishing", "1", is_stopped=True)])
+    watch.pass_s(100.0)
+    assert watch.silence() is None
+    assert [alert.summary.endswith("(an operator has stopped the model)") for alert in watch.service.alerts()] == [True]
+
+
+def test_a_watch_that_starts_while_a_model_is_stopped_expects_nothing_of_it() -> None:
+    watch = Expected(HandClock(), MemoryAlertStore(), phishing=20.0)
+    watch.service.take_info(info())
+    watch.service.take_routes([ModelRoute("phishing", "1", is_stopped=True)])
+    watch.pass_s(100.0)
+    watch.service.take_routes([ModelRoute("phishing", "1", resumed_at=watch.clock.now_s)])
+    watch.pass_s(18.0)
+    assert watch.service.alerts() == []
