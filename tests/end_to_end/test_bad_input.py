@@ -189,12 +189,16 @@ def test_half_a_request_disturbs_nobody(gateway: RunningGateway, pieces: tuple[b
         pytest.param(head("x-a: " + "b" * 1_000_000), id="a-long-value"),
         pytest.param(head(*[f"x-{i}: {i}" for i in range(20_000)]), id="many-headers"),
         pytest.param(head("upgrade: websocket", "connection: upgrade", "sec-websocket-key: x"), id="websocket"),
-        pytest.param(head("upgrade: h2c", "connection: upgrade", "content-length: 26") + ROW, id="h2c"),
     ],
 )
 def test_garbage_on_the_socket_is_refused_or_cut_off(gateway: RunningGateway, raw: bytes) -> None:
     answer = exchange(gateway, raw)
     assert answer == b"" or 400 <= int(answer.split()[1]) < 500, answer[:200]
+
+
+def test_a_request_that_offers_another_protocol_is_answered_in_this_one(gateway: RunningGateway) -> None:
+    answer = exchange(gateway, head("upgrade: h2c", "connection: upgrade", f"content-length: {len(ROW)}") + ROW)
+    assert answer.split()[1] == b"200", answer[:200]
 
 
 def test_pipelined_requests_are_answered_in_order(gateway: RunningGateway) -> None:
