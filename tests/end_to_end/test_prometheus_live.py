@@ -175,7 +175,7 @@ def world(models: Path, rule_files: list[Path], tmp_path_factory: pytest.TempPat
         server.wait_for("weir_worker_restarts_total")
         for version in ("2", "3"):
             gateway.wait_for_workers("phishing", version)
-        shadow, canary = {"version": "3", "sample": 100.0}, {"version": "2", "weight": 20.0}
+        shadow, canary = {"version": "3", "sample": 100.0}, {"version": "2", "weight": 50.0}
         assert gateway.put_route("phishing", stable="1", canary=canary, shadow=[shadow]).status_code == 200
         server.wait_for("weir_route_apply_delay_seconds_count == 2")
         with gateway.client() as admin:
