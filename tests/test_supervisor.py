@@ -18,6 +18,6 @@ def test_a_process_that_dies_for_days_does_not_take_the_supervisor_with_it() -> 
 
 
 def test_the_supervisor_and_the_command_load_no_numerical_library() -> None:
-    """They cost a worker's start as much time again, and memory for as long as the gateway runs."""
+    """They would cost memory for as long as the gateway runs."""
     told = "import sys, gateway.cli, gateway.supervisor; print(*{'numpy', 'onnx', 'onnxruntime'} & sys.modules.keys())"
     assert subprocess.run([sys.executable, "-c", told], capture_output=True, check=True, text=True).stdout == "\n"
