@@ -251,7 +251,7 @@ def cut_end(client: redis.Redis) -> None:
 @pytest.mark.parametrize(
     ("edit", "told"),
     [
-        pytest.param(lambda c: replace_member(c, 3, b"0" + member(c, 3)[1:]), "the hash", id="hash"),
+        pytest.param(lambda c: replace_member(c, 3, b"0" * 64 + member(c, 3)[64:]), "the hash", id="hash"),
         pytest.param(
             lambda c: replace_member(c, 3, member(c, 3).replace(b"version 2", b"version 9")), "changed", id="record"
         ),
