@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -92,13 +93,12 @@ def river_streams() -> Iterator[Stream]:
 def digits_streams() -> Iterator[Stream]:
     """Give streams of handwritten digits and a classifier's answers: class prior, a stuck pixel, noise."""
     images, labels = load_digits(return_X_y=True)
-    model = LogisticRegression(max_iter=300).fit(images[:900] / 16.0, labels[:900])
     held, classes = images[900:], labels[900:]
     features = tuple(FeatureSchema(f"pixel {i}", "number", "float64") for i in range(64))
     output = OutputSchema("classification", tuple(str(k) for k in range(10)))
 
     def answered(values_nd: Floats) -> Rows:
-        return Rows(values_nd, model.predict_proba(values_nd / 16.0))
+        return Rows(values_nd, _digits_classifier().predict_proba(values_nd / 16.0))
 
     def before(rng: np.random.Generator, n: int) -> Rows:
         return answered(held[rng.integers(len(held), size=n)])
@@ -117,6 +117,13 @@ def digits_streams() -> Iterator[Stream]:
 
     for name, after in (("class prior", prior), ("stuck pixel", stuck), ("noise", noisy)):
         yield Stream(f"digits, {name}", features, before, after, output)
+
+
+@cache
+def _digits_classifier() -> LogisticRegression:
+    """Train at the first answer: whoever only lists the streams has no use for it."""
+    images, labels = load_digits(return_X_y=True)
+    return LogisticRegression(max_iter=300).fit(images[:900] / 16.0, labels[:900])
 
 
 def _ordinary(rng: np.random.Generator, n: int) -> Floats:

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from gateway.demo.gateway_process import GatewayDied, GatewayPlan, GatewayProcess, free_port
+from tests import loopback
 
 READY_SERVER = """
 import http.server, os, sys
@@ -36,7 +37,7 @@ def test_the_gateway_is_started_and_stopped_again(tmp_path: Path) -> None:
 
     assert asyncio.run(live()) == "2"
     with pytest.raises(httpx.ConnectError):
-        httpx.get(plan.url)
+        loopback.get(plan.url)
     assert not (tmp_path / "weir.db-wal").exists()
     assert plan.token_file.stat().st_mode & 0o777 == 0o600
 

@@ -10,9 +10,9 @@ import sys
 import time
 from pathlib import Path
 
-import httpx
 import pytest
 
+from tests import loopback
 from tests.deploy.ground import IMAGE, instructions, settings_from, settle
 from tests.end_to_end.running import free_port
 from tests.models import echo_model, write_bundle
@@ -86,7 +86,7 @@ def test_the_start_command_serves_until_sigterm_and_the_health_command_says_so(
         while not healthy():
             assert process.poll() is None
             assert time.monotonic() < deadline
-        assert httpx.get(f"http://127.0.0.1:{ports['WEIR_ADMIN_PORT']}/livez").status_code == 200
+        assert loopback.get(f"http://127.0.0.1:{ports['WEIR_ADMIN_PORT']}/livez").status_code == 200
         assert (folders["/state"] / "weir.db.admin-token").is_file()
     finally:
         process.send_signal(signal.SIGTERM)

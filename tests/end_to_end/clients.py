@@ -9,6 +9,8 @@ from typing import Any
 
 import httpx
 
+from tests import loopback
+
 __all__ = ["Clients", "Instance"]
 
 Instance = dict[str, Any]
@@ -70,7 +72,7 @@ class Clients:
     def _run(self) -> None:
         try:
             while not self._stopped.is_set():
-                with httpx.Client(base_url=self._url, timeout=10.0) as client:
+                with loopback.Client(base_url=self._url, timeout=10.0) as client:
                     self._converse(client)
         except Exception as failure:  # what a thread raises reaches the test when the clients are left
             self._failure = failure

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import httpx
+from tests import loopback
 
 __all__ = ["MetricsPage"]
 
@@ -34,7 +34,7 @@ class MetricsPage:
     @classmethod
     def of(cls, url: str) -> MetricsPage:
         """Read the page of a gateway."""
-        return cls(httpx.get(f"{url}/metrics", timeout=10.0).raise_for_status().text)
+        return cls(loopback.get(f"{url}/metrics", timeout=10.0).raise_for_status().text)
 
     def has(self, name: str) -> bool:
         """Return whether a metric has samples."""

@@ -15,6 +15,8 @@ from typing import Any
 
 import httpx
 
+from tests.loopback import TRUSTS_NOBODY
+
 __all__ = ["TOKEN", "RunningGateway", "free_port"]
 
 TOKEN = "token-of-the-tests"
@@ -57,7 +59,7 @@ class RunningGateway:
     ) -> None:
         self.port = free_port()
         self.url = f"{'https' if ca_file else 'http'}://127.0.0.1:{self.port}"
-        self._verify = ssl.create_default_context(cafile=ca_file) if ca_file else True
+        self._verify = ssl.create_default_context(cafile=ca_file) if ca_file else TRUSTS_NOBODY
         self.state = state
         self.workers = workers
         self.log = state.with_suffix(".log")

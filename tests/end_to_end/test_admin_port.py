@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from tests import loopback
 from tests.end_to_end.load import Load
 from tests.end_to_end.running import TOKEN, RunningGateway, free_port
 from tests.models import multi_output, write_bundle
@@ -38,7 +39,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway
 @pytest.fixture(scope="module")
 def admin(gateway: RunningGateway) -> Iterator[httpx.Client]:
     url = gateway.log.read_text().split("admin API: ")[1].split()[0]
-    with httpx.Client(base_url=url, headers={"authorization": f"Bearer {TOKEN}"}, timeout=10.0) as client:
+    with loopback.Client(base_url=url, headers={"authorization": f"Bearer {TOKEN}"}, timeout=10.0) as client:
         gateway.wait_until(lambda: client.get("/metrics").status_code == 200, "watched")
         yield client
 
@@ -84,8 +85,8 @@ def test_both_ports_are_there_through_a_rolling_restart_and_go_at_a_stop(
         gateway.wait_until(lambda: "rolling restart is complete" in gateway.log.read_text(), "through")
         load.wait_for(50)
     assert load.failures == []
-    assert httpx.get(f"{admin.base_url}/livez").status_code == 200
+    assert loopback.get(f"{admin.base_url}/livez").status_code == 200
     assert gateway.stop() == 0
     assert '"error"' not in gateway.log.read_text()
     with pytest.raises(httpx.ConnectError):
-        httpx.get(f"{admin.base_url}/livez")
+        loopback.get(f"{admin.base_url}/livez")

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests import loopback
 from tests.end_to_end.running import TOKEN, RunningGateway
 from tests.models import columns_classifier, multi_output, write_bundle
 
@@ -33,7 +34,7 @@ def gateway(running: RunningGateway) -> Iterator[RunningGateway]:
     """Give the gateway, and see afterwards that it is the same one, answers, and has failed nowhere."""
     before = running.children("gateway.app")
     yield running
-    answer = httpx.post(f"{running.url}/predict/m", content=ROW, headers={"content-type": "application/json"})
+    answer = loopback.post(f"{running.url}/predict/m", content=ROW, headers={"content-type": "application/json"})
     assert (answer.status_code, answer.json()["predictions"][0]) == (200, 6.0)
     assert running.children("gateway.app") == before
     log = running.log.read_text()
@@ -43,7 +44,7 @@ def gateway(running: RunningGateway) -> Iterator[RunningGateway]:
 
 def post(gateway: RunningGateway, body: bytes, path: str = "/predict/m", **headers: str) -> httpx.Response:
     named = {"content-type": "application/json", **{name.replace("_", "-"): value for name, value in headers.items()}}
-    return httpx.post(f"{gateway.url}{path}", content=body, headers=named, timeout=30.0)
+    return loopback.post(f"{gateway.url}{path}", content=body, headers=named, timeout=30.0)
 
 
 def problem(response: httpx.Response, status: int, slug: str) -> dict[str, Any]:
@@ -136,7 +137,7 @@ def test_a_chunked_body_is_cut_off_at_the_limit(gateway: RunningGateway) -> None
             yield b" " * MIB
 
     try:
-        answer = httpx.post(
+        answer = loopback.post(
             f"{gateway.url}/predict/m", content=chunks(), headers={"content-type": "application/json"}, timeout=30.0
         )
     except httpx.WriteError:
@@ -261,7 +262,7 @@ def test_odd_routing_keys_are_hashed_like_any_other(gateway: RunningGateway) -> 
 
 
 def test_every_admin_operation_needs_the_token(gateway: RunningGateway) -> None:
-    document = httpx.get(f"{gateway.url}/openapi.json").json()
+    document = loopback.get(f"{gateway.url}/openapi.json").json()
     operations = [
         (method.upper(), path.format(**NAMES))
         for path, methods in document["paths"].items()
@@ -282,7 +283,7 @@ def test_every_admin_operation_needs_the_token(gateway: RunningGateway) -> None:
         {"cookie": f"token={TOKEN}"},
     ]
     body = json.dumps({"stable": "1", "reason": "an attack"})
-    with httpx.Client(base_url=gateway.url) as client:
+    with loopback.Client(base_url=gateway.url) as client:
         for method, path in operations:
             for headers in wrong:
                 content = body if method in ("POST", "PUT") else None
@@ -298,9 +299,9 @@ def test_every_admin_operation_needs_the_token(gateway: RunningGateway) -> None:
 
 
 def test_every_path_answers_every_method_without_failing(gateway: RunningGateway) -> None:
-    document = httpx.get(f"{gateway.url}/openapi.json").json()
+    document = loopback.get(f"{gateway.url}/openapi.json").json()
     paths = [path.format(**NAMES) for path in document["paths"]]
-    with httpx.Client(base_url=gateway.url) as client:
+    with loopback.Client(base_url=gateway.url) as client:
         for path in [*paths, "/", "/predict/", "/predict//", "/admin/v1/", "/v2/", "//", "/static/../.."]:
             for method in METHODS:
                 answer = client.request(method, path)

@@ -11,6 +11,7 @@ import httpx
 import psutil
 import pytest
 
+from tests import loopback
 from tests.end_to_end.running import RunningGateway, free_port
 from tests.models import echo_model, endless_model, failing_model, multi_output, write_bundle
 
@@ -46,7 +47,7 @@ def status_of(gateway: RunningGateway, model: str, version: str) -> tuple[str, s
 
 
 def pinned(gateway: RunningGateway, version: str) -> int:
-    return httpx.post(f"{gateway.url}/v2/models/m/versions/{version}/infer", json=V2_ROW).status_code
+    return loopback.post(f"{gateway.url}/v2/models/m/versions/{version}/infer", json=V2_ROW).status_code
 
 
 def test_changed_bytes_under_the_same_version_are_refused_until_they_are_put_back(folder: Path) -> None:
@@ -64,18 +65,18 @@ def test_changed_bytes_under_the_same_version_are_refused_until_they_are_put_bac
             state, why = status_of(gateway, model, "1")
             assert state == "refused"
             assert "first loaded with sha256:" in why
-        readiness = httpx.get(f"{gateway.url}/readyz")
+        readiness = loopback.get(f"{gateway.url}/readyz")
         assert readiness.status_code == 503
         (reason,) = readiness.json()["reasons"]
         assert reason.startswith("n: its stable version 1 is not loaded; ")
-        refused = httpx.post(f"{gateway.url}/predict/n", json=ROW)
+        refused = loopback.post(f"{gateway.url}/predict/n", json=ROW)
         assert "its stable version 1 is not loaded" in problem(refused, 503, "model-not-ready")
-        assert httpx.post(f"{gateway.url}/predict/m", json=ROW).headers["x-model-version"] == "2"
+        assert loopback.post(f"{gateway.url}/predict/m", json=ROW).headers["x-model-version"] == "2"
         assert "first loaded" in problem(gateway.put_route("m", stable="1"), 409, "version-not-warm")
         write_bundle(folder / "n/1", echo_model())
         with gateway.client() as client:
             assert client.post("/admin/v1/models/n/versions/1/load").json()["state"] == "ready"
-        assert httpx.get(f"{gateway.url}/readyz").status_code == 200
+        assert loopback.get(f"{gateway.url}/readyz").status_code == 200
     finally:
         gateway.stop()
 
@@ -107,7 +108,7 @@ def test_a_version_whose_golden_rows_disagree_never_takes_traffic(many: RunningG
     with many.client() as client:
         assert why in problem(client.post("/admin/v1/models/m/versions/7/load"), 409, "version-refused")
     assert pinned(many, "7") == 404
-    assert httpx.get(f"{many.url}/readyz").status_code == 200
+    assert loopback.get(f"{many.url}/readyz").status_code == 200
 
 
 def test_versions_are_loaded_and_unloaded_but_not_while_a_route_names_them(many: RunningGateway) -> None:
@@ -156,19 +157,19 @@ def test_a_first_start_that_names_do_not_decide_says_how_to_choose(folder: Path)
     assert "blue, green" in refused.stderr
     assert "Traceback" not in refused.stderr
     with serving(folder, "--stable", "m=blue") as gateway:
-        assert httpx.post(f"{gateway.url}/predict/m", json=ROW).headers["x-model-version"] == "blue"
+        assert loopback.post(f"{gateway.url}/predict/m", json=ROW).headers["x-model-version"] == "blue"
 
 
 def test_the_only_model_answers_without_a_name_and_of_several_the_one_that_is_set(folder: Path) -> None:
     write_bundle(folder / "m" / "1", echo_model())
     with serving(folder) as gateway:
-        assert httpx.post(f"{gateway.url}/predict", json=ROW).json()["model"] == "m"
+        assert loopback.post(f"{gateway.url}/predict", json=ROW).json()["model"] == "m"
     write_bundle(folder / "n" / "1", multi_output())
     with serving(folder) as gateway:
-        problem(httpx.post(f"{gateway.url}/predict", json=ROW), 404, "model-unknown")
-        assert httpx.post(f"{gateway.url}/predict", json={"model": "m", **ROW}).json()["model"] == "m"
+        problem(loopback.post(f"{gateway.url}/predict", json=ROW), 404, "model-unknown")
+        assert loopback.post(f"{gateway.url}/predict", json={"model": "m", **ROW}).json()["model"] == "m"
     with serving(folder, WEIR_ROUTING__DEFAULT_MODEL="m") as gateway:
-        assert httpx.post(f"{gateway.url}/predict", json=ROW).json()["model"] == "m"
+        assert loopback.post(f"{gateway.url}/predict", json=ROW).json()["model"] == "m"
 
 
 def test_a_token_that_nobody_gave_is_made_into_a_private_file_and_shown_nowhere(folder: Path) -> None:
@@ -179,8 +180,8 @@ def test_a_token_that_nobody_gave_is_made_into_a_private_file_and_shown_nowhere(
         secret = path.read_text().strip()
         assert len(secret) >= 32
         headers = {"authorization": f"Bearer {secret}"}
-        assert httpx.get(f"{gateway.url}/admin/v1/models", headers=headers).status_code == 200
-        assert httpx.get(f"{gateway.url}/admin/v1/models", headers={"authorization": "Bearer no"}).status_code == 401
+        assert loopback.get(f"{gateway.url}/admin/v1/models", headers=headers).status_code == 200
+        assert loopback.get(f"{gateway.url}/admin/v1/models", headers={"authorization": "Bearer no"}).status_code == 401
         for process in psutil.Process(gateway.pid).children(recursive=True):
             assert secret not in " ".join([*process.cmdline(), *process.environ().values()])
     log = gateway.log.read_text()
@@ -199,15 +200,15 @@ def test_a_new_folder_is_ready_without_being_asked_for_and_no_route_changes(fold
         gateway.wait_until(lambda: status_of(gateway, "m", "3")[0] == "refused", "refused")
         write_bundle(folder / "m" / "3", echo_model())
         gateway.wait_until(lambda: pinned(gateway, "3") == 200, "repaired")
-        answer = httpx.post(f"{gateway.url}/predict/m", json=ROW)
+        answer = loopback.post(f"{gateway.url}/predict/m", json=ROW)
         assert (answer.headers["x-model-version"], answer.headers["x-route-revision"]) == ("1", "1")
         gateway.wait_until(lambda: status_of(gateway, "n", "1")[0] == "ready", "ready")
-        assert httpx.post(f"{gateway.url}/predict/n", json=ROW).status_code == 404
+        assert loopback.post(f"{gateway.url}/predict/n", json=ROW).status_code == 404
         body = {"stable": "1", "reason": "first"}
         with gateway.client() as client:
             put = client.put("/admin/v1/models/n/route", json=body, headers={"if-match": '"0"'})
         assert put.status_code == 200, put.text
-        gateway.wait_until(lambda: httpx.post(f"{gateway.url}/predict/n", json=ROW).status_code == 200, "routed")
+        gateway.wait_until(lambda: loopback.post(f"{gateway.url}/predict/n", json=ROW).status_code == 200, "routed")
 
 
 def test_a_model_that_never_answers_is_refused_and_keeps_nobody_else_from_being_served(folder: Path) -> None:
@@ -216,7 +217,7 @@ def test_a_model_that_never_answers_is_refused_and_keeps_nobody_else_from_being_
     gateway = serving(folder, WEIR_SERVING__LOAD_S="1")
     gateway.start(until="/startupz")
     try:
-        assert httpx.post(f"{gateway.url}/predict/m", json=ROW).status_code == 200
+        assert loopback.post(f"{gateway.url}/predict/m", json=ROW).status_code == 200
         assert status_of(gateway, "endless", "1") == (
             "refused",
             "endless version 1 is refused: it was not ready within 1 s",

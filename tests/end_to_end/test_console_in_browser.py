@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
@@ -14,6 +13,7 @@ from selenium.webdriver.common.keys import Keys
 from gateway.clock import SystemClock
 from gateway.http.credentials import COOKIE
 from gateway.http.sessions import Sessions, SignedOut
+from tests import loopback
 from tests.end_to_end.browser import Browser
 from tests.end_to_end.running import TOKEN, RunningGateway
 from tests.models import columns_classifier, write_bundle
@@ -66,7 +66,7 @@ def console(browser: Browser) -> Iterator[Browser]:
 
 
 def predict(gateway: RunningGateway, row: dict[str, Any], times: int = 1) -> int:
-    answer = httpx.post(f"{gateway.url}/predict/iris", json={"instances": [row] * times}, timeout=10.0)
+    answer = loopback.post(f"{gateway.url}/predict/iris", json={"instances": [row] * times}, timeout=10.0)
     return answer.status_code
 
 

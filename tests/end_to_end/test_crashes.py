@@ -12,6 +12,7 @@ import httpx
 import psutil
 import pytest
 
+from tests import loopback
 from tests.end_to_end.load import Load
 from tests.end_to_end.metrics_page import MetricsPage
 from tests.end_to_end.running import RunningGateway
@@ -75,7 +76,7 @@ class Scraper:
     def _scrape(self) -> None:
         while not self._stopping.is_set():
             try:
-                response = httpx.get(f"{self._url}/metrics", timeout=5.0)
+                response = loopback.get(f"{self._url}/metrics", timeout=5.0)
             except httpx.TransportError:  # the worker that was asked has just been killed
                 continue
             self.statuses.add(response.status_code)

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests import loopback
 from tests.end_to_end.load import Load
 from tests.end_to_end.metrics_page import MetricsPage
 from tests.end_to_end.running import RunningGateway
@@ -46,7 +47,7 @@ def test_a_stopped_worker_is_killed_and_replaced(gateway: RunningGateway) -> Non
 def test_a_worker_whose_loop_is_blocked_is_killed_and_replaced(gateway: RunningGateway) -> None:
     before = gateway.children(WORKER)
     with pytest.raises(httpx.RemoteProtocolError):
-        httpx.post(f"{gateway.url}/predict/slow", json=ENDLESS, timeout=30.0)
+        loopback.post(f"{gateway.url}/predict/slow", json=ENDLESS, timeout=30.0)
     gateway.wait_until(lambda: len(gateway.children(WORKER)) == 2, "whole again")
     assert len(set(before) & set(gateway.children(WORKER))) == 1
     gateway.wait_for_workers("m", "1")
@@ -74,7 +75,7 @@ def test_a_rolling_restart_ends_before_it_takes_a_good_worker_for_a_bad_one(
     os.kill(gateway.pid, signal.SIGHUP)
     gateway.wait_until(lambda: "rolling restart ends early" in gateway.log.read_text(), "given up")
     assert gateway.children(WORKER) == before
-    assert httpx.post(f"{gateway.url}/predict/m", json=ROWS).status_code == 200
+    assert loopback.post(f"{gateway.url}/predict/m", json=ROWS).status_code == 200
 
 
 def test_a_stop_amid_a_rolling_restart_leaves_nobody_behind(gateway: RunningGateway) -> None:

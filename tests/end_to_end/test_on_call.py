@@ -143,7 +143,13 @@ def first_looks(text: str) -> list[str]:
 def test_every_first_look_of_every_runbook_shows_something(
     runbooks: dict[str, str], typed: Typed, gateway: RunningGateway
 ) -> None:
-    shown = ("weir_requests_total", "weir_canary_fallback_total", "weir_shadow_requests_total", "weir_queue_rows")
+    shown = (
+        "weir_requests_total",
+        "weir_canary_fallback_total",
+        "weir_shadow_requests_total",
+        "weir_queue_rows",
+        "weir_monitor_tick_timestamp_seconds",
+    )
     shadow, canary = {"version": "3", "sample": 100.0}, {"version": "2", "weight": 10.0}
     with gateway.client() as client:
         wanted = {"model": "phishing", "version": "2", "reason": "a rollout to look at"}

@@ -21,6 +21,7 @@ from sklearn.datasets import load_diabetes, load_iris
 
 from gateway.demo.data import load_phishing, sample_instances
 from gateway.metrics.catalogue import CATALOGUE
+from tests import loopback
 from tests.end_to_end.clients import Clients, Instance
 from tests.end_to_end.running import RunningGateway, free_port
 from tests.integration.prometheus import (
@@ -56,6 +57,7 @@ interface:
   rules:
     - {name: small, range: {feature: petal_length, max: 6}}
 """
+pytestmark = pytest.mark.timeout(300)  # the first test waits until every rule and panel has data
 OUTCOMES = {200: "ok", 422: "client_error"}
 
 
@@ -201,7 +203,7 @@ def test_the_page_is_scraped_without_complaint(world: World) -> None:
 
 
 def test_every_metric_of_the_catalogue_is_on_the_page(world: World) -> None:
-    page = httpx.get(f"{world.gateway.url}/metrics").text
+    page = loopback.get(f"{world.gateway.url}/metrics").text
     samples = {sample.name for family in text_string_to_metric_families(page) for sample in family.samples}
     exposed = {name.removesuffix("_count") for name in samples}
     assert [metric.name for metric in CATALOGUE if metric.name not in exposed] == []

@@ -13,6 +13,7 @@ import pytest
 import tritonclient.grpc as triton
 from tritonclient.utils import InferenceServerException
 
+from tests import loopback
 from tests.end_to_end.metrics_page import MetricsPage
 from tests.end_to_end.running import RunningGateway, free_port
 from tests.models import multi_output, write_bundle
@@ -40,7 +41,7 @@ class RuledGateway(RunningGateway):
 
     def plain(self, *pairs: tuple[float, float]) -> httpx.Response:
         """Ask for predictions."""
-        return httpx.post(f"{self.url}/predict/m", json={"instances": self.rows(*pairs)})
+        return loopback.post(f"{self.url}/predict/m", json={"instances": self.rows(*pairs)})
 
     def alert(self) -> dict[str, Any] | None:
         """Return the open alert on the quality of data."""
@@ -79,13 +80,13 @@ def test_a_row_that_breaks_a_rejecting_rule_is_a_problem_at_its_place(gateway: R
 
 @pytest.mark.parametrize(("path", "status"), [("/v1/models/m:predict", 400), ("/invocations", 422)])
 def test_the_other_protocols_of_rows_refuse_in_their_own_way(gateway: RuledGateway, path: str, status: int) -> None:
-    answer = httpx.post(f"{gateway.url}{path}", json={"instances": gateway.rows((5, 3))})
+    answer = loopback.post(f"{gateway.url}{path}", json={"instances": gateway.rows((5, 3))})
     assert (answer.status_code, "in-order" in answer.text) == (status, True)
 
 
 def test_the_open_inference_protocol_refuses_in_its_own_words(gateway: RuledGateway) -> None:
     tensor = {"name": "x", "shape": [1, 3], "datatype": "FP32", "data": gateway.rows((5, 3))[0]}
-    answer = httpx.post(f"{gateway.url}/v2/models/m/infer", json={"inputs": [tensor]})
+    answer = loopback.post(f"{gateway.url}/v2/models/m/infer", json={"inputs": [tensor]})
     assert answer.status_code == 400
     assert f"/inputs/0/data/0: {BROKEN}" in answer.json()["error"]
 

@@ -8,9 +8,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
+from tests import loopback
 from tests.end_to_end.load import Load
 from tests.end_to_end.metrics_page import MetricsPage
 from tests.end_to_end.running import RunningGateway
@@ -44,11 +44,11 @@ def gateway_on(server: RedisServer, models: Path, name: str = "one", refresh_ms:
 
 
 def version_at(gateway: RunningGateway) -> str:
-    return httpx.post(f"{gateway.url}/predict/m", json=ROWS, timeout=10.0).headers["x-model-version"]
+    return loopback.post(f"{gateway.url}/predict/m", json=ROWS, timeout=10.0).headers["x-model-version"]
 
 
 def degraded(gateway: RunningGateway) -> str:
-    answer = httpx.get(f"{gateway.url}/readyz", timeout=10.0)
+    answer = loopback.get(f"{gateway.url}/readyz", timeout=10.0)
     assert answer.status_code == 200
     return " ".join(answer.json()["degraded"])
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import httpx
-
+from tests import loopback
 from tests.end_to_end.load import Load
 from tests.end_to_end.metrics_page import MetricsPage
 from tests.end_to_end.running import RunningGateway
@@ -30,7 +29,7 @@ def rollout(gateway: RunningGateway) -> Any:
 
 
 def is_away(gateway: RunningGateway) -> bool:
-    answer = httpx.get(f"{gateway.url}/readyz", timeout=10.0)
+    answer = loopback.get(f"{gateway.url}/readyz", timeout=10.0)
     assert answer.status_code == 200
     return any("the state store is away" in why for why in answer.json()["degraded"])
 

@@ -12,6 +12,7 @@ import pytest
 import tritonclient.grpc as triton
 from tritonclient.utils import InferenceServerException
 
+from tests import loopback
 from tests.end_to_end.metrics_page import MetricsPage
 from tests.end_to_end.running import RunningGateway, free_port
 from tests.models import elementwise, write_bundle
@@ -53,16 +54,18 @@ class Stoppable(RunningGateway):
 
     def plain(self, body: Any) -> Said | str:
         """Ask in the plain protocol; a body in parts has no length, and takes the ASGI path."""
-        response = httpx.post(f"{self.url}/predict/m", content=body, headers={"content-type": "application/json"})
+        response = loopback.post(f"{self.url}/predict/m", content=body, headers={"content-type": "application/json"})
         if (said := _said(response, lambda answer: answer["predictions"])) != REFUSED:
             assert response.json()["variant"] == response.headers["x-variant"]
         return said
 
     def v1(self) -> Said | str:
-        return _said(httpx.post(f"{self.url}/v1/models/m:predict", content=PLAIN), lambda answer: answer["predictions"])
+        return _said(
+            loopback.post(f"{self.url}/v1/models/m:predict", content=PLAIN), lambda answer: answer["predictions"]
+        )
 
     def v2(self) -> Said | str:
-        response = httpx.post(f"{self.url}/v2/models/m/infer", content=TENSOR)
+        response = loopback.post(f"{self.url}/v2/models/m/infer", content=TENSOR)
         said = _said(response, lambda answer: answer["outputs"][0]["data"])
         if isinstance(said, Said):
             is_constant = said.variant == "constant"
@@ -123,7 +126,7 @@ def test_constant_answers_are_counted_apart_and_never_watched(gateway: Stoppable
     gateway.operate("stop", constant, answer=7.5)
     before = MetricsPage.of(gateway.url)
     assert gateway.everywhere() == [constant] * 5
-    wrong = httpx.post(f"{gateway.url}/predict/m", content=b'{"instances": [["x"]]}')
+    wrong = loopback.post(f"{gateway.url}/predict/m", content=b'{"instances": [["x"]]}')
     assert wrong.status_code == 422, "what the contract refuses is refused still"
     after = MetricsPage.of(gateway.url)
     made = after.sum("weir_requests_total", variant="constant") - before.sum("weir_requests_total", variant="constant")

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
@@ -17,7 +16,7 @@ from tritonclient.utils import InferenceServerException
 
 from gateway.demo.data import CLASSES, load_phishing
 from gateway.demo.graphs import INPUT_NAME
-from tests import models
+from tests import loopback, models
 from tests.end_to_end.running import TOKEN, RunningGateway
 
 Array = npt.NDArray[Any]
@@ -179,7 +178,7 @@ def test_the_client_raises_with_status_and_words(
 )
 def test_a_length_of_the_json_that_is_none_is_refused(gateway: RunningGateway, length: str, words: str) -> None:
     headers = {"inference-header-content-length": length}
-    answer = httpx.post(f"{gateway.url}/v2/models/phishing/infer", json=body_of(PAGES), headers=headers)
+    answer = loopback.post(f"{gateway.url}/v2/models/phishing/infer", json=body_of(PAGES), headers=headers)
     assert answer.status_code == 400
     assert words in answer.json()["error"]
 
@@ -216,7 +215,7 @@ def test_a_length_of_the_json_that_is_none_is_refused(gateway: RunningGateway, l
 def test_errors_have_the_protocol_s_body(
     gateway: RunningGateway, path: str, body: dict[str, Any] | None, status: int, words: str
 ) -> None:
-    answer = httpx.get(gateway.url + path) if body is None else httpx.post(gateway.url + path, json=body)
+    answer = loopback.get(gateway.url + path) if body is None else loopback.post(gateway.url + path, json=body)
     document = answer.json()
     assert (answer.status_code, list(document)) == (status, ["error"])
     assert words in document["error"]
@@ -225,7 +224,7 @@ def test_errors_have_the_protocol_s_body(
 
 def test_flat_and_nested_data_are_the_same(gateway: RunningGateway) -> None:
     url = f"{gateway.url}/v2/models/phishing/versions/1/infer"
-    answers = [httpx.post(url, json=body_of(PAGES, data=data)) for data in (PAGES.tolist(), PAGES.ravel().tolist())]
+    answers = [loopback.post(url, json=body_of(PAGES, data=data)) for data in (PAGES.tolist(), PAGES.ravel().tolist())]
     assert answers[0].json()["outputs"] == answers[1].json()["outputs"]
     assert {answer.headers["x-variant"] for answer in answers} == {"pinned"}
 

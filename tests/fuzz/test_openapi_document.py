@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
@@ -21,7 +20,7 @@ from schemathesis.specs.openapi.checks import (
 )
 from schemathesis.specs.openapi.schemas import OpenApiSchema
 
-from tests import models
+from tests import loopback, models
 from tests.end_to_end.running import TOKEN, RunningGateway
 
 CHECKS = [
@@ -44,6 +43,7 @@ NAMES = {
     "file": ["app.js", "style.css"],
 }
 MANY = settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+PATIENCE_S = 60.0
 AUTHORIZED = {"authorization": f"Bearer {TOKEN}"}
 
 
@@ -61,7 +61,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway
 @pytest.fixture(scope="module")
 def document(gateway: RunningGateway) -> dict[str, Any]:
     """Give the document as it is served, but that names in paths are mostly names of what exists."""
-    found: dict[str, Any] = httpx.get(f"{gateway.url}/openapi.json").json()
+    found: dict[str, Any] = loopback.get(f"{gateway.url}/openapi.json").json()
     for item in found["paths"].values():
         for parameter in item.get("parameters", ()):
             parameter["schema"] = {"anyOf": [{"enum": NAMES[parameter["name"]]}] * 3 + [parameter["schema"]]}
@@ -82,7 +82,7 @@ def bodies(document: dict[str, Any], gateway: RunningGateway) -> OpenApiSchema:
 
 def schema_of(document: dict[str, Any], gateway: RunningGateway) -> OpenApiSchema:
     schema = schemathesis.openapi.from_dict(document)
-    schema.config.update(base_url=gateway.url)
+    schema.config.update(base_url=gateway.url, request_timeout=PATIENCE_S)
     return schema
 
 

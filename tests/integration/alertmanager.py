@@ -17,6 +17,7 @@ from typing import Any, Self
 import httpx
 import yaml
 
+from tests import loopback
 from tests.end_to_end.running import free_port
 
 __all__ = ["AlertmanagerServer", "Notifications", "hastened", "receiving"]
@@ -102,7 +103,7 @@ class AlertmanagerServer:
     def __init__(self, directory: Path, configuration: dict[str, Any]) -> None:
         self._directory, self._configuration = directory, configuration
         self.address = f"127.0.0.1:{free_port()}"
-        self._client = httpx.Client(base_url=f"http://{self.address}", timeout=10)
+        self._client = loopback.Client(base_url=f"http://{self.address}", timeout=10)
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:

@@ -14,6 +14,7 @@ from typing import Any, Self
 import httpx
 import yaml
 
+from tests import loopback
 from tests.integration.expressions import dashboard_expressions, measured, rule_expressions, substituted
 
 __all__ = ["PrometheusServer", "dashboard_expressions", "measured", "rule_expressions", "substituted"]
@@ -47,7 +48,7 @@ class PrometheusServer:
     ) -> None:
         self._directory = directory
         self._address = f"127.0.0.1:{_free_port()}"
-        self._client = httpx.Client(base_url=f"http://{self._address}/api/v1", timeout=10)
+        self._client = loopback.Client(base_url=f"http://{self._address}/api/v1", timeout=10)
         self._process: subprocess.Popen[bytes] | None = None
         self._configuration = _configuration(targets, rule_files, alertmanagers, interval_s)
 
