@@ -42,19 +42,18 @@ from gateway.crash_marks import CrashMarks, marked_loader
 from gateway.crashes import CrashFile
 from gateway.failure_feed import FailureFeed
 from gateway.heartbeat import BEAT_EVERY_S, Heartbeat
-from gateway.http.access_log import ACCESS, AccessLog
+from gateway.http.access_log import ACCESS
 from gateway.http.admin_access import ControlAccess
 from gateway.http.auth import BearerToken
 from gateway.http.credentials import Credentials
 from gateway.http.draining import CompanionServer, DrainingServer
-from gateway.http.gateway_app import GatewayApp
 from gateway.http.probes import Readiness
 from gateway.http.request_counts import RequestCounts
 from gateway.http.router import build_router
 from gateway.http.sessions import Sessions, SignedOut
 from gateway.http.sign_in_throttle import SignInThrottle
 from gateway.http.watch_proxy import WatchProxy
-from gateway.http.ways_in import WaysIn
+from gateway.http.ways_in import Front, WaysIn
 from gateway.loading import version_loader
 from gateway.logs import LineWriter, configure_logging
 from gateway.metrics.shared import SharedCounters
@@ -83,6 +82,7 @@ from monitors.transport.frames import encode_frame
 
 if TYPE_CHECKING:
     from gateway.grpc.server import GrpcServer
+    from gateway.tracing.tracing import Tracing
 
 __all__ = ["Worker", "main"]
 
@@ -199,8 +199,11 @@ class Worker:
             product_version=distribution_version("weir"),
         )
         door = Door(admission, self._counters)
+        self._tracing = None if settings.tracing.endpoint is None else self._open_tracing(name)
         self.grpc = None if settings.grpc_port is None else self._grpc_server(door, control, authenticate, run_dir)
-        self.ways_in = WaysIn.build(settings, self._pipeline, door, RequestCounts(self._counters), router_of)
+        self.ways_in = WaysIn.build(
+            settings, self._pipeline, door, RequestCounts(self._counters), router_of, tracing=self._tracing
+        )
         dropped = self._counters.counter("weir_access_log_dropped_total")
         self._access = LineWriter(ACCESS, dropped.inc) if settings.access_log else None
         self._background = Background()
@@ -221,7 +224,14 @@ class Worker:
             authenticate=authenticate.actor,
             read_series=lambda: self._roster.call(read_counters, run_dir.counters),
             product_version=distribution_version("weir"),
+            tracing=self._tracing,
         )
+
+    def _open_tracing(self, name: str) -> Tracing:
+        from gateway.tracing.opening import open_tracing  # its packages are an extra
+
+        version = distribution_version("weir")
+        return open_tracing(self._settings.tracing, self._counters, process=name, product_version=version)
 
     def _failure_feed(self, run_dir: RunDirectory, name: str, clock: Clock) -> FailureFeed:
         """Return what brings failures to rollouts and to the prediction log."""
@@ -280,6 +290,8 @@ class Worker:
         self._keeper.close()
         self._store.close()
         self._marks.close()
+        if self._tracing is not None:
+            await self._tracing.close()
         if self._access is not None:
             self._access.close()
 
@@ -348,7 +360,7 @@ def _collect_less() -> None:
 
 
 def _server_config(
-    settings: Settings, context: ssl.SSLContext | None, asgi: GatewayApp | AccessLog, protocol: type[asyncio.Protocol]
+    settings: Settings, context: ssl.SSLContext | None, asgi: Front, protocol: type[asyncio.Protocol]
 ) -> uvicorn.Config:
     return uvicorn.Config(
         asgi,

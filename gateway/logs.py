@@ -22,6 +22,8 @@ FIELDS = (
     "duration_ms",
     "version",
     "variant",
+    "trace_id",
+    "span_id",
 )
 """What a record may say beside its message, in ``extra``; the line has those that it says."""
 MOST_LINES = 10_000

@@ -33,7 +33,7 @@ from gateway.errors import (
 )
 from gateway.routing.table import RouteTable
 
-__all__ = ["FallbackReason", "Observer", "Pipeline"]
+__all__ = ["FallbackReason", "Observer", "Pipeline", "Predictor"]
 
 _WHOLE = slice(None)
 FallbackReason = Literal["error", "timeout", "busy", "rejected"]
@@ -56,6 +56,13 @@ class Observer(Protocol):
 
     def failed(self, call: Call, arm: Arm | None, why: WeirError | FallbackReason) -> None:
         """See a call end in an error, or a canary's part in it when stable goes on; no arm where none was found."""
+
+
+class Predictor(Protocol):
+    """Who answers calls: the pipeline, or what stands before it."""
+
+    async def predict(self, call: Call) -> Call:
+        """Await the answer of a call; raise its ``WeirError``."""
 
 
 class Pipeline:

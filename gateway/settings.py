@@ -19,6 +19,7 @@ __all__ = [
     "RoutingSettings",
     "ServingSettings",
     "Settings",
+    "TracingSettings",
 ]
 
 
@@ -157,6 +158,18 @@ class MetricsSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TracingSettings:
+    """Where spans of requests are sent to; nowhere without an endpoint."""
+
+    endpoint: str | None = None
+    sample_ratio: float = 0.01
+    service_name: str = "weir"
+    headers_file: Path | None = None
+    ca_file: Path | None = None
+    timeout_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything a process tree needs to know."""
 
@@ -181,3 +194,4 @@ class Settings:
     monitor: MonitorSettings = MonitorSettings()
     prediction_log: PredictionLogSettings = PredictionLogSettings()
     metrics: MetricsSettings = MetricsSettings()
+    tracing: TracingSettings = TracingSettings()

@@ -258,8 +258,12 @@ def _resolved(settings: Settings) -> Settings:
     redis = settings.redis
     password_file, ca_file = (path and path.resolve() for path in (redis.password_file, redis.ca_file))
     redis = replace(redis, folder=redis.folder.resolve(), password_file=password_file, ca_file=ca_file)
+    tracing = settings.tracing
+    headers_file, traces_ca = (path and path.resolve() for path in (tracing.headers_file, tracing.ca_file))
+    tracing = replace(tracing, headers_file=headers_file, ca_file=traces_ca)
     models = settings.models.resolve()
-    return replace(settings, models=models, state=state, redis=redis, tls_cert=tls_cert, tls_key=tls_key)
+    settings = replace(settings, models=models, state=state, redis=redis, tracing=tracing)
+    return replace(settings, tls_cert=tls_cert, tls_key=tls_key)
 
 
 async def _run(settings: Settings, run_dir: RunDirectory, listeners: Mapping[str, socket.socket]) -> None:

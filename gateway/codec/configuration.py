@@ -15,6 +15,7 @@ from gateway.codec.plain_yaml import YamlRefused, parse_yaml
 from gateway.errors import DocumentInvalid, Fault
 from gateway.settings import Settings
 from gateway.state.address import address_fault, is_redis
+from gateway.tracing.destination import endpoint_fault
 
 __all__ = ["RANGES", "check_settings", "decode_settings", "encode_settings", "load_settings"]
 
@@ -22,6 +23,7 @@ PREFIX = "WEIR_"
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _NAMESPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _DETECTOR_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
+_SERVICE_NAME = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,126}[\x21-\x7e])?")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
 RANGES: dict[str, tuple[float, float]] = {
     "port": (0, 65_535),
@@ -82,6 +84,8 @@ RANGES: dict[str, tuple[float, float]] = {
     "prediction_log/keep_mb": (2, 16_777_216),
     "prediction_log/keep_days": (0.001, 36_500),
     "prediction_log/failures_per_s": (0, 100_000),
+    "tracing/sample_ratio": (0, 1),
+    "tracing/timeout_s": (0.1, 60),
 }
 """Smallest and largest accepted value of every numeric setting."""
 
@@ -117,7 +121,7 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
 
 def check_settings(settings: Settings, source: str = "the settings") -> None:
     """Raise ``DocumentInvalid`` for values outside :data:`RANGES`, and for settings that do not fit together."""
-    rules = (_outside, _crossed, _overspent, _expecting, _oversized, _halved, _unaddressed, _unreadable)
+    rules = (_outside, _crossed, _overspent, _expecting, _oversized, _halved, _unaddressed, _unreadable, _untraced)
     faults = [fault for rule in rules for fault in rule(settings)]
     if faults:
         raise DocumentInvalid(source, faults)
@@ -266,6 +270,16 @@ def _unnamed(settings: Settings) -> Iterator[Fault]:
             if not _DETECTOR_NAME.fullmatch(name) or name in names[:i]:
                 expected = "names of detectors, each once, of lower-case letters, digits and '-'"
                 yield Fault(f"/monitor/{where}/{i}", "value", expected, repr(name))
+
+
+def _untraced(settings: Settings) -> Iterator[Fault]:
+    tracing = settings.tracing
+    if tracing.endpoint is not None and (expected := endpoint_fault(tracing.endpoint)):
+        yield Fault("/tracing/endpoint", "value", expected, "another text")  # which may hold a password
+    if not _SERVICE_NAME.fullmatch(tracing.service_name):
+        yield Fault(
+            "/tracing/service_name", "value", "1 to 128 printable characters of ASCII", repr(tracing.service_name)
+        )
 
 
 def _value_at(settings: Settings, pointer: str) -> float | None:

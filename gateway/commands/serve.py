@@ -74,7 +74,8 @@ def serve(
     settings = with_flags(load_settings(config, os.environ), flags, _choices(stable or []), tick_s)
     settings = hide_password(settings, os.environ)
     _require_folders(settings)
-    _require_grpc(settings)
+    _require_extras(settings)
+    _require_collector(settings)
     _require_detectors(settings)
     token = find_admin_token(os.environ, settings.admin_token_file, place_on_disk(settings))
     if token.path:
@@ -91,11 +92,30 @@ def _require_folders(settings: Settings) -> None:
             raise ProblemReported(f"the {what} {folder} does not exist")
 
 
-def _require_grpc(settings: Settings) -> None:
-    from gateway.grpc.packages import EXTRA, missing_packages
+def _require_extras(settings: Settings) -> None:
+    """Complain of packages that were not installed, before anything is made."""
+    from gateway.extras import GRPC, TRACING
 
-    if settings.grpc_port is not None and (missing := missing_packages()):
-        raise ProblemReported(f"gRPC needs {' and '.join(missing)}: install {EXTRA!r}, or leave grpc_port out")
+    asked = (
+        ("gRPC", "grpc_port", settings.grpc_port, GRPC),
+        ("tracing", "tracing.endpoint", settings.tracing.endpoint, TRACING),
+    )
+    for what, setting, value, extra in asked:
+        if value is not None and (missing := extra.missing()):
+            raise ProblemReported(
+                f"{what} needs {' and '.join(missing)}: install {extra.name!r}, or leave {setting} out"
+            )
+
+
+def _require_collector(settings: Settings) -> None:
+    """Complain here of files that the workers would need: they could only die of it again and again."""
+    from gateway.tracing.destination import read_headers
+
+    tracing = settings.tracing
+    if tracing.endpoint is not None:
+        read_headers(tracing.headers_file)
+        if tracing.ca_file is not None and not tracing.ca_file.is_file():
+            raise ProblemReported(f"the file {tracing.ca_file} of tracing.ca_file does not exist")
 
 
 def _require_detectors(settings: Settings) -> None:

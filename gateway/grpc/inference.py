@@ -19,7 +19,7 @@ from gateway.grpc.rpc import Rpc
 from gateway.grpc.statuses import refusal
 from gateway.grpc.streams import Streams
 from gateway.http.reading import header
-from gateway.pipeline import Pipeline
+from gateway.pipeline import Predictor
 
 __all__ = ["Inference"]
 
@@ -36,7 +36,7 @@ class Inference:
         Name of the metadata that carries the routing key.
     """
 
-    def __init__(self, pipeline: Pipeline, door: Door, streams: Streams, *, key_header: str) -> None:
+    def __init__(self, pipeline: Predictor, door: Door, streams: Streams, *, key_header: str) -> None:
         self._pipeline, self._door, self._streams = pipeline, door, streams
         self._key_header = key_header.lower().encode("ascii")
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import unquote
 
 from gateway.errors import WeirError
@@ -14,7 +14,7 @@ from gateway.grpc.rpc_counts import RpcCounts
 from gateway.grpc.statuses import refusal
 from gateway.http.request_ids import given_id, random_ids
 
-__all__ = ["Guard", "Method", "Rpc", "host_of"]
+__all__ = ["Guard", "Method", "Rpc", "RunsMethods", "headers_of", "host_of"]
 
 _log = logging.getLogger("weir.grpc")
 Headers = Sequence[tuple[bytes, bytes]]
@@ -48,7 +48,7 @@ class Rpc:
     @classmethod
     def of(cls, context: Any, ids: Iterator[str]) -> Rpc:
         """Read it from the context of gRPC's; an RPC without an id gets the next of ``ids``."""
-        headers = [_header(key, value) for key, value in context.invocation_metadata() or ()]
+        headers = headers_of(context)
         request_id = given_id(headers) or next(ids)
         return cls(headers, host_of(context.peer()), request_id, perf_counter(), context.time_remaining())
 
@@ -60,6 +60,13 @@ class Rpc:
 
 
 Method = Callable[[Any, Rpc], Awaitable[Any]]
+
+
+class RunsMethods(Protocol):
+    """The guard, or what stands before it."""
+
+    async def run(self, name: str, method: Method, request: Any, context: Any) -> Any:
+        """Return what a method answers, or end the RPC with the status that tells why there is no answer."""
 
 
 class Guard:
@@ -87,6 +94,11 @@ class Guard:
             await context.abort(told.code, told.message, (*rpc.trailing, *told.metadata))  # does not return
         context.set_trailing_metadata(tuple(rpc.trailing))
         return answer
+
+
+def headers_of(context: Any) -> Headers:
+    """Return the metadata of an RPC in the form in which HTTP headers come."""
+    return [_header(key, value) for key, value in context.invocation_metadata() or ()]
 
 
 def _header(key: str, value: str | bytes) -> tuple[bytes, bytes]:

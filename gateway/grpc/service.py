@@ -11,7 +11,7 @@ from tritonclient.grpc import service_pb2
 
 from gateway.errors import MethodUnsupported
 from gateway.grpc.inference import Inference
-from gateway.grpc.rpc import Guard, Method, Rpc
+from gateway.grpc.rpc import Method, Rpc, RunsMethods
 
 __all__ = ["inference_service"]
 
@@ -26,7 +26,7 @@ _INSTEAD = {
 _NO_SHARED_MEMORY = "raw_input_contents, since no memory is shared"
 
 
-def inference_service(inference: Inference, methods: Mapping[str, Method], guard: Guard) -> Any:
+def inference_service(inference: Inference, methods: Mapping[str, Method], guard: RunsMethods) -> Any:
     """Return the service as a generic handler of gRPC's.
 
     Parameters
@@ -45,14 +45,14 @@ def inference_service(inference: Inference, methods: Mapping[str, Method], guard
     return grpc.method_handlers_generic_handler(service.full_name, handlers)
 
 
-def _unary(described: Any, method: Method, guard: Guard) -> Any:
+def _unary(described: Any, method: Method, guard: RunsMethods) -> Any:
     asked = getattr(service_pb2, described.input_type.name)
     answer = getattr(service_pb2, described.output_type.name)
     run = partial(guard.run, described.name, method)
     return grpc.unary_unary_rpc_method_handler(run, asked.FromString, answer.SerializeToString)
 
 
-def _stream(inference: Inference, guard: Guard) -> Any:
+def _stream(inference: Inference, guard: RunsMethods) -> Any:
     async def run(requests: AsyncIterator[Any], context: Any) -> None:
         await guard.run("ModelStreamInfer", partial(_streamed, inference, context), requests, context)
 

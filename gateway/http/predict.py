@@ -28,7 +28,7 @@ from gateway.http.reading import (
 from gateway.http.refusals import Headers
 from gateway.http.targets import Target
 from gateway.http.unpacking import Encoding, encoding_of, unpacked
-from gateway.pipeline import Pipeline
+from gateway.pipeline import Predictor
 
 __all__ = ["JSON", "Media", "PredictEndpoint", "answer_body", "answer_whole"]
 
@@ -73,7 +73,7 @@ class PredictEndpoint:
         Largest body accepted.
     """
 
-    def __init__(self, pipeline: Pipeline, door: Door, *, key_header: str, body_bytes: int) -> None:
+    def __init__(self, pipeline: Predictor, door: Door, *, key_header: str, body_bytes: int) -> None:
         self._pipeline, self._door = pipeline, door
         self._key_header = key_header.lower().encode("ascii")
         self._telling = _TELLING | {self._key_header}

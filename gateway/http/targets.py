@@ -25,6 +25,14 @@ _PROTOCOLS: tuple[tuple[re.Pattern[str], BodyProtocol], ...] = (
     (_INVOCATIONS, "mlflow"),
 )
 _ROUTES: dict[BodyProtocol, str] = {"plain": "/predict", "v2": "/v2", "v1": "/v1", "mlflow": "/invocations"}
+_TEMPLATES: dict[tuple[BodyProtocol, bool, bool], str] = {
+    ("plain", False, False): "/predict",
+    ("plain", True, False): "/predict/{model}",
+    ("v2", True, False): "/v2/models/{model}/infer",
+    ("v2", True, True): "/v2/models/{model}/versions/{version}/infer",
+    ("v1", True, False): "/v1/models/{model}:predict",
+    ("mlflow", False, False): "/invocations",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,15 @@ class Target:
     def route(self) -> str:
         """The route that its requests are counted under."""
         return _ROUTES[self.protocol]
+
+    @property
+    def template(self) -> str:
+        """The path with its parts in braces, as routers write it.
+
+        >>> Target("plain", "iris").template
+        '/predict/{model}'
+        """
+        return _TEMPLATES[self.protocol, self.model is not None, self.version is not None]
 
 
 def target_parts(target: bytes) -> tuple[str, bytes, bytes]:

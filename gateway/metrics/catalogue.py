@@ -316,6 +316,12 @@ CATALOGUE: tuple[Metric, ...] = (
         internal=True,
     ),
     Metric(
+        "weir_trace_spans_total", "counter", "spans", ("outcome",),
+        "Spans of sampled traces by what became of them: exported, refused by the collector or not taken in time, "
+        "dropped since too many waited, or unsent when a worker ended",
+        internal=True, values={"outcome": ("exported", "refused", "queue_full", "unsent")},
+    ),
+    Metric(
         "weir_prediction_log_dropped_total", "counter", "records", ("reason",),
         "Records that did not reach the prediction log; failures sampled_out and channel_full stayed with a worker",
         internal=True,

@@ -20,12 +20,14 @@ from gateway.http.predict import PredictEndpoint
 from gateway.http.probes import Readiness, probe_routes
 from gateway.http.request_counts import RequestCounts
 from gateway.http.scoring_server import scoring_server_routes
+from gateway.http.traced_app import TracedApp
 from gateway.http.v1 import v1_routes
 from gateway.http.v2 import v2_routes
 from gateway.metrics.shared import SharedCounters
 from gateway.pipeline import Pipeline
 from gateway.routing.document import CanaryRoute, RouteDocument
 from gateway.settings import AdmissionSettings, LimitSettings, Settings
+from gateway.tracing.tracing import Tracing
 from tests.pipeline.ground import Notes
 from tests.serving import counted
 
@@ -51,12 +53,14 @@ class Front:
         }
         self.is_settled, self.store_is_up = False, True
         self.is_logged = False
+        self.tracing: Tracing | None = None
         self.unreadable: dict[str, str] = {}
 
     def __call__(self, method: str, path: str, **how: Any) -> httpx.Response:
         async def ask() -> httpx.Response:
             app = self._build()
-            transport = httpx.ASGITransport(AccessLog(app) if self.is_logged else app)
+            logged = AccessLog(app) if self.is_logged else app
+            transport = httpx.ASGITransport(logged if self.tracing is None else TracedApp(logged, self.tracing))
             async with httpx.AsyncClient(transport=transport, base_url="http://weir") as client:
                 return await client.request(method, path, **how)
 
@@ -106,7 +110,8 @@ class Front:
         routes += scoring_server_routes(self.readiness, "1.2.3")
         routes += [Route("/metrics", crash), Route("/openapi.json", no_store), Route("/livez/half", break_off)]
         door = Door(AdmissionSettings(), self._counters)
-        predict = PredictEndpoint(pipeline, door, key_header="X-Route-Key", body_bytes=LIMIT)
+        before = pipeline if self.tracing is None else self.tracing.before(pipeline)
+        predict = PredictEndpoint(before, door, key_header="X-Route-Key", body_bytes=LIMIT)
         return GatewayApp(predict, Router(routes), RequestCounts(self._counters))
 
     def _run(self, serve: Callable[[], Coroutine[Any, Any, T]]) -> T:

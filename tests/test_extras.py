@@ -1,0 +1,81 @@
+"""Without the packages of the extras nothing of them is imported, and who asks for one is told what to install."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway.extras import GRPC, TRACING, Extra
+
+WITHOUT = """
+import sys
+for name in ("grpc", "tritonclient", "opentelemetry"):
+    sys.modules[name] = None
+"""
+ASK = f"""{WITHOUT}
+from gateway.cli import main
+sys.argv[1:] = ["serve", "--models", "models", *sys.argv[1:]]
+main()
+"""
+DO_NOT = f"""{WITHOUT}
+import asyncio
+from pathlib import Path
+import gateway.shadow, gateway.supervisor, gateway.watch
+from gateway.app import Worker
+from gateway.codec.configuration import encode_settings
+from gateway.http.fast_path import FastProtocol
+from gateway.rundir import RunDirectory
+from gateway.settings import Settings
+
+async def work():
+    settings = Settings(state="weir.db", models=Path("models"))
+    run_dir = RunDirectory.create(encode_settings(settings), "token")
+    worker = Worker(settings, run_dir, "worker-0", asyncio.get_running_loop())
+    assert issubclass(worker.ways_in.public.protocol, FastProtocol)
+    await worker.stop()
+
+asyncio.run(work())
+"""
+
+
+@pytest.mark.parametrize("extra", [GRPC, TRACING], ids=lambda extra: extra.name)
+def test_nothing_is_missing_here(extra: Extra) -> None:
+    assert extra.missing() == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "environ", "says"),
+    [
+        pytest.param(
+            ["--grpc-port", "0"],
+            {},
+            "gRPC needs grpcio and tritonclient: install 'weir[grpc]', or leave grpc_port out",
+            id="grpc",
+        ),
+        pytest.param(
+            [],
+            {"WEIR_TRACING__ENDPOINT": "http://127.0.0.1:4318"},
+            "tracing needs opentelemetry-api and opentelemetry-sdk and opentelemetry-exporter-otlp-proto-http: "
+            "install 'weir[tracing]', or leave tracing.endpoint out",
+            id="tracing",
+        ),
+    ],
+)
+def test_who_asks_for_an_extra_is_told_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: list[str], environ: dict[str, str], says: str
+) -> None:
+    (tmp_path / "models").mkdir()
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    command = [sys.executable, "-c", ASK, *flags]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, says in " ".join(ended.stderr.split())) == (1, True), ended.stderr
+    assert list(tmp_path.iterdir()) == [tmp_path / "models"]
+
+
+def test_every_process_runs_without_the_packages_and_a_worker_takes_the_fast_path(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    subprocess.run([sys.executable, "-c", DO_NOT], cwd=tmp_path, check=True, timeout=60)
