@@ -36,8 +36,8 @@ class Tracing:
 
     Notes
     -----
-    A sampled request costs some 0.7 ms of the worker's processor time, half of it in the thread that sends: OpenTelemetry
-    makes and encodes spans in Python. One that is passed over costs a microsecond (``benchmarks/tracing_cost.py``).
+    A sampled request costs some 0.7 ms of the worker's processor time, half of it in the thread that sends, for
+    OpenTelemetry makes and encodes spans in Python (``benchmarks/tracing_cost.py``); others cost a random number.
     """
 
     def __init__(

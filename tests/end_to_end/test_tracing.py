@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import grpc
-import httpx
 import numpy as np
 import pytest
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from tests import models
+from tests import loopback, models
 from tests.end_to_end.metrics_page import MetricsPage
 from tests.end_to_end.running import TOKEN, RunningGateway, free_port
 from tests.tracing.collector import Collector, Received
@@ -168,7 +167,7 @@ def test_the_last_request_s_spans_are_sent_when_the_gateway_stops(
     collector.behave("take")
     trace_id = secrets.token_hex(16)
     headers = {"traceparent": f"00-{trace_id}-{PARENT}-01"}
-    assert httpx.post(f"{gateway.url}/predict/table", json=ROWS, headers=headers).status_code == 200
+    assert loopback.post(f"{gateway.url}/predict/table", json=ROWS, headers=headers).status_code == 200
     assert gateway.stop() == 0
     assert len(collector.trace(trace_id, spans=5, timeout_s=0.0)) == 5
     assert '"traceback"' not in gateway.log.read_text()
