@@ -185,7 +185,12 @@ class Worker:
             loaded=self._roster.find,
             refusal_of_text=refusal_of_text,
         )
-        authenticate = BearerToken(run_dir.admin_token(), throttle=SignInThrottle(clock, self._counters))
+        authenticate = BearerToken(
+            run_dir.admin_token(),
+            throttle=SignInThrottle(clock, self._counters),
+            tokens=lambda: self._roster.tokens,
+            clock=clock,
+        )
         sessions = Sessions(run_dir.admin_token(), SignedOut(run_dir.signed_out), clock)
         router_of = partial(
             build_router,
@@ -221,7 +226,7 @@ class Worker:
             self.readiness,
             self._counters,
             access=ControlAccess(control, self._roster.call),
-            authenticate=authenticate.actor,
+            authenticate=authenticate.caller,
             read_series=lambda: self._roster.call(read_counters, run_dir.counters),
             product_version=distribution_version("weir"),
             tracing=self._tracing,

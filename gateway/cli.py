@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import typer
 
-from gateway.commands import admin, audit, baseline, catalog, history, log, monitor, rollout, serve
+from gateway.commands import admin, audit, baseline, catalog, history, log, monitor, rollout, serve, token
 from gateway.commands.printable import printable
 from gateway.commands.problem import ProblemReported
 from gateway.commands.report import command as report
@@ -26,7 +26,7 @@ def build_app() -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
     )
-    for group in (serve, catalog, admin, audit, history, baseline, rollout, log, monitor, report, demo):
+    for group in (serve, catalog, admin, audit, history, baseline, rollout, log, monitor, report, token, demo):
         group.register(app)
     return app
 

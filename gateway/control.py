@@ -11,6 +11,7 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
+from gateway.access.token_control import TokenControl
 from gateway.baseline.operations import BaselineControl, RefusalOfText
 from gateway.catalog.residency import Residency
 from gateway.engine.constant import ConstantRefused, constant_row
@@ -99,6 +100,7 @@ class Control:
         self.baselines = BaselineControl(
             ledger, store, clock, repository=repository, refusal_of_text=refusal_of_text, info_of=self._info_of
         )
+        self.tokens = TokenControl(ledger, store, clock)
         self.rollouts = RolloutControl(ledger, store, clock, repository=repository, salt_source=salt_source)
 
     def models(self) -> list[dict[str, Any]]:

@@ -41,9 +41,11 @@
     └── AccessDenied
         ├── CredentialsMissing
         ├── CredentialsInvalid
+        │   └── CredentialsExpired         they were valid until a while ago
         ├── SignInThrottled            and too many before them were not
         ├── SessionEnded               a console's session that has expired or signed out
-        └── CsrfInvalid                a session's change without the word that only its page knows
+        ├── CsrfInvalid                a session's change without the word that only its page knows
+        └── RoleMissing                valid credentials whose roles do not cover what was asked for
 """
 
 from __future__ import annotations
@@ -58,6 +60,7 @@ __all__ = [
     "BodyMalformed",
     "BodyTooLarge",
     "Conflict",
+    "CredentialsExpired",
     "CredentialsInvalid",
     "CredentialsMissing",
     "CsrfInvalid",
@@ -86,6 +89,7 @@ __all__ = [
     "RequestMalformed",
     "ResourceUnknown",
     "RevisionStale",
+    "RoleMissing",
     "RolloutRefused",
     "SessionEnded",
     "ShedReason",
@@ -452,14 +456,22 @@ class CredentialsMissing(AccessDenied):
     """No credentials came with a request that needs them."""
 
     def __init__(self) -> None:
-        super().__init__("send the admin token as 'Authorization: Bearer TOKEN'")
+        super().__init__("send a token as 'Authorization: Bearer TOKEN'")
 
 
 class CredentialsInvalid(AccessDenied):
     """The credentials are not valid."""
 
-    def __init__(self) -> None:
-        super().__init__("the token is not valid here")
+    def __init__(self, why: str = "the token is not valid here") -> None:
+        super().__init__(why)
+
+
+class CredentialsExpired(CredentialsInvalid):
+    """The credentials were valid until a while ago."""
+
+    def __init__(self, what: str, expired_at: str) -> None:
+        super().__init__(f"{what} expired at {expired_at}; ask an admin for another")
+        self.expired_at = expired_at
 
 
 class SignInThrottled(AccessDenied):
@@ -483,6 +495,15 @@ class CsrfInvalid(AccessDenied):
     def __init__(self, header: str) -> None:
         super().__init__(f"send the session's csrf word as {header}: GET /admin/v1/session tells it")
         self.header = header
+
+
+class RoleMissing(AccessDenied):
+    """The credentials are valid, and their roles do not cover what was asked for."""
+
+    def __init__(self, needed: str, held: Sequence[str], subject: str) -> None:
+        has = f"the role {', '.join(held)}" if held else "no role"
+        super().__init__(f"this needs the role {needed}, and {shortened(subject)} has {has}")
+        self.needed, self.held = needed, tuple(held)
 
 
 def shortened(name: str) -> str:

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from gateway.access.tokens import Token
 from gateway.catalog.eviction import role_of
 from gateway.catalog.folder_watch import FolderWatch, Name, newest_first
 from gateway.catalog.folders import Stamp
@@ -128,6 +129,11 @@ class Roster:
         return self._snapshot.unreadable
 
     @property
+    def tokens(self) -> Mapping[str, Token]:
+        """The tokens of the store by id, as this process last read them."""
+        return self._snapshot.tokens
+
+    @property
     def is_settled(self) -> bool:
         """Whether everything wanted is loaded or has failed."""
         return self._snapshot.revision >= 0 and not self._loading and self._next() is None
@@ -187,7 +193,13 @@ class Roster:
         """Tell the store what this process has."""
         self._announced_at = self._clock.monotonic_s()
         facts = WorkerFacts(
-            self._worker, self._pid, self._started_at, self.status(), dict(self._applied), draining=self.draining
+            self._worker,
+            self._pid,
+            self._started_at,
+            self.status(),
+            dict(self._applied),
+            draining=self.draining,
+            revision=max(0, self._snapshot.revision),
         )
         try:
             await self.call(self._store.announce, self._worker, encode_facts(facts), _ANNOUNCE_TTL_S)
@@ -213,7 +225,7 @@ class Roster:
         self._note_asked(before)
         for key, why in self._snapshot.unreadable.items():
             if before.unreadable.get(key) != why:
-                _log.error("%s cannot be read, its model keeps what it has: %s", key, why)
+                _log.error("%s cannot be read; a model keeps what it has, a token opens nothing: %s", key, why)
         return True
 
     def _note_return(self) -> None:

@@ -1,4 +1,4 @@
-"""What the store says of routes and residency, read as a whole; a document that cannot be read costs only its model."""
+"""What the store says of routes, residency and tokens, read as a whole; one that cannot be read costs only itself."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from gateway.access.tokens import PREFIX as TOKENS
+from gateway.access.tokens import Token, decode_token
 from gateway.catalog.residency import Residency
 from gateway.codec.documents import decode_document
 from gateway.errors import DocumentInvalid, Fault
@@ -20,16 +22,17 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Routes, and residency with its revision, by model. ``unreadable`` says by key why a document was not taken."""
+    """Routes, and residency with its revision, by model; tokens by id. ``unreadable``: why a document was not taken."""
 
     revision: int = -1
     routes: Mapping[str, RouteDocument] = field(default_factory=dict)
     residency: Mapping[str, tuple[int, Residency]] = field(default_factory=dict)
     unreadable: Mapping[str, str] = field(default_factory=dict)
+    tokens: Mapping[str, Token] = field(default_factory=dict)
 
 
 def read_snapshot(store: StateStore, revision: int, before: Snapshot) -> Snapshot:
-    """Read all documents. A model whose document cannot be read keeps what ``before`` says of it. Blocks.
+    """Read all documents. Models whose document cannot be read keep what ``before`` says, tokens do not. Blocks.
 
     Raises
     ------
@@ -50,7 +53,8 @@ def read_snapshot(store: StateStore, revision: int, before: Snapshot) -> Snapsho
 
     routes = readable("route/", before.routes, route_in)
     residency = readable("residency/", before.residency, _residency)
-    return Snapshot(revision, routes, residency, unreadable)
+    tokens = readable(TOKENS, {}, lambda document, _: decode_token(document))
+    return Snapshot(revision, routes, residency, unreadable, tokens)
 
 
 def route_in(document: Document, model: str) -> RouteDocument:

@@ -40,12 +40,13 @@ class GraphInfo:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks for a change: subject, role, how it was authenticated, and from where."""
+    """Who asks for a change: subject, the role it acts in, how it was authenticated, from where, by which token."""
 
     subject: str
     role: str = "admin"
     method: str = "token"
     address: str = ""
+    token: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,9 @@ class VersionStatus:
 
 @dataclass(frozen=True, slots=True)
 class WorkerFacts:
-    """What a worker announces: which versions it has, and which route revision of each model it applies."""
+    """What a worker announces: which versions it has, which route revision of each model it applies, and as of which
+    audit record it has read the store.
+    """
 
     worker: str
     pid: int
@@ -72,3 +75,4 @@ class WorkerFacts:
     versions: dict[str, dict[str, VersionStatus]] = field(default_factory=dict)
     routes: dict[str, int] = field(default_factory=dict)
     draining: bool = False
+    revision: int = 0

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gateway.access.tokens import encode_token, new_token, token_key
 from gateway.catalog.bundle import BundleLimits
 from gateway.catalog.repository import Repository
 from gateway.catalog.residency import Residency, shadow_versions, wanted_versions
@@ -452,6 +453,22 @@ def test_a_route_that_cannot_be_read_leaves_its_model_as_it_is_and_others_in_ste
         await process.settle()
         assert process.published[-1][0] == {"m": "2", "other": "2"}
         assert process.roster.unreadable == {}
+
+    run(process, check)
+
+
+def test_tokens_are_followed_and_one_that_cannot_be_read_opens_nothing(process: Process) -> None:
+    _, token = new_token("ann", "viewer", now_s=0.0, by="admin", expires_in_s=None)
+
+    async def check() -> None:
+        process.store.put(token_key(token.id), encode_token(token))
+        await process.settle()
+        assert process.roster.tokens == {token.id: token}
+        process.store.put(token_key(token.id), b"{}")
+        process.store.put(token_key("other"), encode_token(token))
+        await process.settle()
+        assert process.roster.tokens == {}
+        assert set(process.roster.unreadable) == {token_key(token.id), token_key("other")}
 
     run(process, check)
 

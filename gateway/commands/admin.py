@@ -13,7 +13,7 @@ from gateway.commands.problem import ProblemReported
 if TYPE_CHECKING:
     from gateway.commands.admin_client import AdminClient
 
-__all__ = ["LOCAL", "AsJson", "CaFile", "Model", "TokenFile", "Url", "Version", "client_of", "register"]
+__all__ = ["LOCAL", "AsJson", "CaFile", "Model", "Reason", "TokenFile", "Url", "Version", "client_of", "register"]
 
 NO_ROUTE = "urn:weir:problem:resource-unknown"
 NOT_READABLE = "urn:weir:problem:document-invalid"
@@ -23,7 +23,7 @@ Version = Annotated[str, typer.Argument(help="Version of the model.")]
 Url = Annotated[str, typer.Option("--url", envvar="WEIR_URL", help="Where the gateway listens.")]
 TokenFile = Annotated[
     Path | None,
-    typer.Option(help="File with the admin token; else WEIR_ADMIN_TOKEN or WEIR_ADMIN_TOKEN_FILE."),
+    typer.Option(help="File with the token; else WEIR_TOKEN, WEIR_ADMIN_TOKEN or WEIR_ADMIN_TOKEN_FILE."),
 ]
 CaFile = Annotated[
     Path | None, typer.Option(envvar="WEIR_CA_FILE", help="Certificates to trust, in PEM, instead of the system's.")

@@ -41,6 +41,10 @@ class AdminClient:
         """Replace the document of that revision."""
         return self._send("PUT", steps, body=body, headers={"if-match": f'"{revision}"'})
 
+    def delete(self, *steps: str, **query: str | int | None) -> Any:
+        """Take away what lies under a path; ``None`` leaves a query parameter out."""
+        return self._send("DELETE", steps, query={name: value for name, value in query.items() if value is not None})
+
     def post(self, *steps: str, reason: str) -> Any:
         """Ask for an action, and say why."""
         return self.ask(*steps, body={"reason": reason})
@@ -93,9 +97,13 @@ class AdminClient:
 
 
 def find_token(token_file: Path | None) -> str | None:
-    """Return the token of ``--token-file``, ``WEIR_ADMIN_TOKEN``, ``WEIR_ADMIN_TOKEN_FILE``, or the file made here."""
-    if token_file is None and (token := os.environ.get("WEIR_ADMIN_TOKEN", "").strip()):
-        return token
+    """Return the token of ``--token-file``, else of the first of these that there is: ``WEIR_TOKEN``,
+    ``WEIR_ADMIN_TOKEN``, the file of ``WEIR_ADMIN_TOKEN_FILE``, the file made here.
+    """
+    if token_file is None:
+        for name in ("WEIR_TOKEN", "WEIR_ADMIN_TOKEN"):
+            if token := os.environ.get(name, "").strip():
+                return token
     named = token_file or os.environ.get("WEIR_ADMIN_TOKEN_FILE")
     path = Path(named) if named else MADE_TOKEN
     if not named and not path.exists():

@@ -24,6 +24,7 @@ __all__ = [
     "show_progress",
     "show_residency",
     "show_route",
+    "show_tokens",
     "table",
 ]
 
@@ -51,6 +52,22 @@ def show_route(route: Document) -> None:
         rows.insert(0, ("STOPPED", stop["version"] or "-", does))
     table(f"{route['model']}, revision {route['revision']}", ("role", "version", "traffic"), rows)
     line(f"{route['updated_at']} {route['updated_by']}: {route['reason']}")
+
+
+def show_tokens(found: Document) -> None:
+    """Print who may do what, until when."""
+    rows = [
+        (
+            token["id"],
+            token["name"],
+            token["role"],
+            token["created_at"],
+            token["created_by"],
+            f"{token['expires_at'] or 'never'}{' (expired)' if token['is_expired'] else ''}",
+        )
+        for token in found["tokens"]
+    ]
+    table("tokens", ("id", "name", "role", "made at", "by", "expires at"), rows)
 
 
 def show_progress(progress: Document) -> None:

@@ -45,8 +45,8 @@ export class AlertList {
 
   #actions(alert) {
     const acts = [];
-    if (alert.state !== "resolved" && !alert.acknowledged) acts.push(button("Acknowledge", () => this.#say(alert, "acknowledge")));
-    if (alert.severity === "page" && !alert.is_false) acts.push(button("Mark false", () => this.#say(alert, "false")));
+    if (alert.state !== "resolved" && !alert.acknowledged) acts.push(button("Acknowledge", () => this.#say(alert, "acknowledge"), { needs: "operator" }));
+    if (alert.severity === "page" && !alert.is_false) acts.push(button("Mark false", () => this.#say(alert, "false"), { needs: "operator" }));
     return acts.length ? h("div", { class: "actions" }, acts) : null;
   }
 

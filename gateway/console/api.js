@@ -61,7 +61,7 @@ export async function put(path, body, revision) {
   return (await ask("PUT", path, { body, headers: { "if-match": `"${revision}"` } })).json();
 }
 
-/** Exchange the admin token for a session; the token is not kept. */
+/** Exchange a token for a session; the token is not kept. */
 export async function signIn(token) {
   csrf = "";
   return opened(await ask("POST", "/session", { headers: { authorization: `Bearer ${token}` }, quiet: true }));
@@ -86,5 +86,5 @@ export async function signOut() {
 async function opened(answer) {
   const found = await answer.json();
   csrf = found.csrf;
-  return { expiresAt: found.expires_at };
+  return { expiresAt: found.expires_at, subject: found.subject, roles: found.roles };
 }

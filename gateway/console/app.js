@@ -7,6 +7,7 @@ import { button, fill, h, say, set } from "./dom.js";
 import { GlanceView } from "./glance.js";
 import { Live } from "./live.js";
 import { ModelView } from "./model.js";
+import { hold, who } from "./roles.js";
 import { signInView } from "./signin.js";
 
 const STATES = {
@@ -53,7 +54,7 @@ const stateWord = h("span", {});
 function showHeader() {
   const nav = h("nav", { "aria-label": "Views" }, h("a", { href: "#/" }, "Models"), h("a", { href: "#/audit" }, "Audit"));
   fill(header, h("a", { class: "brand", href: "#/", "aria-label": "Weir, all models" }, h("span", { class: "mark", "aria-hidden": "true" }), "Weir"),
-    nav, h("span", { class: "live", id: "live" }, stateDot, stateWord), button("Sign out", leave, { class: "quiet" }));
+    nav, h("span", { class: "live", id: "live" }, stateDot, stateWord), h("span", { class: "muted", id: "who" }, who()), button("Sign out", leave, { class: "quiet" }));
 }
 
 function showState() {
@@ -64,6 +65,7 @@ function showState() {
 
 function enter(found) {
   isSignedIn = true;
+  hold(found);
   clearTimeout(expiry);
   expiry = setTimeout(() => ended("The session has expired. Sign in again."), Math.max(0, found.expiresAt * 1000 - Date.now()));
   showHeader();

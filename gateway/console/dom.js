@@ -1,5 +1,7 @@
 // Elements from plain values. Text only ever becomes text nodes: nothing here reads markup.
 
+import { may, refusal } from "./roles.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 
 function apply(node, props, children) {
@@ -50,9 +52,10 @@ export function set(node, props) {
   return node;
 }
 
-/** Return a button. */
-export function button(label, act, props = {}) {
-  return h("button", { type: "button", ...props, on: { click: act } }, label);
+/** Return a button; it is disabled, and says why, where `needs` is a role that whoever is signed in has not. */
+export function button(label, act, { needs, ...props } = {}) {
+  const denied = needs && !may(needs) ? { disabled: true, title: refusal(needs) } : {};
+  return h("button", { type: "button", ...props, ...denied, on: { click: act } }, label);
 }
 
 /** Return a titled section, with what stands at the right of its title. */

@@ -9,6 +9,7 @@ import { button, fill, h, panel, say, set } from "./dom.js";
 import { DriftPanels } from "./drift.js";
 import { Flow } from "./flow.js";
 import { rate } from "./format.js";
+import { may } from "./roles.js";
 import { RolloutPanel } from "./rollout.js";
 import { alertsOf, arms, condition, isOpen } from "./state.js";
 import { Weights } from "./weights.js";
@@ -21,8 +22,8 @@ export class ModelView {
   #dot = h("span", { class: "dot", "aria-hidden": "true" });
   #word = h("span", {});
   #line = h("p", { class: "muted summary" });
-  #roll = button("Roll back…", () => this.#rollBack(), { id: "roll-back" });
-  #halt = button("Stop…", () => this.#stop(), { class: "danger", id: "stop" });
+  #roll = button("Roll back…", () => this.#rollBack(), { id: "roll-back", needs: "operator" });
+  #halt = button("Stop…", () => this.#stop(), { class: "danger", id: "stop", needs: "operator" });
   #banner = h("p", { class: "banner", role: "status" });
   #body = h("div", { class: "grid" });
   #missing = h("p", { class: "empty" });
@@ -94,7 +95,7 @@ export class ModelView {
     say(this.#banner, stop ? `Stopped by ${stop.by}${stop.reason ? `: ${stop.reason}` : ""}. ${stop.version ? `Version ${stop.version} answers everything.` : "Every request is refused."}` : "");
     say(this.#halt, stop ? "Resume…" : "Stop…");
     set(this.#halt, { class: stop ? "primary" : "danger" });
-    this.#roll.disabled = Boolean(stop) || !(route.canary || route.previous_stable);
+    this.#roll.disabled = !may("operator") || Boolean(stop) || !(route.canary || route.previous_stable);
   }
 
   #drawTraffic(model) {
@@ -121,8 +122,8 @@ export class ModelView {
       const why = [...new Set(states.map((worker) => worker.why).filter(Boolean))].join("; ");
       const acts = [button("Card", () => this.#card(each.version), { class: "quiet" })];
       if (!each.role) {
-        acts.push(ready ? button("Unload…", () => this.#residency(each.version, "unload"), { class: "quiet" })
-          : button("Load…", () => this.#residency(each.version, "load"), { class: "quiet" }));
+        acts.push(ready ? button("Unload…", () => this.#residency(each.version, "unload"), { class: "quiet", needs: "operator" })
+          : button("Load…", () => this.#residency(each.version, "load"), { class: "quiet", needs: "operator" }));
       }
       return h("tr", {}, h("th", { scope: "row" }, each.version),
         h("td", { "data-label": "Role" }, each.role ? h("span", { class: `arm ${each.role}` }, h("i", { class: `key ${each.role}`, "aria-hidden": "true" }), each.role) : h("span", { class: "muted" }, "–")),

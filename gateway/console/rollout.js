@@ -60,7 +60,7 @@ export class RolloutPanel {
     const verbs = !isActive(rollout) || rollout.state === "rolling_back" ? [] : [isHeld ? "resume" : "pause", "promote", "abort"];
     if (verbs.join() === this.#actsKey) return;
     this.#actsKey = verbs.join();
-    fill(this.#acts, verbs.map((verb) => button(`${VERBS[verb].label}…`, () => this.#act(verb), VERBS[verb].danger ? { class: "danger" } : {})));
+    fill(this.#acts, verbs.map((verb) => button(`${VERBS[verb].label}…`, () => this.#act(verb), { class: VERBS[verb].danger ? "danger" : null, needs: "operator" })));
   }
 
   async #act(verb) {

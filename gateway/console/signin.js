@@ -10,13 +10,13 @@ export function signInView(note, done) {
   const go = h("button", { type: "submit", class: "primary" }, "Sign in");
   const form = h("form", { class: "signin panel", novalidate: true },
     h("h1", {}, "Weir"), h("p", { class: "muted" }, "Which version answers, and what flows through."),
-    h("label", { for: "token" }, "Admin token"), token, said, go,
-    h("p", { class: "hint" }, "Where the gateway was started, weir serve names the file that holds it."));
+    h("label", { for: "token" }, "Token"), token, said, go,
+    h("p", { class: "hint" }, "An admin makes one with weir token create. The first admin token lies where weir serve says."));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const secret = token.value.trim();
     if (!secret) {
-      fill(said, "Enter the admin token.");
+      fill(said, "Enter a token.");
       token.focus();
       return;
     }

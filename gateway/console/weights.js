@@ -4,6 +4,7 @@ import { at, get, put } from "./api.js";
 import { confirm, tell } from "./dialog.js";
 import { button, fill, h, panel, say, set } from "./dom.js";
 import { percent, rate } from "./format.js";
+import { may } from "./roles.js";
 import { isActive, totals } from "./state.js";
 
 export class Weights {
@@ -14,7 +15,7 @@ export class Weights {
   #version = h("select", { id: "weight-version" });
   #consequence = h("p", { class: "consequence", id: "consequence", "aria-live": "polite" });
   #notice = h("p", { class: "notice", role: "status" });
-  #apply = button("Apply…", () => this.#confirm(), { class: "primary", id: "weight-apply" });
+  #apply = button("Apply…", () => this.#confirm(), { class: "primary", id: "weight-apply", needs: "operator" });
   #reset = button("Start over", () => this.#begin(this.#model), { class: "quiet" });
   #isDirty = false;
   #options = "";
@@ -80,7 +81,7 @@ export class Weights {
     for (const control of [this.#slider, this.#exact, this.#version]) control.disabled = !version;
     const before = this.#route.canary?.weight ?? 0;
     const isSame = weight === before && (version === this.#route.canary?.version || (weight === 0 && !this.#route.canary));
-    this.#apply.disabled = isSame || !version || weight > 100 || weight < 0 || !Number.isFinite(weight);
+    this.#apply.disabled = !may("operator") || isSame || !version || weight > 100 || weight < 0 || !Number.isFinite(weight);
     this.#reset.hidden = !this.#isDirty;
     fill(this.#consequence, ...this.#words(version, weight, isSame));
   }

@@ -9,12 +9,15 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from gateway.access.roles import Role
 from gateway.codec.documents import encode_document
 from gateway.errors import ModelUnknown, VersionRefused
 from gateway.http.admin_access import Authenticate, ControlAccess, Endpoint, WatchReader
 from gateway.http.admin_baselines import BaselineApi
 from gateway.http.admin_requests import admin_body, audit_query, read_reason, read_stop, request_id_of, revision_of
 from gateway.http.admin_rollouts import RolloutApi
+from gateway.http.admin_tokens import TokenApi
+from gateway.http.permissions import needed_role
 from gateway.routing.codec import route_view
 from gateway.routing.document import RouteDocument
 from gateway.types import Actor
@@ -27,7 +30,12 @@ PREFIX = "/admin/v1"
 def admin_routes(
     access: ControlAccess, watch: WatchReader, authenticate: Authenticate, *more: tuple[str, str, Endpoint]
 ) -> list[Route]:
-    """Return the routes of the admin API, and ``more`` of them; every one needs credentials.
+    """Return the routes of the admin API, and ``more`` of them; every one needs the role that the permissions name.
+
+    Raises
+    ------
+    LookupError
+        A route that has no role there.
 
     Examples
     --------
@@ -55,11 +63,13 @@ def admin_routes(
         ("POST", "/alerts/{alert}/false", api.mark_false),
         ("GET", "/audit", api.audit),
         *BaselineApi(access).table(),
+        *TokenApi(access).table(),
         *RolloutApi(access, watch).table(),
         *more,
     ]
     return [
-        Route(PREFIX + path, _guarded(endpoint, authenticate), methods=[method]) for method, path, endpoint in table
+        Route(PREFIX + path, _guarded(endpoint, authenticate, needed_role(method, PREFIX + path)), methods=[method])
+        for method, path, endpoint in table
     ]
 
 
@@ -163,9 +173,9 @@ class AdminApi:
         return Response(body, status, media_type=headers.get("content-type"))
 
 
-def _guarded(endpoint: Endpoint, authenticate: Authenticate) -> Callable[[Request], Awaitable[Response]]:
+def _guarded(endpoint: Endpoint, authenticate: Authenticate, role: Role) -> Callable[[Request], Awaitable[Response]]:
     async def guarded(request: Request) -> Response:
-        response = await endpoint(request, authenticate(request))
+        response = await endpoint(request, authenticate(request).acting_as(role))
         response.headers.setdefault("cache-control", "no-store")
         return response
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.access.caller import Caller
 from gateway.control import Control
 from gateway.fleet import LoadProgress
 from gateway.types import Actor
@@ -22,7 +23,7 @@ SETTLE_POLLS = 20
 """A failure that stood before the request may stand until the workers have read the new wish: 2 s."""
 
 T = TypeVar("T")
-Authenticate: TypeAlias = Callable[[Request], Actor]
+Authenticate: TypeAlias = Callable[[Request], Caller]
 Endpoint: TypeAlias = Callable[[Request, Actor], Awaitable[Response]]
 
 
@@ -56,3 +57,12 @@ class ControlAccess:
                 break
             await self.pause(POLL_S)
         return progress
+
+    async def behind(self, sequence: int) -> tuple[str, ...]:
+        """Return the workers that do not know the store as of a record when two seconds are over, mostly none."""
+        for _ in range(SETTLE_POLLS):
+            workers = await self.call(self.control.tokens.behind, sequence)
+            if not workers:
+                break
+            await self.pause(POLL_S)
+        return workers

@@ -34,9 +34,8 @@ class LiveApi:
         return Response(body, status, media_type=headers.get("content-type"))
 
     async def events(self, request: Request, actor: Actor) -> Response:
-        """The overview whenever it has changed, until the session is over."""
-        session, sessions = self._credentials.session(request), self._credentials.sessions
-        return self._overviews.follow(lambda: session is not None and sessions.is_over(session))
+        """The overview whenever it has changed, until session or token are over."""
+        return self._overviews.follow(self._credentials.watch(request))
 
     async def _read(self) -> bytes:
         _, _, body = await self._watch.get(_OVERVIEW)

@@ -16,6 +16,7 @@ __all__ = [
     "AuditQuery",
     "StopBody",
     "admin_body",
+    "asked_reason",
     "audit_query",
     "read_reason",
     "read_stop",
@@ -65,6 +66,15 @@ async def read_reason(request: Request) -> str:
     """Return the reason of an optional body ``{"reason": "..."}``."""
     body = await admin_body(request)
     return decode_document(body, _ReasonBody, source="body").reason.strip() if body.strip() else ""
+
+
+def asked_reason(request: Request) -> str:
+    """Return the reason that the query of a request without a body may give."""
+    text = request.query_params.get("reason", "")
+    if len(text) > LONGEST_REASON:
+        fault = Fault("/reason", "value", f"a reason of at most {LONGEST_REASON} characters", f"{len(text)} characters")
+        raise DocumentInvalid("query", [fault])
+    return text.strip()
 
 
 async def read_stop(request: Request) -> StopBody:

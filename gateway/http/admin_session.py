@@ -1,10 +1,12 @@
-"""Sign-in of the console: the admin token is exchanged for a cookie that no script can read and that expires."""
+"""Sign-in of the console: a token is exchanged for a cookie that no script can read and that expires."""
 
 from __future__ import annotations
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.access.caller import Caller
+from gateway.access.roles import covered
 from gateway.codec.documents import encode_document
 from gateway.http.admin_access import Endpoint
 from gateway.http.credentials import Credentials, cookie_of
@@ -29,9 +31,9 @@ class SessionApi:
 
     async def begin(self, request: Request, actor: Actor) -> Response:
         """Begin a session, and give the browser its cookie; only for the token, so that none lasts by renewal."""
-        self._credentials.bearer(request)
-        session = self._credentials.sessions.begin()
-        response = _told(session)
+        caller = self._credentials.bearer(request)
+        session = self._credentials.sessions.begin(caller)
+        response = _told(session, caller)
         response.set_cookie(
             cookie_of(request),
             session.ticket,
@@ -44,8 +46,8 @@ class SessionApi:
         return response
 
     async def get(self, request: Request, actor: Actor) -> Response:
-        """Say until when the session lasts, and what changes must carry."""
-        return _told(self._credentials.required_session(request))
+        """Say until when the session lasts, what changes must carry, and what its roles are by now."""
+        return _told(self._credentials.required_session(request), self._credentials(request))
 
     async def end(self, request: Request, actor: Actor) -> Response:
         """End the session everywhere on this host, and take the cookie back."""
@@ -61,6 +63,11 @@ def _is_secure(request: Request) -> bool:
     return request.url.scheme == "https" or request.headers.get("origin", "").startswith("https://")
 
 
-def _told(session: Session) -> Response:
-    body = encode_document({"expires_at": session.expires_at, "csrf": session.csrf})
-    return Response(body, media_type="application/json")
+def _told(session: Session, caller: Caller) -> Response:
+    told = {
+        "expires_at": session.expires_at,
+        "csrf": session.csrf,
+        "subject": caller.subject,
+        "roles": covered(caller.roles),
+    }
+    return Response(encode_document(told), media_type="application/json")

@@ -1,4 +1,4 @@
-"""Who may change things: the admin token, where it comes from and how it is checked."""
+"""Bearer tokens: the configured one, where it comes from, and how each that comes with a request is checked."""
 
 from __future__ import annotations
 
@@ -6,19 +6,32 @@ import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from starlette.requests import Request
 
-from gateway.errors import CredentialsInvalid, CredentialsMissing, DocumentInvalid, Fault
+from gateway.access.caller import Caller
+from gateway.access.tokens import Token, id_in
+from gateway.clock import SystemClock
+from gateway.errors import (
+    AccessDenied,
+    CredentialsExpired,
+    CredentialsInvalid,
+    CredentialsMissing,
+    DocumentInvalid,
+    Fault,
+)
 from gateway.http.sign_in_throttle import SignInThrottle
-from gateway.types import Actor
+from gateway.state.ledger import rfc3339
+from monitors.ports import Clock
 
-__all__ = ["AdminToken", "BearerToken", "find_admin_token", "made_token_path"]
+__all__ = ["CONFIGURED", "AdminToken", "BearerToken", "find_admin_token", "made_token_path"]
 
 TOKEN_BYTES = 32
+CONFIGURED = "configured"
+"""Stands in records for the id of the token that the gateway was started with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,36 +43,87 @@ class AdminToken:
 
 
 class BearerToken:
-    """Check ``Authorization: Bearer TOKEN`` against one token.
+    """Check ``Authorization: Bearer TOKEN``: the configured token, which no revocation reaches, or one of the store.
 
-    Digests of equal length are compared in constant time, so an answer's time tells nothing of the token.
+    Nothing is waited for: ``tokens`` is what this process last read. Digests of equal length are compared in constant
+    time, so an answer's time tells nothing of a secret.
+
+    Parameters
+    ----------
+    token
+        The configured one; its role is admin.
+    tokens
+        Returns the tokens of the store by id.
     """
 
-    def __init__(self, token: str, *, throttle: SignInThrottle | None = None, subject: str = "admin") -> None:
+    def __init__(
+        self,
+        token: str,
+        *,
+        throttle: SignInThrottle | None = None,
+        tokens: Callable[[], Mapping[str, Token]] = dict,
+        clock: Clock | None = None,
+    ) -> None:
         self._digest = _digest(token.encode())
-        self._throttle = throttle
-        self._subject = subject
+        self._throttle, self._tokens, self._clock = throttle, tokens, clock or SystemClock()
 
-    def __call__(self, request: Request) -> Actor:
-        """Return who asks. Raises as ``actor`` does."""
+    def __call__(self, request: Request) -> Caller:
+        """Return who asks. Raises as ``caller`` does."""
         address = request.client.host if request.client else ""
-        return self.actor(request.headers.get("authorization", ""), address)
+        return self.caller(request.headers.get("authorization", ""), address)
 
-    def actor(self, authorization: str, address: str) -> Actor:
+    def caller(self, authorization: str, address: str) -> Caller:
         """Return whom credentials name, that came from an address.
 
         Raises
         ------
-        CredentialsMissing, CredentialsInvalid, SignInThrottled
+        CredentialsMissing, CredentialsInvalid, CredentialsExpired, SignInThrottled
         """
-        scheme, _, token = authorization.partition(" ")
+        scheme, _, text = authorization.partition(" ")
         if scheme.lower() != "bearer":
             raise CredentialsMissing
-        if not hmac.compare_digest(_digest(token.strip().encode("latin-1")), self._digest):
+        try:
+            return replace(self._named(text.strip()), address=address)
+        except CredentialsInvalid:
             if self._throttle is not None:
                 self._throttle.note_failure(address)
+            raise
+
+    def present(self, caller: Caller) -> Caller:
+        """Return a caller that was named before with the role that its token has now.
+
+        Raises
+        ------
+        CredentialsInvalid, CredentialsExpired
+            The token has been revoked since, or its time is over.
+        """
+        if caller.origin != "token":
+            return caller
+        token = self._tokens().get(caller.token)
+        if token is None:
             raise CredentialsInvalid
-        return Actor(self._subject, address=address)
+        return replace(caller, roles=self._unexpired(token).roles)
+
+    def is_over(self, caller: Caller) -> bool:
+        """Return whether what named a caller does so no longer."""
+        try:
+            self.present(caller)
+        except AccessDenied:
+            return True
+        return caller.expires_at is not None and caller.expires_at <= self._clock.unix_s()
+
+    def _named(self, text: str) -> Caller:
+        if hmac.compare_digest(_digest(text.encode("latin-1")), self._digest):
+            return Caller("admin", ("admin",), "configured", CONFIGURED)
+        token = self._tokens().get(id_in(text) or "")
+        if token is None or not token.is_text(text):
+            raise CredentialsInvalid
+        return self._unexpired(token)
+
+    def _unexpired(self, token: Token) -> Caller:
+        if token.is_expired(self._clock.unix_s()):
+            raise CredentialsExpired(f"the token {token.name!r} ({token.id})", rfc3339(token.expires_at or 0))
+        return Caller(token.name, (token.role,), "token", token.id, token.expires_at)
 
 
 def find_admin_token(environ: Mapping[str, str], token_file: Path | None, state: Path) -> AdminToken:

@@ -1,16 +1,18 @@
-"""Who may use the admin API: the token, or a console's session in its place."""
+"""Who uses the admin API: a token names him, or a console's session in its place."""
 
 from __future__ import annotations
 
 import hmac
 import re
+from collections.abc import Callable
+from dataclasses import replace
 
 from starlette.requests import Request
 
-from gateway.errors import CredentialsMissing, CsrfInvalid
+from gateway.access.caller import Caller
+from gateway.errors import CredentialsInvalid, CredentialsMissing, CsrfInvalid, SessionEnded
 from gateway.http.auth import BearerToken
 from gateway.http.sessions import Session, Sessions
-from gateway.types import Actor
 
 __all__ = ["COOKIE", "CSRF_HEADER", "Credentials", "cookie_of"]
 
@@ -30,22 +32,34 @@ class Credentials:
     def __init__(self, bearer: BearerToken, sessions: Sessions) -> None:
         self.bearer, self.sessions = bearer, sessions
 
-    def __call__(self, request: Request) -> Actor:
+    def __call__(self, request: Request) -> Caller:
         """Return who asks.
 
         Raises
         ------
-        CredentialsMissing, CredentialsInvalid, SignInThrottled
+        CredentialsMissing, CredentialsInvalid, CredentialsExpired, SignInThrottled
             Of the token.
         SessionEnded, CsrfInvalid
-            Of the session.
+            Of the session; one whose token was revoked or has expired has ended.
         """
         session = self.session(request)
         if session is None:
             return self.bearer(request)
         if request.method not in _READING and not _is_own(session, request):
             raise CsrfInvalid(CSRF_HEADER)
-        return Actor("admin", method="session", address=request.client.host if request.client else "")
+        caller = replace(session.caller, method="session", address=request.client.host if request.client else "")
+        try:
+            return self.bearer.present(caller)
+        except CredentialsInvalid as error:
+            raise SessionEnded from error
+
+    def watch(self, request: Request) -> Callable[[], bool]:
+        """Return what says whether the credentials of a request, which were valid, have ended meanwhile."""
+        session = self.session(request)
+        if session is None:
+            caller = self.bearer(request)
+            return lambda: self.bearer.is_over(caller)
+        return lambda: self.sessions.is_over(session) or self.bearer.is_over(session.caller)
 
     def session(self, request: Request) -> Session | None:
         """Return the session that a request speaks for, ``None`` where it carries a token or nothing.

@@ -16,7 +16,7 @@ from gateway.http.openapi_answers import (
     request_headers,
 )
 from gateway.http.openapi_console import console_paths
-from gateway.http.openapi_guarded import SECURITY_SCHEMES
+from gateway.http.openapi_guarded import SECURITY_SCHEMES, with_roles
 from gateway.http.openapi_models import answer_schema, example_request, request_schema
 from gateway.http.openapi_parts import Part, body_of, object_of, operation, path_parameter, ref
 from gateway.http.openapi_protocols import protocol_paths
@@ -33,7 +33,7 @@ TAGS = {
     "probes": "For load balancers and orchestrators.",
     "observe": "Metrics and this document.",
     "console": "The page for people, and what it signs in with.",
-    "admin": "Routes, versions, drift, alerts and audit. Needs the admin token.",
+    "admin": "Routes, versions, drift, alerts, audit and tokens. Every operation needs a role.",
 }
 
 
@@ -56,7 +56,9 @@ def describe(table: RouteTable, product_version: str) -> Part:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
-        "paths": {**_predict_paths(table), **protocol_paths(), **_open_paths(), **console_paths(), **admin_paths()},
+        "paths": with_roles(
+            {**_predict_paths(table), **protocol_paths(), **_open_paths(), **console_paths(), **admin_paths()}
+        ),
         "components": {
             "schemas": {**SCHEMAS, **PROBLEM_SCHEMAS, "Problem": problem_schema()},
             "headers": HEADERS,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway import errors
+from gateway.access.roles import ROLES
 from gateway.http.openapi_answers import answer, problems
 from gateway.http.openapi_guarded import WATCHED, guarded
 from gateway.http.openapi_parts import (
@@ -41,7 +42,11 @@ _TRACK: Part = object_of(
 )
 CONSOLE: dict[str, Part] = {
     "Session": object_of(
-        "`csrf` goes into the header `x-weir-csrf` of every change.", expires_at=INTEGER, csrf=STRING
+        "`csrf` goes into the header `x-weir-csrf` of every change. `roles` are all those whose work may be done.",
+        expires_at=INTEGER,
+        csrf=STRING,
+        subject=STRING,
+        roles=list_of({"enum": list(ROLES)}),
     ),
     "Acknowledgement": object_of(alert_id=STRING, at=NUMBER, by=STRING, reason=STRING),
     "Traffic": _of_stream(
@@ -127,7 +132,7 @@ def live_paths() -> dict[str, Part]:
     events = answer(told, STRING, media_type="text/event-stream")
     return {
         "/admin/v1/session": {
-            "post": guarded("signIn", "Exchange the token for a cookie that expires", begun, (errors.CsrfInvalid,)),
+            "post": guarded("signIn", "Exchange a token for a cookie that expires", begun, (errors.CsrfInvalid,)),
             "get": guarded("session", "Until when the session lasts", session, ()),
             "delete": _sign_out(),
         },

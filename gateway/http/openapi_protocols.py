@@ -110,7 +110,6 @@ def _repository_change(verb: str, what: str, kinds: tuple[type[errors.WeirError]
         f"v2Repository{verb}",
         f"{verb} {what}",
         {"200": answer("Done.", {"type": "object"}), **protocol_errors(*kinds)},
-        security=[{"adminToken": []}],
         requestBody=body_of(object_of(optional=("parameters",), parameters=named), required=False),
     )
 

@@ -19,6 +19,7 @@ from gateway.http.openapi_parts import (
     ref,
 )
 from gateway.http.openapi_rollout_schemas import ROLLOUTS
+from gateway.http.openapi_tokens import TOKENS
 
 __all__ = ["SCHEMAS"]
 
@@ -408,4 +409,4 @@ WATCH: dict[str, Part] = {
         alerts=list_of(ref("Alert")),
     ),
 }  # fmt: skip
-SCHEMAS: dict[str, Part] = PREDICTION | SCORING | PROTOCOL | ADMIN | BASELINES | ROLLOUTS | WATCH | CONSOLE
+SCHEMAS: dict[str, Part] = PREDICTION | SCORING | PROTOCOL | ADMIN | BASELINES | ROLLOUTS | WATCH | CONSOLE | TOKENS

@@ -77,8 +77,10 @@ TABLE: dict[type[WeirError], Problem] = {
     errors.NothingToRollBack: Problem(409, "nothing-to-roll-back", "There is nothing to roll back"),
     errors.CredentialsMissing: Problem(401, "credentials-missing", "Credentials are needed"),
     errors.CredentialsInvalid: Problem(401, "credentials-invalid", "The credentials are not valid"),
+    errors.CredentialsExpired: Problem(401, "credentials-expired", "The credentials have expired"),
     errors.SessionEnded: Problem(401, "session-ended", "The session has ended"),
     errors.CsrfInvalid: Problem(403, "csrf-invalid", "The change does not come from the session's page"),
+    errors.RoleMissing: Problem(403, "role-missing", "The role does not allow it"),
     errors.SignInThrottled: Problem(429, "sign-in-throttled", "Too many sign-ins have failed"),
 }
 UNKNOWN = Problem(500, "internal", "The gateway failed")

@@ -1,6 +1,6 @@
 """The Open Inference Protocol's repository extension: which versions there are, and loading and unloading them.
 
-Everybody may look; who changes anything needs the admin token and leaves an audit record, as in the admin API.
+Everybody may look; who changes anything needs the role operator and leaves an audit record, as in the admin API.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ from gateway.control import Control
 from gateway.errors import BodyMalformed, ModelNotReady, ModelUnknown, VersionInUse, VersionRefused
 from gateway.http.admin_access import Authenticate, ControlAccess
 from gateway.http.admin_requests import admin_body, request_id_of
+from gateway.http.permissions import needed_role
 from gateway.http.shared_read import SharedRead
 from gateway.types import Actor
 
-__all__ = ["ModelShelf", "repository_routes"]
+__all__ = ["LOAD", "UNLOAD", "ModelShelf", "repository_routes"]
 
+LOAD, UNLOAD = (f"/v2/repository/models/{{model}}/{verb}" for verb in ("load", "unload"))
 _REASON = "asked for over the Open Inference Protocol"
 Change = Callable[[Request, Actor], Awaitable[Response]]
 
@@ -41,17 +43,18 @@ def repository_routes(access: ControlAccess, authenticate: Authenticate) -> list
     """Return the routes below ``/v2/repository``."""
     api = _RepositoryApi(ModelShelf(access))
 
-    def guarded(change: Change) -> Callable[[Request], Awaitable[Response]]:
+    def guarded(path: str, change: Change) -> Route:
+        role = needed_role("POST", path)
+
         async def endpoint(request: Request) -> Response:
-            return await change(request, authenticate(request))
+            return await change(request, authenticate(request).acting_as(role))
 
-        return endpoint
+        return Route(path, endpoint, methods=["POST"])
 
-    base = "/v2/repository/models/{model}"
     return [
         Route("/v2/repository/index", api.index, methods=["POST"]),
-        Route(f"{base}/load", guarded(api.load), methods=["POST"]),
-        Route(f"{base}/unload", guarded(api.unload), methods=["POST"]),
+        guarded(LOAD, api.load),
+        guarded(UNLOAD, api.unload),
     ]
 
 

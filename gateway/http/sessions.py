@@ -1,23 +1,23 @@
-"""Sessions of the console: what a browser holds in place of the admin token, for a working day at most."""
+"""Sessions of the console: what a browser holds in place of a token, for a working day at most."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 import secrets
-import struct
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway.errors import SessionEnded
+from gateway.access.caller import Caller
+from gateway.codec.documents import decode_document, encode_document
+from gateway.errors import DocumentInvalid, SessionEnded
 from monitors.ports import Clock
 
 __all__ = ["LIFETIME_S", "Session", "Sessions", "SignedOut"]
 
 LIFETIME_S = 8 * 3_600
-_PAYLOAD = struct.Struct(">Q16s")
 _MOST_SIGNED_OUT = 1_024
 
 
@@ -33,12 +33,22 @@ class Session:
         What its page sends with every change, and no other page can know.
     identity
         Names it where it is marked as signed out.
+    caller
+        Who signed in, by which token. Whether that still holds, the session does not know.
     """
 
     ticket: str = field(repr=False)
     csrf: str = field(repr=False)
     expires_at: int
     identity: str
+    caller: Caller
+
+
+@dataclass(frozen=True, slots=True)
+class _Payload:
+    expires_at: int
+    nonce: str
+    caller: Caller
 
 
 class SignedOut:
@@ -69,23 +79,26 @@ class SignedOut:
 class Sessions:
     """Make, read and end sessions.
 
-    A ticket is signed with a key that is made of the admin token: every worker of every host that has the token reads
-    it, nothing is kept, and another token ends all sessions. Only what signs out is remembered, on its own host.
+    A ticket is signed with a key that is made of the configured token: every worker of every host that has that token
+    reads it, nothing is kept, and another configured token ends all sessions. Only what signs out is remembered, on its
+    own host. It names who signed in by the id of a token, never by the token.
 
     Parameters
     ----------
     token
-        The admin token.
+        The configured token.
     """
 
     def __init__(self, token: str, signed_out: SignedOut, clock: Clock, *, lifetime_s: int = LIFETIME_S) -> None:
-        self._key = hmac.digest(token.encode(), b"weir console session 1", hashlib.sha256)
+        self._key = hmac.digest(token.encode(), b"weir console session 2", hashlib.sha256)
         self._signed_out, self._clock, self._lifetime_s = signed_out, clock, lifetime_s
 
-    def begin(self) -> Session:
-        """Return a new session."""
-        payload = _PAYLOAD.pack(int(self._clock.unix_s()) + self._lifetime_s, secrets.token_bytes(16))
-        return self._session(payload)
+    def begin(self, caller: Caller) -> Session:
+        """Return a new session, which ends with the caller's token at the latest."""
+        expires_at = int(self._clock.unix_s()) + self._lifetime_s
+        if caller.expires_at is not None:
+            expires_at = min(expires_at, caller.expires_at)
+        return self._session(encode_document(_Payload(expires_at, secrets.token_hex(16), caller)))
 
     def read(self, ticket: str) -> Session:
         """Return the session of a ticket.
@@ -98,10 +111,11 @@ class Sessions:
         payload = b""
         with suppress(ValueError):
             payload = urlsafe_b64decode(ticket.partition(".")[0] + "==")
-        if len(payload) == _PAYLOAD.size:
-            session = self._session(payload)
-            if hmac.compare_digest(session.ticket.encode(), ticket.encode()) and not self.is_over(session):
-                return session
+        if hmac.compare_digest(self._ticket(payload).encode(), ticket.encode()):
+            with suppress(DocumentInvalid):
+                session = self._session(payload)
+                if not self.is_over(session):
+                    return session
         raise SessionEnded
 
     def end(self, session: Session) -> None:
@@ -117,10 +131,12 @@ class Sessions:
         return self._clock.unix_s()
 
     def _session(self, payload: bytes) -> Session:
-        expires_at, nonce = _PAYLOAD.unpack(payload)
-        ticket = f"{_text(payload)}.{_text(hmac.digest(self._key, payload, hashlib.sha256))}"
+        told = decode_document(payload, _Payload, source="session")
         csrf = _text(hmac.digest(self._key, b"csrf" + payload, hashlib.sha256))
-        return Session(ticket, csrf, expires_at, nonce.hex())
+        return Session(self._ticket(payload), csrf, told.expires_at, told.nonce, told.caller)
+
+    def _ticket(self, payload: bytes) -> str:
+        return f"{_text(payload)}.{_text(hmac.digest(self._key, payload, hashlib.sha256))}"
 
 
 def _text(data: bytes) -> str:

@@ -77,6 +77,28 @@ def test_a_request_to_either_port_leaves_a_line_of_the_access_log(gateway: Runni
     assert TOKEN not in gateway.log.read_text()
 
 
+def test_a_token_opens_every_worker_until_it_is_revoked_and_is_written_nowhere(
+    gateway: RunningGateway, admin: httpx.Client
+) -> None:
+    made = admin.post("/admin/v1/tokens", json={"name": "ann", "role": "operator", "expires_in_s": 3_600}).json()
+    bearer = {"authorization": f"Bearer {made['token']}"}
+
+    def opened() -> set[int]:  # over connections of their own, which the kernel spreads over the workers
+        return {httpx.get(f"{admin.base_url}/admin/v1/models", headers=bearer).status_code for _ in range(20)}
+
+    gateway.wait_until(lambda: opened() == {200}, "a token that all workers know", 0.1 if not made["behind"] else 10.0)
+    stopped = httpx.post(f"{admin.base_url}/admin/v1/models/m/stop", headers=bearer)
+    assert stopped.json()["stop"]["by"] == "ann"
+    assert httpx.get(f"{admin.base_url}/admin/v1/tokens", headers=bearer).status_code == 403
+    gone = admin.delete(f"/admin/v1/tokens/{made['id']}").json()
+    gateway.wait_until(
+        lambda: opened() <= {401, 429}, "a token that opens nothing", 0.1 if not gone["behind"] else 10.0
+    )
+    admin.post("/admin/v1/models/m/resume")
+    kept = [gateway.log, *gateway.state.parent.glob("weir.db*")]
+    assert [file.name for file in kept if made["token"].encode() in file.read_bytes()] == []
+
+
 def test_both_ports_are_there_through_a_rolling_restart_and_go_at_a_stop(
     gateway: RunningGateway, admin: httpx.Client
 ) -> None:

@@ -16,7 +16,7 @@ from tests.models import columns_classifier, multi_output, write_bundle
 MIB = 1024 * 1024
 ROW = b'{"instances": [[1, 2, 3]]}'
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-NAMES = {"model": "m", "version": "1", "alert": "0123456789abcdef", "file": "app.js"}
+NAMES = {"model": "m", "version": "1", "alert": "0123456789abcdef", "file": "app.js", "token": "0123456789ab"}
 
 
 @pytest.fixture(scope="module", params=[pytest.param("true", id="fast"), pytest.param("false", id="asgi")])

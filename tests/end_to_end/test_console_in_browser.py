@@ -10,6 +10,7 @@ import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
+from gateway.access.caller import Caller
 from gateway.clock import SystemClock
 from gateway.http.credentials import COOKIE
 from gateway.http.sessions import Sessions, SignedOut
@@ -31,6 +32,7 @@ GOOD = {"petal_length": 1.4, "petal_width": 0.2, "sepal": "long"}
 ODD = {"petal_length": 1.4, "petal_width": 0.2, "sepal": MARKUP + "unseen"}
 WRONG = {"petal_length": "1", "petal_width": 0.2, "sepal": "long"}
 MODEL = "#/models/iris"
+ADMIN = Caller("admin", ("admin",), "configured", "configured")
 
 
 @pytest.fixture(scope="module")
@@ -229,12 +231,32 @@ def test_nothing_is_wider_than_a_phone(console: Browser, place: str) -> None:
     assert console.run("return document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
+def test_a_viewer_sees_what_he_may_not_do_and_is_shown_out_when_his_token_is_revoked(
+    console: Browser, gateway: RunningGateway
+) -> None:
+    console.press("Sign out")
+    with gateway.client() as client:
+        made = client.post("/admin/v1/tokens", json={"name": "vera", "role": "viewer"}).json()
+        console.sign_in(made["token"])
+        console.wait(lambda: console.text("#who") == "vera · viewer", "who is signed in")
+        console.open(MODEL)
+        console.wait(lambda: console.text("#live") == "Live" and console.find("#stop"), "the model")
+        console.wait(lambda: console.all("#versions button"), "the versions")
+        refused = [each for each in console.all("#main button") if "…" in each.text]
+        assert {each.text for each in refused} >= {"Roll back…", "Stop…", "Apply…"}
+        assert not [each.text for each in refused if each.is_enabled()]
+        why = "Needs the role operator; you are signed in as vera · viewer."
+        assert {each.get_attribute("title") for each in refused} == {why}
+        assert client.delete(f"/admin/v1/tokens/{made['id']}").json()["behind"] == []
+    console.wait(lambda: "Sign in again" in console.text("#main"), "shown out")
+
+
 def test_a_session_ends_when_it_expires_and_when_one_signs_out(
     console: Browser, gateway: RunningGateway, tmp_path: Path
 ) -> None:
     console.press("Sign out")
     console.wait(lambda: console.find("#token"), "signed out")
-    short = Sessions(TOKEN, SignedOut(tmp_path), SystemClock(), lifetime_s=4).begin()
+    short = Sessions(TOKEN, SignedOut(tmp_path), SystemClock(), lifetime_s=4).begin(ADMIN)
     cookie = {
         "name": f"{COOKIE}-{gateway.port}",
         "value": short.ticket,

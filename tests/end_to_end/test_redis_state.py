@@ -47,6 +47,11 @@ def version_at(gateway: RunningGateway) -> str:
     return loopback.post(f"{gateway.url}/predict/m", json=ROWS, timeout=10.0).headers["x-model-version"]
 
 
+def opens(gateway: RunningGateway, token: str) -> int:
+    headers = {"authorization": f"Bearer {token}"}
+    return httpx.get(f"{gateway.url}/admin/v1/models", headers=headers, timeout=10.0).status_code
+
+
 def degraded(gateway: RunningGateway) -> str:
     answer = loopback.get(f"{gateway.url}/readyz", timeout=10.0)
     assert answer.status_code == 200
@@ -73,6 +78,13 @@ def test_a_change_through_one_gateway_is_in_force_on_the_other_within_a_second_e
             began = time.monotonic()
             other.wait_until(lambda v=version, seen=other: version_at(seen) == v, f"stable {version}", 5.0)
             delays.append(time.monotonic() - began)
+        with one.client() as client:
+            made = client.post("/admin/v1/tokens", json={"name": "ann", "role": "viewer"}).json()
+            assert (made["behind"], opens(two, made["token"])) == ([], 200)
+            began = time.monotonic()
+            assert client.delete(f"/admin/v1/tokens/{made['id']}").json()["behind"] == []
+            delays.append(time.monotonic() - began)
+            assert opens(two, made["token"]) == 401
     assert max(delays) < 1.0, delays
 
 

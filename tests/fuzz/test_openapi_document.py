@@ -41,6 +41,7 @@ NAMES = {
     "version": ["1", "2"],
     "alert": ["0123456789abcdef"],
     "file": ["app.js", "style.css"],
+    "token": ["0123456789ab"],
 }
 MANY = settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 PATIENCE_S = 60.0

@@ -11,6 +11,8 @@ from typing import Any, cast
 from grpc import aio
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
+from gateway.access.roles import ROLES
+from gateway.access.tokens import new_token
 from gateway.admission.door import Door
 from gateway.arms import ArmKeeper
 from gateway.clock import SystemClock
@@ -62,6 +64,10 @@ class Nobody:
 
     def fell_back(self, *_: Any, tripped: bool) -> None:
         """See a canary fail."""
+
+
+TOKENS = {role: new_token(f"some {role}", role, now_s=0.0, by="admin", expires_in_s=None) for role in ROLES}
+"""Text and token by role; the configured token is ``t``."""
 
 
 class GatedVersion:
@@ -146,7 +152,7 @@ class Ground:
             Readiness(self.pipeline, is_settled=lambda: True, store_is_up=lambda: True),
             self._counters,
             access=ControlAccess(control, at_once),
-            authenticate=BearerToken("t").actor,
+            authenticate=BearerToken("t", tokens=lambda: {token.id: token for _, token in TOKENS.values()}).caller,
             read_series=lambda: asyncio.to_thread(read_counters, self.folder),
             product_version="7",
         )

@@ -15,7 +15,7 @@ from tritonclient.grpc import service_pb2
 from gateway.engine.version import ServableVersion
 from gateway.settings import AdmissionSettings
 from tests import models
-from tests.grpc.ground import BODY_BYTES, Ground, message
+from tests.grpc.ground import BODY_BYTES, TOKENS, Ground, message
 from tests.serving import THREADED, servable_of
 
 
@@ -153,6 +153,24 @@ def test_nobody_changes_anything_without_the_token(ground: Ground, rpc: str, tok
         metadata = () if token is None else (("authorization", f"Bearer {token}"),)
         asked = getattr(service_pb2, f"{rpc}Request")(model_name="m")
         assert await code_of(getattr(stub, rpc)(asked, metadata=metadata)) is grpc.StatusCode.UNAUTHENTICATED
+
+    ground.run(scenario)
+
+
+@pytest.mark.parametrize("rpc", ["RepositoryModelLoad", "RepositoryModelUnload"])
+def test_only_operators_and_admins_change_anything(ground: Ground, rpc: str) -> None:
+    async def scenario(stub: Any) -> None:
+        asked = getattr(service_pb2, f"{rpc}Request")(model_name="nowhere")
+        for text, code in [
+            (TOKENS["viewer"][0], grpc.StatusCode.PERMISSION_DENIED),
+            (TOKENS["approver"][0], grpc.StatusCode.PERMISSION_DENIED),
+            (TOKENS["operator"][0], grpc.StatusCode.NOT_FOUND),
+            (TOKENS["admin"][0], grpc.StatusCode.NOT_FOUND),
+        ]:
+            call = getattr(stub, rpc)(asked, metadata=(("authorization", f"Bearer {text}"),))
+            assert await code_of(call) is code
+            if code is grpc.StatusCode.PERMISSION_DENIED:
+                assert "needs the role operator" in await call.details()
 
     ground.run(scenario)
 

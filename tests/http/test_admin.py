@@ -259,7 +259,13 @@ def test_models_and_audit_are_listed(admin: Admin) -> None:
     admin("POST", "/models/m/versions/3/load")
     records = admin("GET", "/audit?after=1&limit=5&resource=residency/m").json()["records"]
     assert [(record["sequence"], record["action"]) for record in records] == [(2, "version.load")]
-    assert records[0]["actor"] == {"subject": "admin", "role": "admin", "method": "token", "address": "127.0.0.1"}
+    assert records[0]["actor"] == {
+        "subject": "admin",
+        "role": "admin",
+        "method": "token",
+        "address": "127.0.0.1",
+        "token": "configured",
+    }
     problem = assert_problem(admin("GET", "/audit?after=x&limit=0"), 422, "document-invalid")
     assert [error["pointer"] for error in problem["errors"]] == ["/after", "/limit"]
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,6 +10,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
+from gateway.access.tokens import Token, new_token
 from gateway.clock import SystemClock
 from gateway.control import Control
 from gateway.errors import WeirError
@@ -35,7 +37,9 @@ class Site:
         self.clock = HandClock()
         control = Control(Ledger(store, SystemClock()), store, SystemClock(), repository=OneModel())
         control.seed_routes({"m": ["1"]}, {})
-        bearer = BearerToken(TOKEN, throttle=SignInThrottle(self.clock, counters))
+        self.tokens: dict[str, Token] = {}
+        throttle = SignInThrottle(self.clock, counters)
+        bearer = BearerToken(TOKEN, throttle=throttle, tokens=lambda: self.tokens, clock=self.clock)
         credentials = Credentials(bearer, Sessions(TOKEN, SignedOut(folder / "signed-out"), self.clock))
         table = SessionApi(credentials).table()
         routes = admin_routes(ControlAccess(control, at_once), WatchOf(), credentials, *table)
@@ -58,8 +62,8 @@ class Site:
 
         return asyncio.run(ask())
 
-    def sign_in(self, **how: str) -> httpx.Response:
-        answer = self("POST", "/session", authorization=f"Bearer {TOKEN}", **how)
+    def sign_in(self, token: str = TOKEN, **how: str) -> httpx.Response:
+        answer = self("POST", "/session", authorization=f"Bearer {token}", **how)
         self.cookies = {COOKIE: answer.headers["set-cookie"].split("=", 1)[1].split(";")[0]}
         return answer
 
@@ -154,3 +158,32 @@ def test_guessing_at_the_sign_in_is_throttled(site: Site) -> None:
     assert [answer.status_code for answer in answers] == [401] * 10 + [429]
     assert int(answers[-1].headers["retry-after"]) > 0
     assert cast(Any, site.sign_in()).status_code == 200
+
+
+def test_a_session_has_the_role_of_its_token_and_ends_with_it(site: Site) -> None:
+    text, token = new_token("ann", "operator", now_s=site.clock.now_s, by="admin", expires_in_s=60)
+    site.tokens[token.id] = token
+    begun = site.sign_in(text).json()
+    assert begun == begun | {"subject": "ann", "roles": ["viewer", "operator"], "expires_at": token.expires_at}
+    assert text not in site.cookies[COOKIE]
+    assert site("POST", "/models/m/stop", **{CSRF_HEADER: begun["csrf"]}).status_code == 200
+    (record,) = site("GET", "/audit?last=1").json()["records"]
+    assert record["actor"] == {
+        "subject": "ann", "role": "operator", "method": "session", "address": "127.0.0.1", "token": token.id,
+    }  # fmt: skip
+    site.tokens[token.id] = replace(token, role="viewer")
+    refused = site("POST", "/models/m/stop", **{CSRF_HEADER: begun["csrf"]})
+    assert_problem(refused, 403, "role-missing")
+    assert site("GET", "/session").json()["roles"] == ["viewer"]
+    del site.tokens[token.id]
+    assert_problem(site("GET", "/models"), 401, "session-ended")
+
+
+def test_a_session_ends_in_the_second_in_which_its_token_expires(site: Site) -> None:
+    text, token = new_token("ann", "viewer", now_s=site.clock.now_s, by="admin", expires_in_s=60)
+    site.tokens[token.id] = token
+    site.sign_in(text)
+    site.clock.now_s += 59.0
+    assert site("GET", "/models").status_code == 200
+    site.clock.now_s += 1.0
+    assert_problem(site("GET", "/models"), 401, "session-ended")

@@ -60,7 +60,7 @@ def change(ledger: Ledger, revision: int) -> AuditRecord:
 
 def test_a_change_says_who_when_what_and_why(store: SqliteStore) -> None:
     record = change(Ledger(store, FixedClock(), new_id=lambda: "id-1"), 0)
-    assert record.actor == {"subject": "ann", "role": "admin", "method": "token", "address": "127.0.0.1"}
+    assert record.actor == {"subject": "ann", "role": "admin", "method": "token", "address": "127.0.0.1", "token": ""}
     assert (record.sequence, record.id, record.time) == (1, "id-1", "2023-11-14T22:13:20.250000Z")
     assert (record.action, record.resource, record.reason, record.request_id) == (
         "route.set",
