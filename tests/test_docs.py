@@ -16,6 +16,7 @@ from gateway.cli import build_app
 from gateway.codec.configuration import load_settings
 from gateway.http.openapi import describe
 from gateway.http.openapi_answers import problem_types
+from gateway.http.permissions import PERMISSIONS
 from gateway.metrics.catalogue import CATALOGUE
 from gateway.routing.table import RouteTable
 from gateway.rules import Categories, Freshness, Missingness, Range, Relation, Rule
@@ -99,6 +100,11 @@ def test_every_endpoint_is_documented(pages: dict[str, str]) -> None:
     paths = describe(RouteTable(), "1")["paths"]
     known = [f"{method.upper()} {path}" for path, item in paths.items() for method in item if method != "parameters"]
     assert [endpoint for endpoint in known if f"| `{endpoint}` |" not in pages["docs/api.md"]] == []
+
+
+def test_the_role_of_every_operation_is_documented(pages: dict[str, str]) -> None:
+    rows = re.findall(r"^\| `((?:GET|PUT|POST|DELETE) [^`]+)` \| (\w+) \|$", pages["docs/access.md"], re.MULTILINE)
+    assert dict(rows) == dict(PERMISSIONS)
 
 
 def test_every_problem_type_is_documented_with_its_status(pages: dict[str, str]) -> None:

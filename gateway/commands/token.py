@@ -1,4 +1,4 @@
-"""The verbs of tokens: ``weir token create|list|revoke``."""
+"""The verbs of tokens: ``weir token create``, ``list`` and ``revoke``."""
 
 from __future__ import annotations
 

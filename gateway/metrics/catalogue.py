@@ -159,7 +159,7 @@ CATALOGUE: tuple[Metric, ...] = (
     ),
     Metric(
         "weir_sign_ins_refused_total", "counter", "requests", ("reason",),
-        "Requests with an admin token that was not valid; throttled are those beyond what an address has free",
+        "Requests with a token that was not valid; throttled are those beyond what an address has free",
         values={"reason": ("invalid", "throttled")},
     ),
     Metric(
