@@ -90,10 +90,10 @@ def test_a_token_opens_every_worker_until_it_is_revoked_and_is_written_nowhere(
     bearer = {"authorization": f"Bearer {made['token']}"}
 
     def opened() -> set[int]:  # over connections of their own, which the kernel spreads over the workers
-        return {httpx.get(f"{admin.base_url}/admin/v1/models", headers=bearer).status_code for _ in range(8)}
+        return {loopback.get(f"{admin.base_url}/admin/v1/models", headers=bearer).status_code for _ in range(8)}
 
     gateway.wait_until(lambda: opened() == {200}, "a token that opens all", patience_s(made))
-    loaded = httpx.post(f"{admin.base_url}/admin/v1/models/m/versions/1/load", headers=bearer, timeout=40.0)
+    loaded = loopback.post(f"{admin.base_url}/admin/v1/models/m/versions/1/load", headers=bearer, timeout=40.0)
     actor = admin.get("/admin/v1/audit?last=1").json()["records"][0]["actor"]
     assert loaded.status_code == 200
     assert actor == actor | {"subject": "ann", "role": "operator", "token": made["id"]}

@@ -49,7 +49,7 @@ def version_at(gateway: RunningGateway) -> str:
 
 def opens(gateway: RunningGateway, token: str) -> int:
     headers = {"authorization": f"Bearer {token}"}
-    return httpx.get(f"{gateway.url}/admin/v1/models", headers=headers, timeout=10.0).status_code
+    return loopback.get(f"{gateway.url}/admin/v1/models", headers=headers, timeout=10.0).status_code
 
 
 def degraded(gateway: RunningGateway) -> str:
