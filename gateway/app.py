@@ -68,6 +68,7 @@ from gateway.rundir import RunDirectory
 from gateway.settings import Settings
 from gateway.shadow_feed import ShadowFeed
 from gateway.shadow_jobs import pack_jobs
+from gateway.state.address import is_redis
 from gateway.state.hints import HintListener
 from gateway.state.ledger import Ledger
 from gateway.state.opening import open_hints, open_store
@@ -79,6 +80,7 @@ from monitors.ports import Clock
 from monitors.records import Observation
 from monitors.transport.channel import ChannelSender
 from monitors.transport.frames import encode_frame
+from monitors.trials.tripwire import KeyTripwire
 
 if TYPE_CHECKING:
     from gateway.grpc.server import GrpcServer
@@ -90,6 +92,7 @@ _CHANNEL_BYTES = 8 * 1024 * 1024
 _START_PATIENCE_S = 15.0
 _TAP_FLUSH_S = 0.1
 _FAILURES_PER_S = 20
+_MOST_HOSTS = 16  # that are taken to share the tripwires' error probability where the state is in Redis
 _YOUNG_OBJECTS = 10_000
 _SHADOW_FLUSH_S = 0.02
 
@@ -124,7 +127,9 @@ class Worker:
         self._failures = self._failure_feed(run_dir, name, clock)
         self._feed = ShadowFeed(self._shadow, lambda jobs: encode_frame(pack_jobs(jobs)), self._counters, clock)
         self._marks = CrashMarks(run_dir.marks, name)
-        self._keeper = ArmKeeper(loop, self._counters, settings, marks=self._marks)
+        hosts = _MOST_HOSTS if is_redis(settings.state) else 1
+        tripwires = partial(KeyTripwire, settings.workers * hosts)
+        self._keeper = ArmKeeper(loop, self._counters, settings, tripwires=tripwires, marks=self._marks)
         admission = settings.admission
         limit = ConcurrencyLimit(latency_target_s=admission.latency_target_ms / 1e3, most=admission.max_in_flight)
         self._gate = Gate(limit, now_s=perf_counter())

@@ -15,6 +15,7 @@ from gateway.contract import Contract
 from gateway.engine.version import ServableVersion
 from gateway.metrics.shared import Counter, Histogram, SharedCounters
 from gateway.phases import PhaseTimes
+from monitors.ports import Tripwire
 from monitors.records import Variant
 
 __all__ = ["Arm", "ArmMetrics"]
@@ -62,9 +63,9 @@ class ArmMetrics:
 class Arm:
     """One version playing one role on this worker. Lives on the event loop.
 
-    A canary arm trips after ``strikes_allowed`` failures in a row: it then takes no traffic until the route changes.
-    ``headers`` and ``header_lines`` are those of an answer's headers that never change; ``writer`` writes its
-    plain answers.
+    A canary arm trips by the evidence of its ``tripwire``, or after ``strikes_allowed`` runs in a row that cost the
+    worker time: it then takes no traffic until the route changes. ``headers`` and ``header_lines`` are those of an
+    answer's headers that never change; ``writer`` writes its plain answers.
     """
 
     __slots__ = (
@@ -78,8 +79,8 @@ class Arm:
         "servable",
         "strikes",
         "strikes_allowed",
-        "struck_by",
         "tripped",
+        "tripwire",
         "variant",
         "version",
         "writer",
@@ -94,6 +95,7 @@ class Arm:
         decoders: Decoders,
         metrics: ArmMetrics,
         strikes_allowed: int = 3,
+        tripwire: Tripwire | None = None,
     ) -> None:
         self.servable, self.variant, self.lane = servable, variant, lane
         self.decoders, self.metrics = decoders, metrics
@@ -105,7 +107,7 @@ class Arm:
         classes = outputs.classes if outputs.probabilities else ()
         self.writer = PlainWriter(self.model, self.version, variant, classes)
         self.strikes, self.strikes_allowed, self.tripped = 0, strikes_allowed, False
-        self.struck_by: set[str] = set()
+        self.tripwire = tripwire
 
     def decodes_like(self, other: Arm) -> bool:
         """Return whether rows decoded for one of the two can run on the other, and be answered alike."""
@@ -128,23 +130,23 @@ class Arm:
                 return str(np.ravel(decoded.feeds[feature])[0]) if known.dtype == "string" else repr(value)
         return None
 
-    def strike(self, key: str | None) -> bool:
-        """Count a failure, but for those in a row only one a routing key; return whether this one tripped the arm.
-
-        Routing is sticky: one client whose rows always fail would otherwise take the arm from all others.
-        """
-        if not self.strikes:
-            self.struck_by.clear()
-        if key is not None:
-            if key in self.struck_by:
-                return False
-            self.struck_by.add(key)
+    def strike(self) -> bool:
+        """Count a run that cost the worker time for nothing; return whether this one tripped the arm."""
         self.strikes += 1
-        if self.strikes >= self.strikes_allowed and not self.tripped:
-            self.tripped = True
-            return True
-        return False
+        if self.strikes < self.strikes_allowed or self.tripped:
+            return False
+        self.tripped = True
+        return True
 
-    def reset(self) -> None:
-        """Forget failures: the route has changed."""
+    def fails(self, key_hash: int) -> bool:
+        """Take a failure of this canary that stable did not repeat; return whether this one tripped the arm."""
+        if self.tripwire is None or not self.tripwire.fail(key_hash, by_candidate=True) or self.tripped:
+            return False
+        self.tripped = True
+        return True
+
+    def reset(self, weight_bp: int) -> None:
+        """Forget failures: the route has changed, and gives the canary this share of the keys."""
         self.strikes, self.tripped = 0, False
+        if self.tripwire is not None:
+            self.tripwire.reset(weight_bp)

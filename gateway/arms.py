@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -26,6 +26,7 @@ from gateway.resting import RestKeeper
 from gateway.routing.document import RouteDocument, Stop
 from gateway.routing.table import ModelRoute, RouteTable, ShadowSample
 from gateway.settings import Settings
+from monitors.ports import Tripwire
 from monitors.records import Variant
 
 __all__ = ["ArmKeeper"]
@@ -38,7 +39,8 @@ class ArmKeeper:
     """Makes arms and tables. Lives on the event loop; owns the executors that heavy runs happen in.
 
     A canary has an executor of its own and never runs on the loop, since ONNX Runtime cannot be preempted there. So has
-    every pinned version: one that hangs takes nobody else's thread. The thread ends with the arm.
+    every pinned version: one that hangs takes nobody else's thread. The thread ends with the arm. ``tripwires``
+    makes the tripwire of a canary.
     """
 
     def __init__(
@@ -47,9 +49,11 @@ class ArmKeeper:
         counters: SharedCounters,
         settings: Settings,
         *,
+        tripwires: Callable[[], Tripwire],
         marks: CrashMarks | None = None,
     ) -> None:
         self._loop, self._counters, self._settings, self._marks = loop, counters, settings, marks
+        self._tripwires = tripwires
         threads = settings.serving.threads or cores_of_one_worker(settings.workers)
         # Two at least: a long run of one model must not make a short one of another wait for its end.
         self._stable_pool = ThreadPoolExecutor(max(2, threads), thread_name_prefix="weir-stable")
@@ -111,8 +115,9 @@ class ArmKeeper:
         canary = document.canary
         servable = loaded.get((model, canary.version)) if canary else None
         canary_arm = self.arm(servable, "canary") if servable else None
-        if present is None or present.revision != document.revision:
-            self._forgive([canary_arm, present.canary if present else None])
+        before = present.canary if present else None
+        if present is None or present.revision != document.revision or before is not canary_arm:
+            self._forgive([canary_arm, before], canary.weight_bp if canary else 0)
         return ModelRoute(
             model,
             document.revision,
@@ -131,7 +136,7 @@ class ArmKeeper:
     def _stopped(self, document: RouteDocument, stop: Stop, loaded: Mapping[Name, ServableVersion]) -> ModelRoute:
         """Return the route of a model in its safe state: no canary, no shadow, no version by name."""
         present = self._routes.get(document.model)
-        self._forgive([present.canary if present else None])
+        self._forgive([present.canary if present else None], 0)
         servable = loaded.get((document.model, stop.version)) if stop.version else None
         if servable is None or stop.answer is None:
             arm = self.arm(servable, "stable", inline=True) if servable else None
@@ -181,11 +186,11 @@ class ArmKeeper:
             return None
         return ModelRoute(document.model, document.revision, None, pinned=pinned, why=why, wake=self._rest.wake)
 
-    def _forgive(self, canaries: Iterable[Arm | None]) -> None:
+    def _forgive(self, canaries: Iterable[Arm | None], weight_bp: int) -> None:
         """Let canaries begin anew, those that leave included: what is no canary any more is not tripped either."""
         for arm in canaries:
             if arm is not None:
-                arm.reset()
+                arm.reset(weight_bp)
                 self._counters.gauge("weir_canary_tripped", model=arm.model, version=arm.version).set(0.0)
 
     def arm(self, servable: ServableVersion, variant: Variant, *, inline: bool = False) -> Arm:
@@ -222,6 +227,7 @@ class ArmKeeper:
             decoders=decoders,
             metrics=ArmMetrics(self._counters, *names, variant),
             strikes_allowed=serving.canary_strikes,
+            tripwire=self._tripwires() if variant == "canary" else None,
         )
 
     def _sizer(self, servable: ServableVersion, *, inline: bool) -> BatchSizer:

@@ -71,12 +71,13 @@ class Observers:
         if counter is not None:  # where a run was too slow, the request has its outcome, and was not shed
             counter.inc()
 
-    def fell_back(self, arm: Arm, reason: FallbackReason, *, tripped: bool) -> None:
-        """Count a masked failure, and show a tripped canary."""
-        labels = {"model": arm.model, "version": arm.version}
-        self._counters.counter("weir_canary_fallback_total", **labels, reason=reason).inc()
-        if tripped:
-            self._counters.gauge("weir_canary_tripped", **labels).set(1.0)
+    def fell_back(self, arm: Arm, reason: FallbackReason) -> None:
+        """Count a masked failure."""
+        self._counters.counter("weir_canary_fallback_total", model=arm.model, version=arm.version, reason=reason).inc()
+
+    def tripped(self, arm: Arm) -> None:
+        """Show a tripped canary."""
+        self._counters.gauge("weir_canary_tripped", model=arm.model, version=arm.version).set(1.0)
 
     def failed(self, call: Call, arm: Arm | None, why: WeirError | FallbackReason) -> None:
         """Sample the failure for the prediction log, where there is one."""

@@ -31,6 +31,7 @@ from gateway.errors import (
     Unavailable,
     WeirError,
 )
+from gateway.routing.split import key_hash
 from gateway.routing.table import RouteTable
 
 __all__ = ["FallbackReason", "Observer", "Pipeline", "Predictor"]
@@ -51,8 +52,11 @@ class Observer(Protocol):
     def shed(self, reason: str, priority: int) -> None:
         """See a call given up for want of time or room."""
 
-    def fell_back(self, arm: Arm, reason: FallbackReason, *, tripped: bool) -> None:
+    def fell_back(self, arm: Arm, reason: FallbackReason) -> None:
         """See a canary fail a request that stable will answer."""
+
+    def tripped(self, arm: Arm) -> None:
+        """See a canary lose its share on this worker."""
 
     def failed(self, call: Call, arm: Arm | None, why: WeirError | FallbackReason) -> None:
         """See a call end in an error, or a canary's part in it when stable goes on; no arm where none was found."""
@@ -226,17 +230,32 @@ class Pipeline:
         """Answer from stable what the canary failed; raise ``WeirError`` where stable cannot either.
 
         That a client is in more haste than a canary's time slice is no fault of the canary's, and does not strike.
-        What costs the worker time strikes each time, another failure once a routing key.
+        What costs the worker time strikes at once; another failure is evidence, once stable has answered.
         """
-        tripped = strikes and canary.strike(None if reason in ("timeout", "busy") else call.key)
-        self.observer.fell_back(canary, reason, tripped=tripped)
+        self.observer.fell_back(canary, reason)
         self.observer.failed(call, canary, reason)
+        if reason not in ("timeout", "busy"):
+            call.reply = partial(self._mended, call, canary, call.reply)
+        elif strikes and canary.strike():
+            self.observer.tripped(canary)
         call.is_fallback = True
         call.arm = stable = call.route.stable_arm()
         if decoded is None:
             is_same = canary.decodes_like(stable)
             decoded = call.decoded if is_same else stable.decoders.decode(call.protocol, call.body, call.json_bytes)
         self._queue(call, stable, decoded)
+
+    def _mended(self, call: Call, canary: Arm, reply: Reply, outcome: Call | WeirError) -> None:
+        """Reply, and hold a failure against the canary unless stable failed the same request too."""
+        reply(outcome)
+        if not isinstance(outcome, WeirError) and outcome.outputs.is_finite and canary.fails(_key_hash(call)):
+            self.observer.tripped(canary)
+
+    def _failed_by_stable(self, call: Call) -> None:
+        """Tell the tripwire of the canary beside it; a request that the canary failed first tells nothing."""
+        canary = call.route.canary
+        if canary is not None and canary.tripwire is not None and not call.is_fallback:
+            canary.tripwire.fail(_key_hash(call), by_candidate=False)
 
     def deliver(self, calls: Sequence[Call], result: Run | Exception) -> None:
         """Take what a lane says of a batch; the calls have one arm. Callers see no error of another's reply."""
@@ -278,6 +297,9 @@ class Pipeline:
         metrics.rows.inc(sum(rows_of))
         if not run.outputs.is_finite:
             metrics.broken.inc(sum(int(call.outputs.broken_n(call.decoded.n).sum()) for call in calls))
+            for call in calls:
+                if arm.variant == "stable" and not call.outputs.is_finite:
+                    self._failed_by_stable(call)
         now = perf_counter()
         latencies_s = [now - call.received_at for call in calls]
         metrics.duration.observe_all(latencies_s)
@@ -322,6 +344,8 @@ class Pipeline:
             self.observer.shed(error.reason, call.priority)
         if arm is not None:
             _count(arm, error)
+            if arm.variant == "stable" and isinstance(error, ExecutionFailed):
+                self._failed_by_stable(call)
             if isinstance(error, InputRejected):
                 self.observer.faulted(arm, error.counts, refused_rows=error.rows)
         reply = call.reply
@@ -353,6 +377,11 @@ def _resolve(future: asyncio.Future[Call], outcome: Call | WeirError) -> None:
         future.set_exception(outcome)
     else:
         future.set_result(outcome)
+
+
+def _key_hash(call: Call) -> int:
+    """Return the hash that gave the call its arm."""
+    return key_hash(call.route.salt, call.key or call.request_id)
 
 
 def _report(exc: Exception) -> None:

@@ -17,6 +17,7 @@ __all__ = [
     "RetrainSink",
     "TrafficControl",
     "TrialEvidence",
+    "Tripwire",
 ]
 
 
@@ -101,3 +102,20 @@ class TrialEvidence(Protocol):
 
     def judge(self) -> Mapping[str, TrialFindings]:
         """End the present block of every trial and return what it says, by model."""
+
+
+class Tripwire(Protocol):
+    """Who decides on one worker whether a canary is to be given up there, by the worker's own traffic.
+
+    Lives on the event loop, on the request path: ``see`` is O(1). A key counts once until ``reset``. Its hash is the
+    router's: the canary has the keys whose hash, modulo 10,000, is below its weight.
+    """
+
+    def see(self, key_hash: int) -> None:
+        """Take a request that was given to the canary."""
+
+    def fail(self, key_hash: int, *, by_candidate: bool) -> bool:
+        """Take a failure, of the canary only one that stable did not repeat; return whether the canary is to go."""
+
+    def reset(self, weight_bp: int) -> None:
+        """Begin anew: the route has changed, and gives the canary this share of the keys, in basis points."""

@@ -15,6 +15,7 @@ from gateway.metrics.shared import SharedCounters
 from gateway.routing.table import ModelRoute
 from gateway.settings import Settings
 from monitors.records import Variant
+from tests.serving import TRIPWIRES
 
 
 class Arms:
@@ -25,7 +26,7 @@ class Arms:
         self.directory = directory
         self.counters = SharedCounters.create(directory, "w", role="worker")
         self._loop = asyncio.new_event_loop()
-        self._keeper = ArmKeeper(self._loop, self.counters, Settings())
+        self._keeper = ArmKeeper(self._loop, self.counters, Settings(), tripwires=TRIPWIRES)
 
     def arm(self, servable: ServableVersion, variant: Variant = "stable") -> Arm:
         return self._keeper.arm(servable, variant)

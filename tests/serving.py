@@ -1,6 +1,7 @@
 """Loaded versions, counters and other ground that tests of the serving path stand on."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -10,6 +11,7 @@ from gateway.engine.loading import load_version
 from gateway.engine.version import ServableVersion
 from gateway.metrics.shared import read_counters
 from gateway.settings import ServingSettings
+from monitors.trials.tripwire import KeyTripwire
 from tests.models import write_bundle
 
 EAGER = ServingSettings(on_loop_ms=1e6)
@@ -17,6 +19,9 @@ EAGER = ServingSettings(on_loop_ms=1e6)
 
 THREADED = ServingSettings(on_loop_ms=0.0)
 """Nothing runs on the loop."""
+
+TRIPWIRES = partial(KeyTripwire, workers=1)
+"""Makes the tripwires of canaries, as on a gateway with one worker."""
 
 
 class HandClock:

@@ -12,7 +12,7 @@ from gateway.resting import RestKeeper
 from gateway.routing.document import RouteDocument
 from gateway.settings import Settings
 from tests.models import echo_model
-from tests.serving import HandClock, servable_of
+from tests.serving import TRIPWIRES, HandClock, servable_of
 
 DOCUMENTS = {"m": RouteDocument("m", 1, "1", "salt")}
 
@@ -35,7 +35,7 @@ class Wakes(RestKeeper):
 def test_a_request_for_a_model_that_rests_is_told_so_and_wakes_it_until_it_is_back(tmp_path: Path) -> None:
     async def check() -> None:
         counters = SharedCounters.create(tmp_path, "w", role="worker")
-        keeper, rest = ArmKeeper(asyncio.get_running_loop(), counters, Settings()), Wakes()
+        keeper, rest = ArmKeeper(asyncio.get_running_loop(), counters, Settings(), tripwires=TRIPWIRES), Wakes()
         rest.resting = {("m", "1"): "not used for 1 s"}
         route = keeper.build(DOCUMENTS, {}, rest).find("m")
         with pytest.raises(ModelNotReady, match=r"version 1 rests on disk \(not used for 1 s\)"):
@@ -53,7 +53,7 @@ def test_a_request_for_a_model_that_rests_is_told_so_and_wakes_it_until_it_is_ba
 def test_a_stable_version_that_never_loaded_is_missed(tmp_path: Path) -> None:
     async def check() -> None:
         counters = SharedCounters.create(tmp_path, "w", role="worker")
-        keeper = ArmKeeper(asyncio.get_running_loop(), counters, Settings())
+        keeper = ArmKeeper(asyncio.get_running_loop(), counters, Settings(), tripwires=TRIPWIRES)
         for rest in (None, Wakes()):
             route = keeper.build(DOCUMENTS, {}, rest).find("m")
             assert (route.stable, route.wake) == (None, None)
@@ -66,7 +66,7 @@ def test_a_stable_version_that_never_loaded_is_missed(tmp_path: Path) -> None:
 def test_a_request_that_names_a_version_that_rests_wakes_it_until_it_is_back(tmp_path: Path) -> None:
     async def check() -> None:
         counters = SharedCounters.create(tmp_path, "w", role="worker")
-        keeper, rest = ArmKeeper(asyncio.get_running_loop(), counters, Settings()), Wakes()
+        keeper, rest = ArmKeeper(asyncio.get_running_loop(), counters, Settings(), tripwires=TRIPWIRES), Wakes()
         stable, old = servable_of(tmp_path / "1", echo_model()), servable_of(tmp_path / "2", echo_model())
 
         rest.resting = {("m", "2"): "not used for 1 s", ("other", "3"): "not used for 1 s"}

@@ -87,7 +87,7 @@ class Traffic:
         self.spec, self._rng, self._harm = spec, rng, harm or Harm()
         ranks = np.arange(1, spec.keys + 1, dtype=np.float64) ** -spec.zipf
         self._popularity = np.cumsum(ranks / ranks.sum())
-        self._bucket = rng.integers(0, 10_000, spec.keys)
+        self.buckets = rng.integers(0, 10_000, spec.keys)
         is_poison = rng.random(spec.keys) < spec.poison
         self._failing = np.where(is_poison, rng.uniform(0.3, 1.0, spec.keys), spec.failing)
         self._pace_s = 0.008 * rng.lognormal(0.0, 0.4, spec.keys)
@@ -104,7 +104,7 @@ class Traffic:
             keys_n = np.append(keys_n, np.full(rng.integers(20, 200), rng.integers(spec.keys)))
         keys_n = np.minimum(rng.permutation(keys_n), spec.keys - 1)
         n = len(keys_n)
-        is_canary_n = self._bucket[keys_n] < weight_bp
+        is_canary_n = self.buckets[keys_n] < weight_bp
         chance_n = self._failing[keys_n]
         failed_n = rng.random(n) < np.where(is_canary_n, 1 - (1 - chance_n) * (1 - harm.failing), chance_n)
         repeated_n = failed_n & is_canary_n & (rng.random(n) < chance_n)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from gateway.arm import Arm
 from gateway.errors import ModelNotReady, ModelStopped, ModelUnknown, VersionUnknown
-from gateway.routing.split import bucket
+from gateway.routing.document import FULL_BP
+from gateway.routing.split import bucket, key_hash
 
 __all__ = ["ModelRoute", "RouteTable", "ShadowSample"]
 
@@ -59,8 +60,12 @@ class ModelRoute:
             There is no stable version ready; the model is stopped.
         """
         canary = self.canary
-        if canary is not None and not canary.tripped and bucket(self.salt, key) < self.canary_bp:
-            return canary
+        if canary is not None and not canary.tripped:
+            hashed = key_hash(self.salt, key)
+            if hashed % FULL_BP < self.canary_bp:
+                if canary.tripwire is not None:
+                    canary.tripwire.see(hashed)
+                return canary
         return self.stable or self.stable_arm()
 
     def stable_arm(self) -> Arm:

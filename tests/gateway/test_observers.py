@@ -21,7 +21,7 @@ from gateway.shadow_feed import ShadowFeed
 from gateway.tap import Tap
 from monitors.records import FaultTotals
 from tests.models import columns_classifier
-from tests.serving import HandClock, ListSink, counted, servable_of
+from tests.serving import TRIPWIRES, HandClock, ListSink, counted, servable_of
 
 GOOD = {"petal_length": 1.4, "petal_width": 0.2, "sepal": "short"}
 PLAIN_BODY = {"instances": [GOOD, {**GOOD, "petal_width": "wide"}, {**GOOD, "petal_width": None}]}
@@ -49,7 +49,7 @@ def outcome_of(folder: Path, protocol: Literal["plain", "v2"], body: dict[str, A
 
     async def ask() -> Call | WeirError:
         counters = SharedCounters.create(folder, "w", role="worker")
-        keeper = ArmKeeper(asyncio.get_running_loop(), counters, Settings())
+        keeper = ArmKeeper(asyncio.get_running_loop(), counters, Settings(), tripwires=TRIPWIRES)
         clock, sink = HandClock(), ListSink()
         tap = Tap(sink, lambda _: b"", counters, clock, worker="w", rows_per_s=100, key_salt=b"")
         feed, gate = ShadowFeed(sink, lambda _: b"", counters, clock), Gate(ConcurrencyLimit(), now_s=0.0)

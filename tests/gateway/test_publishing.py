@@ -14,14 +14,15 @@ from gateway.settings import Settings
 from gateway.tap import Tap
 from tests.models import echo_model
 from tests.pipeline.ground import Notes
-from tests.serving import HandClock, ListSink, counted, servable_of
+from tests.serving import TRIPWIRES, HandClock, ListSink, counted, servable_of
 
 
 def test_a_version_is_introduced_when_it_is_loaded_and_to_a_watch_that_connects_anew(tmp_path: Path) -> None:
     async def check() -> None:
         clock, sink = HandClock(), ListSink()
         counters = SharedCounters.create(tmp_path / "counters", "w", role="worker", capacity=65_536)
-        keeper, pipeline = ArmKeeper(asyncio.get_running_loop(), counters, Settings()), Pipeline(Notes())
+        keeper = ArmKeeper(asyncio.get_running_loop(), counters, Settings(), tripwires=TRIPWIRES)
+        pipeline = Pipeline(Notes())
         tap = Tap(sink, lambda _: b"", counters, clock, worker="w", rows_per_s=100, key_salt=b"")
         rest = RestKeeper(clock, budget_bytes=0, idle_ttl_s=0.0, uses=keeper.uses)
         publisher = Publisher(

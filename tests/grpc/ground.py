@@ -32,7 +32,7 @@ from gateway.state.ledger import Ledger
 from gateway.state.sqlite import SqliteStore
 from tests.end_to_end.running import free_port
 from tests.http.test_admin import OneModel, at_once
-from tests.serving import counted
+from tests.serving import TRIPWIRES, counted
 
 __all__ = ["BODY_BYTES", "Ground", "message"]
 
@@ -62,8 +62,11 @@ class Nobody:
     def failed(self, *_: Any) -> None:
         """See a call end in an error."""
 
-    def fell_back(self, *_: Any, tripped: bool) -> None:
+    def fell_back(self, *_: Any) -> None:
         """See a canary fail."""
+
+    def tripped(self, *_: Any) -> None:
+        """See a canary lose its share."""
 
 
 TOKENS = {role: new_token(f"some {role}", role, now_s=0.0, by="admin", expires_in_s=None) for role in ROLES}
@@ -127,7 +130,7 @@ class Ground:
     async def _run(self, scenario: Callable[[Any], Coroutine[Any, Any, None]]) -> None:
         loop, failures = asyncio.get_running_loop(), list[dict[str, Any]]()
         loop.set_exception_handler(lambda _, context: failures.append(context))
-        keeper = ArmKeeper(loop, self._counters, self.settings)
+        keeper = ArmKeeper(loop, self._counters, self.settings, tripwires=TRIPWIRES)
         routes = {model: RouteDocument(model, 3, "1", "salt") for model, _ in self._versions}
         self.pipeline = Pipeline(Nobody())
         self.pipeline.table = keeper.build(routes, self._versions)

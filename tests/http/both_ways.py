@@ -35,7 +35,7 @@ from gateway.settings import AdmissionSettings, LimitSettings, Settings
 from tests import models
 from tests.http.wire import Client, HandLoop, passes
 from tests.pipeline.ground import Notes
-from tests.serving import THREADED, servable_of
+from tests.serving import THREADED, TRIPWIRES, servable_of
 
 __all__ = ["LIMIT", "READ_TIMEOUT_S", "GatedVersion", "Versions", "Way", "Worker", "load_versions", "post"]
 
@@ -154,7 +154,7 @@ class Worker:
 
     def _build(self, loop: asyncio.AbstractEventLoop) -> None:
         settings = Settings(limits=LimitSettings(rows=10, queue_rows=self._queue_rows, body_bytes=LIMIT))
-        self._keeper = ArmKeeper(loop, self._counters, settings)
+        self._keeper = ArmKeeper(loop, self._counters, settings, tripwires=TRIPWIRES)
         self.notes = Notes()
         self.pipeline = pipeline = Pipeline(self.notes, queue_rows=settings.limits.queue_rows)
         pipeline.table = self._keeper.build(ROUTES, self._versions)

@@ -29,7 +29,7 @@ from gateway.routing.document import CanaryRoute, RouteDocument
 from gateway.settings import AdmissionSettings, LimitSettings, Settings
 from gateway.tracing.tracing import Tracing
 from tests.pipeline.ground import Notes
-from tests.serving import counted
+from tests.serving import TRIPWIRES, counted
 
 __all__ = ["BODY", "LIMIT", "Front", "Message", "problem", "protocol_error"]
 
@@ -97,7 +97,9 @@ class Front:
         self._counters.close()
 
     def _build(self) -> GatewayApp:
-        self._keeper = ArmKeeper(asyncio.get_running_loop(), self._counters, Settings(limits=LimitSettings(rows=10)))
+        self._keeper = ArmKeeper(
+            asyncio.get_running_loop(), self._counters, Settings(limits=LimitSettings(rows=10)), tripwires=TRIPWIRES
+        )
         pipeline = Pipeline(Notes())
         pipeline.table = self._keeper.build(self.routes, self.versions)
         self.readiness = Readiness(

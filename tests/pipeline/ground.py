@@ -19,7 +19,8 @@ from gateway.metrics.shared import SharedCounters
 from gateway.pipeline import FallbackReason, Pipeline
 from gateway.routing.document import CanaryRoute, RouteDocument
 from gateway.settings import ServingSettings, Settings
-from tests.serving import EAGER, counted, servable_of
+from monitors.ports import Tripwire
+from tests.serving import EAGER, TRIPWIRES, counted, servable_of
 
 __all__ = [
     "FOR_EVER",
@@ -46,7 +47,8 @@ class Notes:
     answered_by: list[str] = field(default_factory=list)
     faults: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     refused_rows: int = 0
-    fallbacks: list[tuple[str, bool]] = field(default_factory=list)
+    fallbacks: list[FallbackReason] = field(default_factory=list)
+    trips: list[str] = field(default_factory=list)
     sheds: list[tuple[str, int]] = field(default_factory=list)
     failures: list[tuple[str, str | None, WeirError | FallbackReason]] = field(default_factory=list)
 
@@ -64,8 +66,11 @@ class Notes:
     def failed(self, call: Call, arm: Arm | None, why: WeirError | FallbackReason) -> None:
         self.failures.append((call.request_id, arm.variant if arm else None, why))
 
-    def fell_back(self, arm: Arm, reason: FallbackReason, *, tripped: bool) -> None:
-        self.fallbacks.append((reason, tripped))
+    def fell_back(self, arm: Arm, reason: FallbackReason) -> None:
+        self.fallbacks.append(reason)
+
+    def tripped(self, arm: Arm) -> None:
+        self.trips.append(arm.version)
 
 
 class Ground:
@@ -83,10 +88,10 @@ class Ground:
         folder = self._directory / version
         self.loaded[("m", version)] = servable_of(folder, model_bytes, manifest=manifest, serving=serving)
 
-    def start(self, settings: Settings | None = None) -> None:
+    def start(self, settings: Settings | None = None, *, tripwires: Callable[[], Tripwire] = TRIPWIRES) -> None:
         """Build the data plane on the running loop."""
         self.settings = settings or Settings(serving=ServingSettings(canary_slice_ms=10_000))
-        self.keeper = ArmKeeper(asyncio.get_running_loop(), self._counters, self.settings)
+        self.keeper = ArmKeeper(asyncio.get_running_loop(), self._counters, self.settings, tripwires=tripwires)
         limits = self.settings.limits
         self.pipeline = Pipeline(self.notes, queue_rows=limits.queue_rows, timeout_s=limits.request_timeout_s)
 

@@ -1,23 +1,68 @@
 """When a canary is taken out, when it is forgiven, and what is no fault of its own."""
 
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
+
 import pytest
 
-from gateway.errors import BodyMalformed, InputRejected
+from gateway.errors import BodyMalformed, ExecutionFailed, InputRejected
+from gateway.settings import ServingSettings, Settings
 from tests import models
-from tests.pipeline.ground import REJECTING, Ground, predictions, run
+from tests.pipeline.ground import FOR_EVER, REJECTING, Ground, run
+from tests.serving import THREADED
 
 
-def test_three_failures_in_a_row_send_the_canary_no_more(ground: Ground) -> None:
+class Remembering:
+    """A tripwire that never trips and writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+        self.failed: list[bool] = []
+        self.weights: list[int] = []
+
+    def see(self, key_hash: int) -> None:
+        self.seen.append(key_hash)
+
+    def fail(self, key_hash: int, *, by_candidate: bool) -> bool:
+        self.failed.append(by_candidate)
+        return False
+
+    def reset(self, weight_bp: int) -> None:
+        self.weights.append(weight_bp)
+
+
+async def ask_many(ground: Ground, keys: Iterable[int]) -> None:
+    """Ask what the failing model does not answer, under one key after the other."""
+    for key in keys:
+        with suppress(ExecutionFailed):
+            await ground.ask(7.0, key=str(key))
+
+
+def test_a_canary_that_fails_all_keys_gets_no_more_of_them(ground: Ground) -> None:
     ground.load("2", models.failing_model())
 
     async def check() -> None:
         ground.start()
         ground.route()
-        for _ in range(5):
-            assert (await ground.ask(7.0)).arm.variant == "stable"
-        assert ground.notes.fallbacks == [("error", False), ("error", False), ("error", True)]
+        await ask_many(ground, range(20))
+        assert ground.notes.trips == ["2"]
+        assert 4 < len(ground.notes.fallbacks) < 10
         assert (await ground.ask(1.0)).arm.variant == "stable"
-        assert ground.requests() == {("stable", "ok"): 6}
+        assert ground.requests() == {("stable", "ok"): 21}
+
+    run(check)
+
+
+def test_beside_a_stable_that_answers_fewer_failing_keys_are_enough(ground: Ground) -> None:
+    ground.load("2", models.failing_model())
+
+    async def check() -> None:
+        ground.start()
+        ground.route(weight=10.0)
+        await ask_many(ground, range(200))
+        assert ground.notes.trips == ["2"]
+        assert len(ground.notes.fallbacks) <= 6
 
     run(check)
 
@@ -28,39 +73,109 @@ def test_failures_of_one_key_are_one(ground: Ground) -> None:
     async def check() -> None:
         ground.start()
         ground.route()
-        for key in ("a", "b", "a", "b", "a", "c"):
-            assert (await ground.ask(7.0, key=key)).arm.variant == "stable"
-        assert [tripped for _, tripped in ground.notes.fallbacks] == [False] * 5 + [True]
+        await ask_many(ground, [1] * 100)
+        assert len(ground.notes.fallbacks) == 100
+        assert (await ground.ask(1.0)).arm.variant == "canary"
 
     run(check)
 
 
-def test_a_key_counts_again_after_a_success(ground: Ground) -> None:
+def test_what_stable_fails_as_well_is_no_fault_of_the_canarys(ground: Ground) -> None:
+    for version in "12":
+        ground.load(version, models.failing_model())
+
+    async def check() -> None:
+        ground.start(tripwires=lambda: tripwire)
+        ground.route(weight=50.0)
+        await ask_many(ground, range(100))
+        assert 20 < len(ground.notes.fallbacks) < 80
+        assert tripwire.failed == [False] * (100 - len(ground.notes.fallbacks))
+
+    tripwire = Remembering()
+    run(check)
+
+
+def test_every_request_of_the_canary_is_shown_to_its_tripwire_and_a_pinned_one_is_not(ground: Ground) -> None:
     ground.load("2", models.failing_model())
+
+    async def check() -> None:
+        ground.start(tripwires=lambda: tripwire)
+        ground.route(weight=50.0)
+        await ask_many(ground, range(20))
+        with pytest.raises(ExecutionFailed):
+            await ground.ask(7.0, version="2")
+        assert 3 < len(tripwire.seen) == len(ground.notes.fallbacks) < 17
+        assert tripwire.failed == [True] * len(tripwire.seen)
+
+    tripwire = Remembering()
+    run(check)
+
+
+def test_an_answer_of_stables_that_is_not_finite_counts_against_stable(ground: Ground) -> None:
+    ground.load("1", models.elementwise("Log"))
+    ground.load("2", models.elementwise("Identity"))
+
+    async def check() -> None:
+        ground.start(tripwires=lambda: tripwire)
+        ground.route(weight=50.0)
+        for key in range(20):
+            await ground.ask(-1.0, key=str(key))
+        assert tripwire.failed == [False] * (20 - len(tripwire.seen))
+
+    tripwire = Remembering()
+    run(check)
+
+
+def test_what_costs_the_worker_time_takes_the_canary_out_after_three_in_a_row(ground: Ground) -> None:
+    ground.load("2", models.slow_model(), "serving: {canary_slice_ms: 30}", THREADED)
 
     async def check() -> None:
         ground.start()
         ground.route()
-        for key, value in (("a", 7.0), ("b", 7.0), ("a", 1.0), ("a", 7.0), ("b", 7.0), ("c", 7.0)):
-            await ground.ask(value, key=key)
-        assert [tripped for _, tripped in ground.notes.fallbacks] == [False] * 4 + [True]
+        for _ in range(4):
+            assert (await ground.ask(FOR_EVER, key="one")).arm.variant == "stable"
+        assert len(ground.notes.fallbacks) == 3
+        assert set(ground.notes.fallbacks) <= {"timeout", "busy"}
+        assert ground.notes.trips == ["2"]
 
     run(check)
 
 
-def test_a_success_between_failures_forgives_them(ground: Ground) -> None:
-    ground.load("2", models.failing_model())
+def test_an_answer_forgives_what_cost_time_before_it(ground: Ground) -> None:
+    ground.load("2", models.slow_model(), "serving: {canary_slice_ms: 200}", THREADED)
 
     async def check() -> None:
-        ground.start()
+        ground.start(Settings(serving=ServingSettings(canary_strikes=1_000_000)))
         ground.route()
-        for value in (7.0, 7.0, 1.0, 7.0, 7.0):
-            await ground.ask(value)
-        assert [tripped for _, tripped in ground.notes.fallbacks] == [False] * 4
-        answer = await ground.ask(1.0)
-        assert (answer.arm.variant, predictions(answer)) == ("canary", [20.0])
-        assert ground.requests() == {("stable", "ok"): 4, ("canary", "ok"): 2}
+        canary = ground.pipeline.table.find("m").canary
+        assert canary is not None
+        await ground.ask(FOR_EVER)
+        assert canary.strikes >= 1
+        async with asyncio.timeout(10):
+            while (await ground.ask(1.0)).arm.variant == "stable":  # noqa: ASYNC110  # the run that was terminated has no event
+                await asyncio.sleep(0.002)
+        assert canary.strikes == 0
 
+    run(check)
+
+
+def test_a_tripwire_is_told_the_weight_of_each_revision_and_of_a_canary_that_is_loaded_late(ground: Ground) -> None:
+    async def check() -> None:
+        ground.start(tripwires=lambda: tripwire)
+        ground.route(weight=50.0)
+        assert tripwire.weights == []
+        ground.load("2", models.failing_model())
+        ground.publish()
+        ground.publish()
+        ground.route(weight=25.0)
+        ground.route(canary=None)
+        assert [weight for at, weight in enumerate(tripwire.weights) if tripwire.weights[:at][-1:] != [weight]] == [
+            5_000,
+            2_500,
+            0,
+        ]
+
+    tripwire = Remembering()
     run(check)
 
 
@@ -70,8 +185,7 @@ def test_a_new_revision_lets_a_tripped_canary_begin_anew_and_the_same_one_does_n
     async def check() -> None:
         ground.start()
         ground.route()
-        for _ in range(3):
-            await ground.ask(7.0)
+        await ask_many(ground, range(10))
         ground.publish()
         assert (await ground.ask(1.0)).arm.variant == "stable"
         ground.route()
