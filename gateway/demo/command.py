@@ -31,6 +31,9 @@ def _demo(
     exit_at_end: Annotated[
         bool, typer.Option("--exit", help="Exit after the story: 0 when all of it came true, else 1.")
     ] = False,
+    prepare_only: Annotated[
+        bool, typer.Option("--prepare", help="Only make the models and a file of requests, to try things oneself.")
+    ] = False,
     port: Annotated[int, typer.Option(help="Port to serve on; another free one when it is taken.")] = 8080,
     folder: Annotated[
         Path, typer.Option("--dir", help="Folder for models, state, token and log.", file_okay=False)
@@ -50,7 +53,21 @@ def _demo(
     # Imported here: these modules need the extra.
     from gateway.demo.performance import Options
 
+    if prepare_only:
+        raise typer.Exit(_prepare(folder, console))
     raise typer.Exit(_run(Options(folder.absolute(), port, exit_at_end, duration_scale), console))
+
+
+def _prepare(folder: Path, console: Console) -> int:
+    from gateway.demo.folder_lock import FolderTaken
+    from gateway.demo.preparation import prepare
+
+    try:
+        prepare(folder, lambda line: console.print(line, markup=False, soft_wrap=True))
+    except FolderTaken as error:
+        console.print(str(error), markup=False)
+        return 1
+    return 0
 
 
 def _run(options: Options, console: Console) -> int:

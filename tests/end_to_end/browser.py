@@ -104,7 +104,13 @@ class Browser:
 
     def press(self, label: str, within: str = "") -> None:
         """Press a button as soon as it is there."""
-        self.wait(lambda: self.button(label, within), f"the button {label}").click()
+
+        def is_pressed() -> bool:
+            if found := self.button(label, within):
+                found.click()  # raises, and is tried again, when the page has drawn another one meanwhile
+            return found is not None
+
+        self.wait(is_pressed, f"the button {label}")
 
     def decide(self, verb: str, reason: str) -> None:
         """Give the reason that a dialog asks for, and go on."""
