@@ -18,7 +18,7 @@ MOST_ROWS = 24
 
 
 def prepare(folder: Path, say: Callable[[str], None]) -> None:
-    """Make ``models`` and ``requests.jsonl`` in a folder: a body of ``/predict`` a line, of real rows as clients send them.
+    """Make ``models`` and ``requests.jsonl`` in a folder: a line a request body, of real rows as clients send them.
 
     Parameters
     ----------

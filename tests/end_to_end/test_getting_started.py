@@ -1,4 +1,4 @@
-"""The page for newcomers, command by command: an alert from the input to console, Prometheus and Alertmanager, and back.
+"""The page for newcomers, command by command: an alert from broken input to console, Prometheus and Alertmanager.
 
 Also the one test in which an incident of a real gateway reaches a webhook by way of real rules, and is resolved there.
 """
