@@ -8,11 +8,13 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
 from gateway.cli import main
+from gateway.demo.data import load_phishing, sample_instances
 from gateway.metrics.catalogue import CATALOGUE
 from tests.end_to_end.metrics_page import MetricsPage
 from tests.end_to_end.running import TOKEN, RunningGateway
@@ -20,6 +22,7 @@ from tests.integration.expressions import exposed_names
 
 BROKEN = "4"
 VERSIONS = ("1", "2", "3", BROKEN)
+REQUESTS = 50
 LAST = ("stop", "resume", "unload")
 GATEWAY = "http://127.0.0.1:8080"
 PLACES = re.compile(r"\b(?:MODELS|MODEL|VERSION|ID|WHY|ANSWER)\b")
@@ -58,6 +61,9 @@ def gateway(demo_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     with RunningGateway(demo_models, state, *flags, workers=1, environ=environ) as running:
         for version in VERSIONS:
             running.wait_for_workers("phishing", version)
+        with running.client() as client:
+            for rows in islice(sample_instances(load_phishing().instances()), REQUESTS):
+                client.post("/predict/phishing", json={"instances": rows}).raise_for_status()
         yield running
 
 
