@@ -6,9 +6,11 @@ let count = 0;
 
 /**
  * Ask for a reason and do it; closes when it is done, and shows what was refused where it was asked.
- * `act(reason)` returns a promise; `facts` says what will happen. Returns whether it was done.
+ * `act(reason)` returns a promise; `facts` says what will happen. `begin(allow)` is called
+ * once, with a function that allows the act or does not for now, and returns what gets the focus first, if not the reason.
+ * Returns whether it was done.
  */
-export function confirm({ title, facts, verb, act, danger = false, needsReason = false, refused = () => null }) {
+export function confirm({ title, facts, verb, act, danger = false, needsReason = false, refused = () => null, begin = () => null }) {
   const id = `dialog-${(count += 1)}`;
   const before = document.activeElement;
   return new Promise((settle) => {
@@ -20,6 +22,11 @@ export function confirm({ title, facts, verb, act, danger = false, needsReason =
       h("label", { for: `${id}-reason` }, needsReason ? "Reason" : "Reason (optional)"), reason, said,
       h("div", { class: "actions" }, button("Cancel", () => close(false)), go));
     const dialog = h("dialog", { "aria-labelledby": `${id}-title`, id }, form);
+    let isAllowed = true;
+    const allow = (may) => {
+      isAllowed = may;
+      go.disabled = !may;
+    };
     const close = (done) => {
       dialog.close();
       dialog.remove();
@@ -28,6 +35,7 @@ export function confirm({ title, facts, verb, act, danger = false, needsReason =
     };
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
+      if (!isAllowed) return;
       if (needsReason && !reason.value.trim()) {
         fill(said, "Say why: it goes into the audit log.");
         reason.focus();
@@ -47,8 +55,9 @@ export function confirm({ title, facts, verb, act, danger = false, needsReason =
       close(false);
     });
     document.body.append(dialog);
+    const first = begin(allow);
     dialog.showModal();
-    reason.focus();
+    (first || reason).focus();
   });
 }
 

@@ -3,8 +3,10 @@
 import { at, get, post } from "./api.js";
 import { confirm, tell } from "./dialog.js";
 import { button, fill, h, panel, s, say } from "./dom.js";
-import { lasting, moment, number, percent, plural, share } from "./format.js";
+import { moment, number, plural } from "./format.js";
+import { candidates, gatesOf, overrideGate, startRollout } from "./rollout_acts.js";
 import { isActive } from "./state.js";
+import { timeline } from "./timeline.js";
 
 const EVERY_MS = 2000;
 const VERBS = {
@@ -20,6 +22,8 @@ export class RolloutPanel {
   #revision = -1;
   #body = h("div", {});
   #head = h("span", { class: "chip" });
+  #model = null;
+  #rollout = null;
   #acts = h("div", { class: "actions" });
   #actsKey = "";
 
@@ -32,7 +36,10 @@ export class RolloutPanel {
   /** Look at a model's rollout; the evidence is asked for while it is under way. */
   async update(model) {
     const { rollout } = model;
-    this.node.hidden = !rollout;
+    this.#model = model;
+    this.node.hidden = !model.route;
+    if (!rollout) this.#showNone();
+    this.#showActs();
     if (!rollout) return;
     const isDue = isActive(rollout) && Date.now() - this.#askedAt > EVERY_MS;
     if (rollout.revision === this.#revision && !isDue) return;
@@ -42,25 +49,68 @@ export class RolloutPanel {
     this.#show(found?.rollout ?? rollout, found?.evidence ?? null);
   }
 
+  #showNone() {
+    this.#revision = 0;
+    this.#head.hidden = true;
+    const words = candidates(this.#model).length ? "No version is on its way." : "There is no other version to roll out. Put one into the folder of models.";
+    if (this.#body.textContent !== words) fill(this.#body, h("p", { class: "muted" }, words));
+  }
+
   #show(rollout, evidence) {
+    this.#rollout = rollout;
+    this.#head.hidden = false;
     say(this.#head, rollout.state.replace("_", " "));
     this.#head.setAttribute("class", `chip state-${rollout.state}`);
     fill(this.#body,
       h("p", {}, `Version ${rollout.candidate} in place of ${rollout.stable}. `, h("span", { class: "muted" }, `${rollout.reason} · started by ${rollout.created_by}, ${moment(rollout.created_at)}`)),
-      timeline(rollout, evidence), rollout.cause && h("p", { class: "cause" }, rollout.cause),
+      timeline(rollout, evidence), rollout.overrides.map(answered), rollout.cause && h("p", { class: "cause" }, rollout.cause),
       evidence?.hindrances.length > 0 && h("ul", { class: "hindrances" }, evidence.hindrances.map((each) => h("li", {}, each))),
       evidence?.verdicts.length > 0 && gates(evidence.verdicts),
       isActive(rollout) && !evidence && h("p", { class: "muted" }, "The watch is away, so there is no evidence to show. Abort works without it."),
       evidence && !evidence.is_led_here && isActive(rollout) && h("p", { class: "muted" }, "The evidence is gathered by the watch of another host."));
-    this.#show_acts(rollout);
+    this.#showActs();
   }
 
-  #show_acts(rollout) {
-    const isHeld = rollout.state === "paused" || rollout.state === "holding";
-    const verbs = !isActive(rollout) || rollout.state === "rolling_back" ? [] : [isHeld ? "resume" : "pause", "promote", "abort"];
+  #showActs() {
+    const verbs = this.#verbs();
     if (verbs.join() === this.#actsKey) return;
     this.#actsKey = verbs.join();
-    fill(this.#acts, verbs.map((verb) => button(`${VERBS[verb].label}…`, () => this.#act(verb), { class: VERBS[verb].danger ? "danger" : null, needs: "operator" })));
+    const made = {
+      start: () => button("Start a rollout…", () => this.#start(), { id: "rollout-start", needs: "operator" }),
+      override: () => button("Override…", () => this.#override(), { needs: "operator" }),
+    };
+    fill(this.#acts, verbs.map((verb) => made[verb]?.() ?? button(`${VERBS[verb].label}…`, () => this.#act(verb), { class: VERBS[verb].danger ? "danger" : null, needs: "operator" })));
+  }
+
+  /** Return what may be done now. */
+  #verbs() {
+    const rollout = this.#newest();
+    if (!isActive(rollout)) return candidates(this.#model).length ? ["start"] : [];
+    if (rollout.state === "rolling_back") return [];
+    const isHeld = rollout.state === "paused" || rollout.state === "holding";
+    const canOverride = gatesOf(rollout).length > rollout.overrides.length;
+    return [isHeld ? "resume" : "pause", "promote", ...(canOverride ? ["override"] : []), "abort"];
+  }
+
+  /** Return the rollout as it was seen last: by the overview, or when it was asked for with its evidence. */
+  #newest() {
+    const told = this.#model.rollout;
+    return told && this.#rollout?.revision > told.revision ? this.#rollout : told;
+  }
+
+  async #start() {
+    const version = await startRollout(this.#model);
+    if (!version) return;
+    this.#revision = -1;
+    tell(`The rollout of version ${version} has begun.`);
+  }
+
+  async #override() {
+    const found = await get(at("rollouts", this.#name)).catch(() => null);
+    const gate = await overrideGate(found?.rollout ?? this.#newest(), found?.evidence);
+    if (!gate) return;
+    this.#revision = -1;
+    tell(`You answer for ${gate} until this stage is over.`);
   }
 
   async #act(verb) {
@@ -76,20 +126,8 @@ export class RolloutPanel {
   }
 }
 
-/** Return the stages of a plan as steps: what is over, where it is, what is to come. */
-function timeline(rollout, evidence) {
-  const { plan } = rollout;
-  const stages = [{ name: "validate", is: (r) => r.stage === "validating" }];
-  if (plan.shadow) stages.push({ name: "shadow", note: percent(plan.shadow.sample), is: (r) => r.stage === "shadow", least: plan.shadow.dwell_s });
-  plan.steps.forEach((step, i) => stages.push({ name: `canary ${percent(step)}`, is: (r) => r.stage === "canary" && r.step === i, least: plan.dwell_s }));
-  stages.push({ name: "bake", note: "100 %", is: (r) => r.stage === "baking", least: plan.bake_s }, { name: "completed", is: () => false });
-  const here = rollout.state === "completed" ? stages.length - 1 : stages.findIndex((stage) => stage.is(rollout));
-  const isBad = ["rolling_back", "rolled_back", "failed"].includes(rollout.state);
-  return h("ol", { class: "timeline", "aria-label": "Stages" }, stages.map((stage, i) => {
-    const state = i < here ? "done" : i > here ? "next" : isBad ? "bad" : rollout.state === "completed" ? "done" : isActive(rollout) && !["holding", "paused"].includes(rollout.state) ? "here" : "held";
-    const spent = i === here && evidence?.is_led_here && stage.least ? `${lasting(evidence.stage_s)} of ${lasting(stage.least)}` : stage.least ? `≥ ${lasting(stage.least)}` : "";
-    return h("li", { class: state, "aria-current": i === here ? "step" : null }, h("span", { class: "stage" }, stage.name), h("span", { class: "muted small" }, spent || stage.note || ""));
-  }));
+function answered(override) {
+  return h("p", { class: "answered" }, h("b", {}, override.gate), ` is overridden by ${override.by}, ${moment(override.at)}: ${override.reason}`);
 }
 
 /** Return each gate's verdict, with its estimate between its bounds and what is still needed. */

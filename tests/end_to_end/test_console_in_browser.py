@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.select import Select
 
 from gateway.access.caller import Caller
 from gateway.clock import SystemClock
@@ -203,6 +204,78 @@ def test_markup_in_the_data_stays_text(console: Browser, gateway: RunningGateway
     )
 
 
+def choose(console: Browser, value: str) -> None:
+    """Choose in a dialog's list."""
+    Select(console.wait(lambda: console.find("dialog select"), "the choice")).select_by_value(value)
+
+
+def rollout(gateway: RunningGateway) -> dict[str, Any]:
+    found: dict[str, Any] = gateway.read("/admin/v1/rollouts/iris").json()["rollout"]
+    return found
+
+
+def test_what_stands_in_the_way_of_a_rollout_is_said_before_it_is_asked_for(
+    console: Browser, gateway: RunningGateway
+) -> None:
+    gateway.put_route("iris", stable="1", canary={"version": "2", "weight": 5})
+    console.open(MODEL)
+    console.press("Start a rollout…")
+    console.wait(lambda: "has version 2 as its canary; remove it first" in console.text("dialog .obstacles"), "why not")
+    assert console.button("Start", "dialog") is None
+    console.find("dialog input[type=text]").send_keys("all the same", Keys.ENTER)  # type: ignore[union-attr]  # seen
+    assert console.find("dialog") is not None
+    console.press("Cancel", "dialog")
+    console.wait(lambda: console.run("return document.activeElement.id") == "rollout-start", "back where it was")
+    with gateway.client() as client:
+        assert client.get("/admin/v1/rollouts/iris").status_code == 404
+
+
+def test_a_rollout_is_started_a_gate_of_it_is_overridden_and_it_is_aborted(
+    console: Browser, gateway: RunningGateway
+) -> None:
+    assert gateway.put_route("iris", stable="1").status_code == 200
+    console.open(MODEL)
+    console.press("Start a rollout…")
+    console.wait(lambda: "Version 2 comes in place of version 1" in console.text("dialog .preview"), "what would be")
+    assert "5 % of the keys" in console.text("dialog .preview")
+    assert console.run("return document.activeElement.tagName") == "SELECT"
+    console.press("Start", "dialog")
+    console.wait(lambda: "Say why" in console.text("dialog .refusal"), "the reason is asked for")
+    console.decide("Start", f"better {MARKUP}")
+    console.wait(lambda: MARKUP in console.text("#rollout"), "the rollout")
+    assert (rollout(gateway)["candidate"], rollout(gateway)["created_by"]) == ("2", "admin")
+
+    gateway.wait_until(lambda: rollout(gateway)["stage"] == "shadow", "the shadow stage")
+    console.press("Override…", "#rollout")
+    choose(console, "shadow")
+    console.wait(lambda: "although shadow has not passed" in console.text("dialog .preview"), "what would be")
+    console.decide("Override", f"compared by hand {MARKUP}")
+    console.wait(lambda: "shadow is overridden by admin" in console.text("#rollout"), "the override")
+    (override,) = rollout(gateway)["overrides"]
+    assert (override["gate"], override["reason"]) == ("shadow", f"compared by hand {MARKUP}")
+
+    console.press("Abort…", "#rollout")
+    console.decide("Abort", "enough")
+    console.wait(lambda: console.text("#rollout .chip") == "failed", "the end")
+    assert console.run("return window.pwned === undefined")
+
+
+def test_a_version_in_quarantine_is_started_by_who_answers_for_it(console: Browser, gateway: RunningGateway) -> None:
+    console.resize(360, 740)
+    console.open(MODEL)
+    console.press("Start a rollout…")
+    console.wait(lambda: "version 2 is in quarantine" in console.text("dialog .obstacles"), "why not")
+    wide = "const d = document.querySelector('dialog'); return d.scrollWidth <= d.clientWidth && d.offsetWidth <= 360"
+    assert console.run(wide)
+    console.wait(lambda: console.find("dialog .waiver input"), "the waiver").click()
+    console.wait(lambda: console.button("Start", "dialog"), "nothing in the way")
+    console.run("document.querySelector('dialog input[type=text]').focus()")
+    console.driver.switch_to.active_element.send_keys("known to be sound", Keys.ENTER)
+    console.wait(lambda: "known to be sound" in console.text("#rollout"), "the rollout")
+    with gateway.client() as client:
+        client.post("/admin/v1/rollouts/iris/abort", json={"reason": "the test is over"}).raise_for_status()
+
+
 def test_the_keyboard_alone_leads_to_a_decision(console: Browser) -> None:
     console.wait(lambda: console.find(".models a"), "the models")
     keys = ActionChains(console.driver)
@@ -242,8 +315,9 @@ def test_a_viewer_sees_what_he_may_not_do_and_is_shown_out_when_his_token_is_rev
         console.open(MODEL)
         console.wait(lambda: console.text("#live") == "Live" and console.find("#stop"), "the model")
         console.wait(lambda: console.all("#versions button"), "the versions")
+        console.wait(lambda: "Start a rollout…" in console.text("#rollout"), "what a rollout offers")
         refused = [each for each in console.all("#main button") if "…" in each.text]
-        assert {each.text for each in refused} >= {"Roll back…", "Stop…", "Apply…"}
+        assert {each.text for each in refused} >= {"Roll back…", "Stop…", "Apply…", "Start a rollout…"}
         assert not [each.text for each in refused if each.is_enabled()]
         why = "Needs the role operator; you are signed in as vera · viewer."
         assert {each.get_attribute("title") for each in refused} == {why}
