@@ -109,13 +109,22 @@ def _require_extras(settings: Settings) -> None:
 
 def _require_collector(settings: Settings) -> None:
     """Complain here of files that the workers would need: they could only die of it again and again."""
+    import ssl
+
     from gateway.tracing.destination import read_headers
 
     tracing = settings.tracing
     if tracing.endpoint is not None:
         read_headers(tracing.headers_file)
-        if tracing.ca_file is not None and not tracing.ca_file.is_file():
-            raise ProblemReported(f"the file {tracing.ca_file} of tracing.ca_file does not exist")
+        try:
+            ssl.create_default_context(cafile=tracing.ca_file)
+        except OSError as error:
+            why = (
+                "holds no certificates in PEM"
+                if isinstance(error, ssl.SSLError)
+                else f"cannot be read: {error.strerror}"
+            )
+            raise ProblemReported(f"the file {tracing.ca_file} of tracing.ca_file {why}") from error
 
 
 def _require_detectors(settings: Settings) -> None:

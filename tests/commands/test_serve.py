@@ -76,3 +76,26 @@ def test_a_state_file_without_a_folder_is_told_as_such(tmp_path: Path, capsys: p
         main(["serve", "--models", str(tmp_path), "--state", str(tmp_path / "nodir" / "weir.db")])
     assert exited.value.code == 1
     assert capsys.readouterr().err == f"weir: the state folder {tmp_path / 'nodir'} does not exist\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        pytest.param("HEADERS_FILE", "a line 'name: value', found another line (not shown)", id="headers"),
+        pytest.param("CA_FILE", "of tracing.ca_file holds no certificates in PEM", id="certificates"),
+        pytest.param("CA_FILE_GONE", "of tracing.ca_file cannot be read: No such file or directory", id="gone"),
+    ],
+)
+def test_a_file_that_tracing_cannot_use_is_told_before_anything_starts(
+    name: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "file"
+    if not name.endswith("GONE"):
+        file.write_text("a secret")
+    monkeypatch.setenv("WEIR_TRACING__ENDPOINT", "http://127.0.0.1:4318")
+    monkeypatch.setenv(f"WEIR_TRACING__{name.removesuffix('_GONE')}", str(file))
+    with pytest.raises(SystemExit) as exited:
+        main(["serve", "--models", str(tmp_path), "--state", str(tmp_path / "weir.db")])
+    told = capsys.readouterr().err
+    assert (exited.value.code, says in told, "secret" in told) == (1, True, False), told
+    assert not (tmp_path / "weir.db.admin-token").exists()
