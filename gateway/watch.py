@@ -256,7 +256,7 @@ async def run_watch(settings: Settings, run_dir: RunDirectory, stop: asyncio.Eve
     _warn_of_unknown(monitor, repository)
     control = Control(Ledger(store, clock), store, clock, repository=repository)
     overview = Overview(control, service, traffic, clock, show_alert=notes.view)
-    pages = Pages(service, page, rollouts.view, overview, traffic.history, notes.view)
+    pages = Pages(service, page, rollouts.view, rollouts.take_outcomes, overview, traffic.history, notes.view)
     server = _internal_server(watch_pages(pages), run_dir.watch_http_socket)
     try:
         await channel.start()

@@ -6,7 +6,12 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from monitors.records import Alert, TrialFindings, TrialSpec  # numpy: not in processes that need a clock
+    from monitors.records import (  # numpy: not in processes that need a clock
+        Alert,
+        TrialFindings,
+        TrialSpec,
+        TrueOutcome,
+    )
 
 __all__ = [
     "AlertSink",
@@ -99,6 +104,9 @@ class TrialEvidence(Protocol):
 
     def take_shadow_totals(self, totals: Mapping[tuple[str, str], tuple[int, int]]) -> None:
         """Take the cumulative counts of failed and dropped shadow requests, by model and version."""
+
+    def take_outcomes(self, model: str, outcomes: Sequence[TrueOutcome]) -> Mapping[str, int]:
+        """Take what turned out to be right; return how many were joined, unknown and unusable, under these names."""
 
     def judge(self) -> Mapping[str, TrialFindings]:
         """End the present block of every trial and return what it says, by model."""

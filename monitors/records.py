@@ -6,6 +6,7 @@ their axes: ``n`` rows, ``d`` features, ``k`` classes. A record that holds array
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -38,6 +39,7 @@ __all__ = [
     "LatencyGuard",
     "ModelRoute",
     "Observation",
+    "OutcomeGuard",
     "OutputSchema",
     "Page",
     "PredictionGuard",
@@ -50,6 +52,7 @@ __all__ = [
     "TrialFindings",
     "TrialSpec",
     "TrialStage",
+    "TrueOutcome",
     "Variant",
     "Verdict",
 ]
@@ -60,7 +63,7 @@ OutputKind = Literal["classification", "regression", "tensor"]
 FailureStatus = Literal["masked", "client_error", "server_error", "timeout", "shed"]
 Severity = Literal["info", "warning", "page"]
 TrialStage = Literal["shadow", "canary", "baking"]
-GateName = Literal["split", "errors", "latency", "predictions", "shadow", "baking"]
+GateName = Literal["split", "errors", "latency", "predictions", "outcomes", "shadow", "baking"]
 GateResult = Literal["pass", "abort", "inconclusive"]
 AlertState = Literal["warn", "firing", "recovering", "resolved"]
 ALERT_STATES: tuple[AlertState, ...] = ("warn", "firing", "recovering", "resolved")
@@ -412,6 +415,39 @@ class PredictionGuard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeGuard:
+    """How much more often a candidate may be wrong, by outcomes that come later.
+
+    Parameters
+    ----------
+    margin
+        The candidate passes when its share of wrong keys is proven to be above stable's by less than this.
+    ratio
+        It is aborted when its keys are proven to be wrong more than this many times as often as stable's.
+    keys
+        Least number of keys with an outcome on each arm before it can pass.
+    scale
+        Of a regression: the absolute error that counts as wholly wrong, in units of the target; smaller ones count by
+        their share of it. ``None`` leaves regressions out.
+    required
+        Whether a step waits until outcomes have proven enough. Without, they can only abort.
+    """
+
+    margin: float = 0.05
+    ratio: float = 1.1
+    keys: int = 300
+    scale: float | None = None
+    required: bool = False
+
+    def __post_init__(self) -> None:
+        _require_share("margin", self.margin)
+        _require("ratio", self.ratio, self.ratio >= 1, "a number that is at least 1")
+        _require("keys", self.keys, self.keys >= 1, "at least 1")
+        is_scale = self.scale is None or 0 < self.scale < math.inf
+        _require("scale", self.scale, is_scale, "a number above 0, or null")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShadowGuard:
     """On which share of the same requests a shadow may answer otherwise, and how many comparisons it needs."""
 
@@ -432,6 +468,7 @@ class Guards:
     errors: ErrorGuard = ErrorGuard()
     latency: LatencyGuard | None = LatencyGuard()
     predictions: PredictionGuard | None = PredictionGuard()
+    outcomes: OutcomeGuard | None = OutcomeGuard()
     shadow: ShadowGuard = ShadowGuard()
 
 
@@ -474,6 +511,19 @@ class TrialSpec:
     def identity(self) -> tuple[str, TrialStage, int, int]:
         """What makes it the same trial: the rest may change under way."""
         return self.rollout, self.stage, self.step, self.restarts
+
+
+@dataclass(frozen=True, slots=True)
+class TrueOutcome:
+    """What turned out to be right for a request: the name of the class, or the value; of several rows, the first's."""
+
+    request_id: str
+    outcome: str | float
+
+    def __post_init__(self) -> None:
+        _require("request_id", repr(self.request_id[:40]), 0 < len(self.request_id) <= 256, "1 to 256 characters")
+        is_told = math.isfinite(self.outcome) if isinstance(self.outcome, float) else len(self.outcome) <= 256
+        _require("outcome", repr(self.outcome)[:40], is_told, "a finite number or at most 256 characters")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The verbs of rollouts: ``weir rollout start|status|list|pause|resume|abort|promote|override``."""
+"""The verbs of rollouts: ``weir rollout start|status|list|pause|resume|abort|promote|override|outcomes``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.commands.admin import LOCAL, AsJson, CaFile, Model, TokenFile, Url, Version, client_of
+from gateway.commands.rollout_outcomes import outcomes
 
 if TYPE_CHECKING:
     from gateway.commands.admin_client import AdminClient
@@ -40,6 +41,7 @@ def register(app: typer.Typer) -> None:
     for verb, does in VERBS.items():
         rollout.command(verb, help=does)(verb_of(verb))
     rollout.command("override")(override)
+    rollout.command("outcomes")(outcomes)
     app.add_typer(rollout, name="rollout")
 
 

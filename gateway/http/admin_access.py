@@ -35,10 +35,13 @@ class Call(Protocol):
 
 
 class WatchReader(Protocol):
-    """Reads from the watch process; raises ``WatchUnavailable``."""
+    """Asks the watch process; raises ``WatchUnavailable``."""
 
     async def get(self, path: str) -> tuple[int, Mapping[str, str], bytes]:
         """Return status, headers and body."""
+
+    async def post(self, path: str, body: bytes) -> tuple[int, bytes]:
+        """Hand over a JSON document; return status and body of the answer."""
 
 
 @dataclass(frozen=True, slots=True)

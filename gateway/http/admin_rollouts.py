@@ -17,6 +17,7 @@ from gateway.http.admin_access import ControlAccess, Endpoint, WatchReader
 from gateway.http.admin_requests import admin_body, read_reason, request_id_of
 from gateway.rollout.document import rollout_view
 from gateway.rollout.operations import Ask, Outcome, Verb
+from gateway.rollout.outcomes import parse_outcomes
 from gateway.types import Actor
 
 __all__ = ["RolloutApi"]
@@ -41,6 +42,7 @@ class RolloutApi:
             ("GET", one, self.get),
             *(("POST", f"{one}/{verb}", partial(self.act, verb)) for verb in _VERBS),
             ("POST", f"{one}/override", self.override),
+            ("POST", f"{one}/outcomes", self.outcomes),
         ]
 
     async def list_all(self, request: Request, actor: Actor) -> Response:
@@ -69,6 +71,16 @@ class RolloutApi:
         body, model = await admin_body(request), request.path_params["model"]
         known = await self._evidence(model)
         return _outcome(await self._call(self._rollouts.override, model, body, known, _ask(request, actor)), 200)
+
+    async def outcomes(self, request: Request, actor: Actor) -> Response:
+        """Take what turned out to be right for requests of a model's rollout."""
+        body, model = await admin_body(request), request.path_params["model"]
+        await self._call(parse_outcomes, body)
+        await self._call(self._rollouts.get, model)
+        status, answer = await self._watch.post(f"/admin/v1/rollouts/{quote(model, safe='')}/outcomes", body)
+        if status != 200:
+            raise WatchUnavailable
+        return Response(answer, media_type="application/json")
 
     async def _evidence(self, model: str) -> Any:
         """Return the watch's findings; ``None`` while it is away."""

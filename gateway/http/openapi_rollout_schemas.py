@@ -7,8 +7,8 @@ from gateway.http.openapi_parts import INTEGER, NUMBER, PERCENT, STRING, Part, l
 __all__ = ["ROLLOUTS"]
 
 NUMBER_OR_NULL = or_null(NUMBER)
-GATES: Part = {"enum": ["split", "errors", "latency", "predictions", "shadow", "baking"]}
-HINDRANCES: Part = {"enum": ["errors", "latency", "predictions", "shadow", "baking", "incident"]}
+GATES: Part = {"enum": ["split", "errors", "latency", "predictions", "outcomes", "shadow", "baking"]}
+HINDRANCES: Part = {"enum": ["errors", "latency", "predictions", "outcomes", "shadow", "baking", "incident"]}
 SECONDS: Part = {"type": "number", "minimum": 0, "maximum": 2_592_000}
 SHARE: Part = {"type": "number", "exclusiveMinimum": 0, "maximum": 1}
 PLAN: Part = object_of(
@@ -22,7 +22,7 @@ PLAN: Part = object_of(
     hold_s=SECONDS,
     on_stall={"enum": ["rollback", "hold"]},
     guards=object_of(
-        optional=("errors", "latency", "predictions", "shadow"),
+        optional=("errors", "latency", "predictions", "outcomes", "shadow"),
         errors=object_of(
             optional=("margin", "ratio", "keys", "bake_limit"),
             margin=SHARE,
@@ -39,6 +39,16 @@ PLAN: Part = object_of(
             )
         ),
         predictions=or_null(object_of(optional=("distance",), distance=SHARE)),
+        outcomes=or_null(
+            object_of(
+                optional=("margin", "ratio", "keys", "scale", "required"),
+                margin=SHARE,
+                ratio={"type": "number", "minimum": 1},
+                keys={"type": "integer", "minimum": 1},
+                scale=or_null({"type": "number", "exclusiveMinimum": 0}),
+                required={"type": "boolean", "default": False},
+            )
+        ),
         shadow=object_of(
             optional=("disagreement", "comparisons", "dropped"),
             disagreement=SHARE,
@@ -123,6 +133,26 @@ ROLLOUTS: dict[str, Part] = {
         "`evidence` is `null` while the watch is away.",
         rollout=ref("Rollout"),
         evidence=or_null(ref("RolloutEvidence")),
+    ),
+    "OutcomesReport": object_of(
+        "What turned out to be right: the name of the class or the value, of several rows of a request the first's.",
+        outcomes=list_of(
+            object_of(
+                request_id={"type": "string", "minLength": 1, "maxLength": 256},
+                outcome={"type": ["string", "number"], "maxLength": 256},
+            )
+            | {"additionalProperties": False}
+        )
+        | {"minItems": 1, "maxItems": 1_000},
+    )
+    | {"additionalProperties": False},
+    "OutcomesTaken": object_of(
+        "`unknown` are those of requests that are not, or no longer, waited for.",
+        received=INTEGER,
+        joined=INTEGER,
+        unknown=INTEGER,
+        unusable=INTEGER,
+        is_led_here={"type": "boolean"},
     ),
     "RolloutOutcome": object_of(
         rollout=ref("Rollout"), violations=list_of(STRING), dry_run={"type": "boolean"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway import errors
 from gateway.http.openapi_answers import answer
-from gateway.http.openapi_guarded import CHANGING, all_of, reason_body, stored
+from gateway.http.openapi_guarded import CHANGING, READING, WATCHED, all_of, reason_body, stored
 from gateway.http.openapi_parts import Part, body_of, path_parameter, ref
 
 __all__ = ["rollout_paths"]
@@ -53,7 +53,15 @@ def rollout_paths() -> dict[str, Part]:
         told = stored(name, summary, _OUTCOME, *kinds, parameters=_ASKED, requestBody=reason_body())
         paths[f"/admin/v1/rollouts/{{model}}/{verb}"] = {"parameters": of_model, "post": told}
     paths["/admin/v1/rollouts/{model}/override"] = {"parameters": of_model, "post": _override()}
+    paths["/admin/v1/rollouts/{model}/outcomes"] = {"parameters": of_model, "post": _outcomes()}
     return paths
+
+
+def _outcomes() -> Part:
+    kinds = (*READING, *WATCHED, errors.ResourceUnknown)
+    told = answer("What became of them.", ref("OutcomesTaken"))
+    summary = "Report what turned out to be right for requests of a rollout"
+    return stored("reportOutcomes", summary, told, *kinds, requestBody=body_of(ref("OutcomesReport")))
 
 
 def _override() -> Part:

@@ -44,6 +44,7 @@ _BY_ROLE: Mapping[Role, tuple[str, ...]] = {
         "POST /admin/v1/rollouts/{model}/abort",
         "POST /admin/v1/rollouts/{model}/promote",
         "POST /admin/v1/rollouts/{model}/override",
+        "POST /admin/v1/rollouts/{model}/outcomes",
         "POST /v2/repository/models/{model}/load",
         "POST /v2/repository/models/{model}/unload",
     ),

@@ -1,11 +1,12 @@
-"""The watch's internal pages, read by the workers over a Unix socket: metrics, drift, alerts, the overview.
+"""The watch's internal pages, asked by the workers over a Unix socket: metrics, drift, alerts, the overview, outcomes.
 
 Their paths are those of the public API, so that a worker only passes a request on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +17,9 @@ from starlette.routing import Route
 
 from gateway.errors import ModelUnknown
 from gateway.http.problems import problem_response
+from gateway.rollout.outcomes import parse_outcomes
 from monitors.ports import MonitorView
-from monitors.records import Alert
+from monitors.records import Alert, TrueOutcome
 
 __all__ = ["Pages", "watch_pages"]
 
@@ -34,6 +36,8 @@ class Pages:
         Gives body and content type of the metrics page for an ``Accept`` header.
     rollout
         What the evidence says of a model's rollout.
+    outcomes
+        Takes what turned out to be right for requests of a model's rollout, and says what became of it.
     overview
         All models on one page, as JSON.
     traffic
@@ -45,6 +49,7 @@ class Pages:
     view: MonitorView
     metrics: Callable[[str], Awaitable[tuple[bytes, str]]]
     rollout: Callable[[str], dict[str, Any]]
+    outcomes: Callable[[str, Sequence[TrueOutcome]], dict[str, Any]]
     overview: Callable[[], Awaitable[bytes]]
     traffic: Callable[[], dict[str, Any]]
     show_alert: Callable[[Alert], dict[str, Any]]
@@ -76,6 +81,10 @@ def watch_pages(pages: Pages) -> Starlette:
     async def rollout(request: Request) -> Response:
         return JSONResponse(pages.rollout(request.path_params["model"]))
 
+    async def outcomes(request: Request) -> Response:
+        told = await asyncio.to_thread(parse_outcomes, await request.body())
+        return JSONResponse(pages.outcomes(request.path_params["model"], told))
+
     async def overview(request: Request) -> Response:
         return Response(await pages.overview(), media_type="application/json")
 
@@ -95,4 +104,5 @@ def watch_pages(pages: Pages) -> Starlette:
         "/admin/v1/rollouts/{model}": rollout,
         "/livez": livez,
     }
-    return Starlette(routes=[Route(path, page, methods=["GET"]) for path, page in routes.items()])
+    reads = [Route(path, page, methods=["GET"]) for path, page in routes.items()]
+    return Starlette(routes=[*reads, Route("/admin/v1/rollouts/{model}/outcomes", outcomes, methods=["POST"])])

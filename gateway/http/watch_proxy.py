@@ -1,4 +1,4 @@
-"""Reads that the watch process answers, over its Unix socket."""
+"""Reads that the watch process answers, and reports that it takes, over its Unix socket."""
 
 from __future__ import annotations
 
@@ -34,12 +34,22 @@ class WatchProxy:
         WatchUnavailable
             No whole answer came within the limit.
         """
+        return await self._ask("GET", path, {"accept": accept})
+
+    async def post(self, path: str, body: bytes) -> tuple[int, bytes]:
+        """Hand a JSON document to the watch; return status and body of its answer. Raises ``WatchUnavailable``."""
+        status, _, answer = await self._ask("POST", path, {"content-type": "application/json"}, body)
+        return status, answer
+
+    async def _ask(
+        self, method: str, path: str, headers: dict[str, str], body: bytes | None = None
+    ) -> tuple[int, dict[str, str], bytes]:
         client = await self._opened()
         import httpx
 
         try:
             async with asyncio.timeout(self._limit_s):
-                answer = await client.get(path, headers={"accept": accept})
+                answer = await client.request(method, path, headers=headers, content=body)
         except (httpx.HTTPError, TimeoutError) as error:
             raise WatchUnavailable from error
         return answer.status_code, dict(answer.headers), answer.content

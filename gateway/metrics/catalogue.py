@@ -19,7 +19,9 @@ _DELAY_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 _VARIANTS: dict[str, tuple[str, ...]] = {"variant": ("stable", "canary", "shadow", "pinned", "constant")}
 
-_GATES: dict[str, tuple[str, ...]] = {"gate": ("split", "errors", "latency", "predictions", "shadow", "baking")}
+_GATES: dict[str, tuple[str, ...]] = {
+    "gate": ("split", "errors", "latency", "predictions", "outcomes", "shadow", "baking")
+}
 _EVIDENCE: dict[str, tuple[str, ...]] = {"cause": ("inputs", "answers", "confidence", "broken")}
 
 
@@ -402,7 +404,13 @@ CATALOGUE: tuple[Metric, ...] = (
     Metric(
         "weir_rollout_aborts_total", "counter", "aborts", ("model", "gate"),
         "Candidates taken back, by what decided: a gate, the deadline of a hold (stall), a failed load, a crash",
-        values={"gate": ("errors", "latency", "predictions", "shadow", "baking", "stall", "load", "crash")},
+        values={"gate": ("errors", "latency", "predictions", "outcomes", "shadow", "baking", "stall", "load", "crash")},
+    ),
+    Metric(
+        "weir_rollout_outcomes_total", "counter", "outcomes", ("model", "result"),
+        "Outcomes reported for a rollout's requests: joined with an answer, of a request that is not (or no longer) "
+        "remembered or was compared before, of a kind that cannot be compared with the answer",
+        values={"result": ("joined", "unknown", "unusable")},
     ),
     Metric("weir_quarantined_versions", "gauge", "versions", ("model",), "Versions in quarantine"),
     Metric(

@@ -40,7 +40,7 @@ RolloutState = Literal[
     "failed",
     "superseded",
 ]
-Hindrance = Literal["errors", "latency", "predictions", "shadow", "baking", "incident"]
+Hindrance = Literal["errors", "latency", "predictions", "outcomes", "shadow", "baking", "incident"]
 """What an operator may answer for: a gate, or an incident of the stable version."""
 
 STATES: tuple[RolloutState, ...] = get_args(RolloutState)
@@ -137,11 +137,14 @@ class RolloutDocument:
     @property
     def gates(self) -> tuple[Hindrance, ...]:
         """Gates of this stage that can hinder it; the split is none of them, since it only says who was compared."""
+        guards = self.plan.guards
+        outcomes: tuple[Hindrance, ...] = ("outcomes",) if guards.outcomes and guards.outcomes.required else ()
         if self.stage == "canary":
-            guards = self.plan.guards
             latency: tuple[Hindrance, ...] = ("latency",) if guards.latency is not None else ()
             predictions: tuple[Hindrance, ...] = ("predictions",) if guards.predictions is not None else ()
-            return ("errors", *latency, *predictions)
+            return ("errors", *latency, *predictions, *outcomes)
+        if self.stage == "baking":
+            return ("baking", *outcomes)
         return () if self.stage == "validating" else (self.stage,)
 
 

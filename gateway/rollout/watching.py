@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from gateway.rollout.driver import RolloutDriver, Seen, Steering
 from gateway.rollout.gauges import Gauge, situation_gauges
 from gateway.rollout.policy import hindrances
 from monitors.ports import Clock, TrialEvidence
-from monitors.records import Alert
+from monitors.records import Alert, TrueOutcome
 
 __all__ = ["RolloutWatch"]
 
@@ -61,6 +61,7 @@ class RolloutWatch:
         self._fresh: dict[str, _Freshness] = {}
         self._store_is_up = True
         self._aborts: Counter[tuple[str, str]] = Counter()
+        self._outcomes: Counter[tuple[str, str]] = Counter()
         self.steering = Steering()
 
     def receive(self, record: object) -> None:
@@ -94,6 +95,12 @@ class RolloutWatch:
             "verdicts": [asdict(verdict) for verdict in situation.verdicts],
         }
 
+    def take_outcomes(self, model: str, outcomes: Sequence[TrueOutcome]) -> dict[str, Any]:
+        """Take what turned out to be right for requests of a model's rollout, and say what became of it."""
+        found = self._evidence.take_outcomes(model, outcomes)
+        self._outcomes.update({(model, result): count for result, count in found.items()})
+        return {"received": len(outcomes), **found, "is_led_here": model in self.steering.situations}
+
     def gauges(self) -> Iterator[Gauge]:
         """Yield what this process knows of rollouts, totals of what it took back included; nothing of one that is over.
 
@@ -108,6 +115,10 @@ class RolloutWatch:
         self._aborts.update({(model, gate): 0 for model in situations for gate in gates})
         for (model, gate), count in self._aborts.items():
             yield "weir_rollout_aborts_total", {"model": model, "gate": gate}, float(count)
+        results = METRICS["weir_rollout_outcomes_total"].values["result"]
+        self._outcomes.update({(model, result): 0 for model in situations for result in results})
+        for (model, result), count in self._outcomes.items():
+            yield "weir_rollout_outcomes_total", {"model": model, "result": result}, float(count)
 
     def _seen(self) -> dict[str, Seen]:
         incidents = _incidents(self._alerts())

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 
-from monitors.records import Failures, Observation, ShadowComparison, StreamInfo, TrialFindings, TrialSpec
+from monitors.records import (
+    Failures,
+    Observation,
+    ShadowComparison,
+    StreamInfo,
+    TrialFindings,
+    TrialSpec,
+    TrueOutcome,
+)
 from monitors.trials.intake import Intake
+from monitors.trials.joining import OutcomeJoin
 from monitors.trials.keys import KeyFilter
+from monitors.trials.outcomes import OutcomeEvidence
 from monitors.trials.ratio import STRAY, RatioEvidence
 from monitors.trials.trial import Trial
 
@@ -16,12 +26,16 @@ __all__ = ["TrialBook"]
 _MOST_VERSIONS = 1_024
 
 
-@dataclass(slots=True)
 class _Rollout:
-    """What lasts over the stages of a rollout: its keys and the evidence on its split."""
+    """What lasts over the stages of a rollout: its keys, the evidence on its split, and its outcomes."""
 
-    keys: KeyFilter = field(default_factory=KeyFilter)
-    split: RatioEvidence = field(default_factory=lambda: RatioEvidence(STRAY))
+    __slots__ = ("join", "keys", "outcomes", "split")
+
+    def __init__(self, spec: TrialSpec) -> None:
+        self.keys, self.split = KeyFilter(), RatioEvidence(STRAY)
+        guard = spec.guards.outcomes
+        self.join = None if guard is None else OutcomeJoin(scale=guard.scale)
+        self.outcomes = None if guard is None else OutcomeEvidence(tolerated=guard.ratio)
 
 
 class TrialBook:
@@ -46,7 +60,7 @@ class TrialBook:
 
         A trial goes on while its rollout, stage, step and beginning stay; any other begins with nothing.
         """
-        self._rollouts = {spec.rollout: self._rollouts.get(spec.rollout, _Rollout()) for spec in specs}
+        self._rollouts = {spec.rollout: self._rollouts.get(spec.rollout) or _Rollout(spec) for spec in specs}
         self._trials = {spec.model: self._followed(spec) for spec in specs}
         for model, (intake, _) in self._trials.items():
             intake.is_split_paused = model in paused
@@ -72,8 +86,17 @@ class TrialBook:
             if found is not None:
                 intake.take_shadow_totals(*found)
 
+    def take_outcomes(self, model: str, outcomes: Sequence[TrueOutcome]) -> Counter[str]:
+        """Take what turned out to be right; return how many were joined, unknown and unusable, under these names."""
+        followed = self._trials.get(model)
+        join = None if followed is None else self._rollouts[followed[1].spec.rollout].join
+        return Counter(joined=0, unknown=len(outcomes), unusable=0) if join is None else join.take(outcomes)
+
     def judge(self) -> dict[str, TrialFindings]:
         """End the present block of every trial and return what it says, by model."""
+        for rollout in self._rollouts.values():
+            if rollout.join is not None and rollout.outcomes is not None:
+                rollout.outcomes.add(rollout.join.cut())
         return {model: self._judged(*followed) for model, followed in self._trials.items()}
 
     def _intake(self, model: str) -> Intake | None:
@@ -91,7 +114,8 @@ class TrialBook:
             before[0].spec = before[1].spec = spec
             return before
         rollout, infos = self._rollouts[spec.rollout], self._infos.setdefault(spec.model, {})
-        return Intake(spec, rollout.keys, infos), Trial(spec, split=rollout.split)
+        intake = Intake(spec, rollout.keys, infos, join=rollout.join)
+        return intake, Trial(spec, split=rollout.split, outcomes=rollout.outcomes)
 
     def _learn(self, info: StreamInfo) -> None:
         versions = self._infos.setdefault(info.model, {})

@@ -30,14 +30,15 @@ SHARES: Mapping[GateName | Literal["tripwires"], float] = MappingProxyType(
         "latency": 0.2,
         "predictions": 0.1,
         "tripwires": 0.05,
-        "shadow": 0.07,
-        "baking": 0.07,
+        "outcomes": 0.03,
+        "shadow": 0.055,
+        "baking": 0.055,
         "split": 0.01,
     }
 )
 """The shares of ``ALPHA``, of each gate and of all workers' tripwires together."""
 
-_EVERY_STEP: frozenset[GateName] = frozenset({"errors", "latency", "predictions"})
+_EVERY_STEP: frozenset[GateName] = frozenset({"errors", "latency", "predictions", "outcomes"})
 
 
 def abort_alpha(gate: GateName, spec: TrialSpec) -> float:
@@ -48,6 +49,7 @@ def abort_alpha(gate: GateName, spec: TrialSpec) -> float:
     1600
     """
     steps = spec.steps if gate in _EVERY_STEP else 1
+    steps += gate == "outcomes"  # they are still looked at in the bake
     return ALPHA * SHARES[gate] / steps / ((spec.restarts + 1) * (spec.restarts + 2))
 
 

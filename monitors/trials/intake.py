@@ -33,6 +33,7 @@ from monitors.records import (
     TrialSpec,
 )
 from monitors.trials.counts import CLASS_CELLS, TrialCounts
+from monitors.trials.joining import Answer, OutcomeJoin
 from monitors.trials.keys import ArmTally, KeyFilter
 from monitors.trials.predictions import confidence_cells, value_cells
 
@@ -57,14 +58,18 @@ class Intake:
         What keys have appeared in the rollout, and which of them are counted at all.
     infos
         What is known of each version, by name; may grow meanwhile.
+    join
+        Who waits for the outcomes of what a canary step answers; ``None`` if nobody does.
 
     Notes
     -----
     Memory: the keys of the stage, bounded by the filter, and 10,000 failures that wait. About a microsecond a request.
     """
 
-    def __init__(self, spec: TrialSpec, keys: KeyFilter, infos: Mapping[str, StreamInfo]) -> None:
-        self.spec = spec
+    def __init__(
+        self, spec: TrialSpec, keys: KeyFilter, infos: Mapping[str, StreamInfo], *, join: OutcomeJoin | None = None
+    ) -> None:
+        self.spec, self._join = spec, join
         self.taken = 0
         self.is_split_paused = False
         self._keys, self._infos = keys, infos
@@ -102,6 +107,11 @@ class Intake:
                 tally.describe(durations[at], classes_n[at], scores_n[at])
             if failed:
                 tally.fail(key)
+            if self._join is not None and self.spec.stage == "canary" and not flags[at] & BROKEN_FLAG:
+                value = self._value(observation, at)
+                if value is not None:
+                    answer = Answer(side == "candidate", self.spec.step, value)
+                    self._join.expect(request_id, hashes[at], answer)
 
     def take_failures(self, failures: Failures) -> None:
         """Count the requests that a version failed."""
@@ -208,6 +218,16 @@ class Intake:
         names = info.output.classes if info is not None else ()
         cells = [self._cells.setdefault(name, min(len(self._cells), CLASS_CELLS - 1)) for name in names]
         return [cells[code] if 0 <= code < len(cells) else -1 for code in observation.labels_n.tolist()]
+
+    def _value(self, observation: Observation, at: int) -> str | float | None:
+        """Return what a row was answered: a class by its name, or a value; ``None`` where it is neither."""
+        info = self._infos.get(observation.key.version)
+        if info is None or info.output.kind == "tensor":
+            return None
+        if info.output.kind == "regression":
+            return float(observation.scores_nk[at, 0]) if observation.scores_nk.shape[1] else None
+        code, names = int(observation.labels_n[at]), info.output.classes
+        return names[code] if 0 <= code < len(names) else None
 
     def _scores(self, observation: Observation) -> list[int]:
         """Return the cell of each row's confidence or value; -1 where there is none."""

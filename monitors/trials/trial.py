@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from monitors.records import TrialSpec, Verdict
@@ -9,6 +10,7 @@ from monitors.trials.budget import abort_level
 from monitors.trials.counts import TrialCounts
 from monitors.trials.errors import baking_verdict, errors_verdict
 from monitors.trials.latency import latency_verdict
+from monitors.trials.outcomes import OutcomeEvidence, outcomes_verdict
 from monitors.trials.predictions import predictions_verdict
 from monitors.trials.ratio import RISE, STRAY, RatioEvidence
 from monitors.trials.shadow import shadow_verdict
@@ -25,8 +27,8 @@ class Trial:
     ----------
     spec
         What is compared, and how.
-    split
-        Evidence on the split of the stages before, which goes on: keys are counted once a rollout.
+    split, outcomes
+        Evidence of the stages before, which goes on: for these, keys are counted once a rollout.
 
     Notes
     -----
@@ -44,10 +46,12 @@ class Trial:
     [('split', 'pass'), ('errors', 'abort')]
     """
 
-    def __init__(self, spec: TrialSpec, *, split: RatioEvidence | None = None) -> None:
+    def __init__(
+        self, spec: TrialSpec, *, split: RatioEvidence | None = None, outcomes: OutcomeEvidence | None = None
+    ) -> None:
         self.spec = spec
         self.counts = TrialCounts()
-        self.split = split or RatioEvidence(STRAY)
+        self.split, self.outcomes = split or RatioEvidence(STRAY), outcomes
         self._errors = RatioEvidence(RISE, tolerated=spec.guards.errors.ratio)
 
     def add(self, block: TrialCounts) -> None:
@@ -74,16 +78,24 @@ class Trial:
         if spec.stage == "shadow":
             return (shadow_verdict(spec, self.counts, foresee=foresee),)
         if spec.stage == "baking":
-            return (baking_verdict(spec, self.counts, foresee=foresee),)
+            return (baking_verdict(spec, self.counts, foresee=foresee), *self._of_outcomes(foresee=foresee))
         split = self._split_verdict()
         found = [errors_verdict(spec, self.counts, float(self._errors.nats), foresee=foresee)]
         if guards.latency is not None:
             found.append(latency_verdict(spec, guards.latency, self.counts, foresee=foresee))
         if guards.predictions is not None:
             found.append(predictions_verdict(spec, guards.predictions, self.counts, foresee=foresee))
+        found += self._of_outcomes(foresee=foresee)
         if split.result != "pass":
             found = [_withdrawn(verdict) for verdict in found]
         return (split, *found)
+
+    def _of_outcomes(self, *, foresee: bool) -> Iterator[Verdict]:
+        guard = self.spec.guards.outcomes
+        if guard is not None and self.outcomes is not None:
+            verdict = outcomes_verdict(self.spec, guard, self.outcomes, foresee=foresee)
+            if verdict is not None:
+                yield verdict
 
     def _split_verdict(self) -> Verdict:
         spec, nats, level = self.spec, float(self.split.nats), abort_level("split", self.spec)

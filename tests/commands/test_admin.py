@@ -107,6 +107,11 @@ class Watch:
             raise WatchUnavailable
         return 200, {"content-type": "application/json"}, json.dumps(documents[path]).encode()
 
+    async def post(self, path: str, body: bytes) -> tuple[int, bytes]:
+        reported = json.loads(body)["outcomes"]
+        taken = {"received": len(reported), "joined": len(reported), "unknown": 0, "unusable": 0}
+        return 200, json.dumps(taken | {"is_led_here": True, "path": path}).encode()
+
 
 async def at_once(fn: Callable[..., T], /, *args: Any) -> T:
     return fn(*args)
@@ -528,3 +533,26 @@ def test_alerts_and_audit_fit_eighty_columns_whole(
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines())) <= 80
     assert [out.count(word) for word in ("word29", "a1b2", "alert.acknowledge alert/7f954f90718270de")] == [2, 1, 1]
+
+
+@pytest.mark.usefixtures("gateway")
+def test_outcomes_are_reported_from_json_lines(weir: Weir, tmp_path: Path) -> None:
+    assert weir("rollout", "start", "m", "2")[0] == 0
+    file = tmp_path / "outcomes.jsonl"
+    file.write_text("".join(f'{{"request_id": "r-{n}", "outcome": "spam"}}\n' for n in range(250)) + "\n")
+    code, out, _ = weir("rollout", "outcomes", "m", str(file))
+    assert (code, out.strip()[:42]) == (0, "250 outcomes: 250 joined with an answer, 0")
+    code, out, _ = weir("rollout", "outcomes", "m", str(file), "--json")
+    assert json.loads(out) == {"received": 250, "joined": 250, "unknown": 0, "unusable": 0}
+
+
+@pytest.mark.usefixtures("gateway")
+@pytest.mark.parametrize(
+    "text", ["{", "7", '{"request_id": "r"}', '{"request_id": "r", "outcome": 1, "x": 2}', "[" * 9_999]
+)
+def test_a_line_that_is_no_outcome_is_named(weir: Weir, tmp_path: Path, text: str) -> None:
+    file = tmp_path / "outcomes.jsonl"
+    file.write_text("\n" + text)
+    code, _, err = weir("rollout", "outcomes", "m", str(file))
+    assert code == 1
+    assert "line 2: expected" in err

@@ -54,6 +54,11 @@ class WatchOf:
         status = 404 if "nobody" in path else 200
         return status, {"content-type": "application/json"}, json.dumps(self.answer or {"path": path}).encode()
 
+    async def post(self, path: str, body: bytes) -> tuple[int, bytes]:
+        if self.away:
+            raise WatchUnavailable
+        return 200, json.dumps({"path": path, "body": json.loads(body)}).encode()
+
 
 async def at_once(fn: Callable[..., T], /, *args: Any) -> T:
     return fn(*args)

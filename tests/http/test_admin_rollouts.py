@@ -173,3 +173,32 @@ def test_what_cannot_be_read_is_a_422_with_its_place(
     response = start(admin, path, headers, **body)
     assert response.status_code == 422
     assert response.json()["errors"][0]["pointer"] == pointer
+
+
+def test_outcomes_are_checked_here_and_handed_to_the_watch(admin: Admin) -> None:
+    report = {"outcomes": [{"request_id": "r-1", "outcome": "spam"}, {"request_id": "r-2", "outcome": 1}]}
+    path = f"{ROLLOUTS}/m/outcomes"
+    assert admin("POST", path, json=report).status_code == 404
+    start(admin)
+    assert admin("POST", path, json=report).json() == {"path": "/admin/v1/rollouts/m/outcomes", "body": report}
+    admin.watch.away = True
+    assert admin("POST", path, json=report).status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("report", "pointer"),
+    [
+        ({}, "/outcomes"),
+        ({"outcomes": []}, ""),
+        ({"outcomes": [{"request_id": "r"}]}, "/outcomes/0/outcome"),
+        ({"outcomes": [{"request_id": "", "outcome": 1}]}, "/outcomes/0"),
+        ({"outcomes": [{"request_id": "r", "outcome": True}]}, "/outcomes/0/outcome"),
+        ({"outcomes": [{"request_id": "r", "outcome": 1, "weight": 2}]}, "/outcomes/0/weight"),
+        ({"outcomes": [{"request_id": str(n), "outcome": 1} for n in range(1_001)]}, ""),
+    ],
+)
+def test_a_report_with_a_fault_is_refused_whole(admin: Admin, report: dict[str, Any], pointer: str) -> None:
+    start(admin)
+    response = admin("POST", f"{ROLLOUTS}/m/outcomes", json=report)
+    assert response.status_code == 422
+    assert pointer in [fault["pointer"] for fault in response.json()["errors"]]
