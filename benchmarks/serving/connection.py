@@ -15,35 +15,47 @@ class ConnectionLost(Exception):
 
 
 class Connection:
-    """A socket that sends one prepared request at a time and gathers its answer.
+    """A socket that sends one prepared request at a time, or several in one piece, and gathers what is answered.
 
     It connects without waiting: a server whose backlog is full would stop the whole generator for a second. The socket
     is writable when it is connected or refused.
 
+    Parameters
+    ----------
+    request
+        What goes out at once: ``pipelined`` whole requests, one behind the other.
+
     Attributes
     ----------
     sent_at_s : float
-        When the request in flight was due; latency counts from here, also when the generator was late to send it.
-    answer : tuple
-        Status and body of the newest answer.
-    head : bytes
-        The newest answer's first line and headers.
+        When the requests in flight were due; latency counts from here, also when the generator was late to send them.
+    answers : list
+        Status, body and head (first line and headers) of each answer to the newest requests, as far as they have come.
     """
 
-    __slots__ = ("_buffer", "_socket", "answer", "busy", "fileno", "head", "request", "row", "sent_at_s")
+    __slots__ = ("_buffer", "_socket", "answers", "busy", "fileno", "pipelined", "request", "row", "sent_at_s")
 
-    def __init__(self, port: int, request: bytes, row: int) -> None:
+    def __init__(self, port: int, request: bytes, row: int, *, pipelined: int = 1) -> None:
         self._socket = socket.socket()
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.setblocking(False)
         self._socket.connect_ex(("127.0.0.1", port))
         self.fileno = self._socket.fileno()
-        self.request, self.row = request, row
+        self.request, self.row, self.pipelined = request, row, pipelined
         self._buffer = b""
-        self.answer: Answer = (0, b"")
-        self.head = b""
+        self.answers: list[tuple[int, bytes, bytes]] = []
         self.busy = False
         self.sent_at_s = 0.0
+
+    @property
+    def answer(self) -> Answer:
+        """Status and body of the newest answer; 0 while there is none."""
+        return self.answers[-1][:2] if self.answers else (0, b"")
+
+    @property
+    def ok(self) -> int:
+        """How many of the newest answers are a 200."""
+        return sum(answer[0] == 200 for answer in self.answers)
 
     def send(self, due_s: float) -> None:
         """Send the request; it is smaller than the socket's buffer, so one call takes it whole.
@@ -61,7 +73,7 @@ class Connection:
             raise ConnectionLost from error
 
     def receive(self) -> bool:
-        """Read what came; return whether the answer is complete, and is then in ``answer``.
+        """Read what came; return whether all is answered, and is then in ``answers``.
 
         Raises
         ------
@@ -78,12 +90,14 @@ class Connection:
             raise ConnectionLost
         if self._buffer:
             data = self._buffer + data
-        if (end := answer_bounds(data)) is None or len(data) < end[1]:
-            self._buffer = data
+        if len(self.answers) == self.pipelined:
+            self.answers = []
+        while (end := answer_bounds(data)) is not None and len(data) >= end[1]:
+            self.answers.append((int(data[9:12]), data[end[0] : end[1]], data[: end[0]]))
+            data = data[end[1] :]
+        self._buffer = data
+        if len(self.answers) < self.pipelined:
             return False
-        self._buffer = b""
-        self.answer = (int(data[9:12]), data[end[0] : end[1]])
-        self.head = data[: end[0]]
         self.busy = False
         return True
 

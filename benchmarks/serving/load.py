@@ -41,19 +41,29 @@ def _no_collection() -> Iterator[None]:
         gc.enable()
 
 
-def closed_loop(port: int, requests: Sequence[bytes], connections: int, seconds: float, *, wait_s: float = 0.0) -> Load:
-    """Keep one request in flight on each connection; ``wait_s`` above 0 lets the generator sleep for an answer."""
+def closed_loop(
+    port: int,
+    requests: Sequence[bytes],
+    connections: int,
+    seconds: float,
+    *,
+    wait_s: float = 0.0,
+    pipelined: int = 1,
+) -> Load:
+    """Keep ``pipelined`` requests in flight on each connection, the next ones sent when all of them are answered.
+
+    ``wait_s`` above 0 lets the generator sleep for an answer.
+    """
     load = Load()
     with _no_collection():
         started_s = time.perf_counter()
-        sockets = Sockets(port, requests, load, wait_s=wait_s)
+        sockets = Sockets(port, requests, load, wait_s=wait_s, pipelined=pipelined)
         stop_s = started_s + seconds
         latencies_s, clock = load.latencies_s, time.perf_counter
         while clock() < stop_s:
             for connection in sockets.answered():
                 now_s = clock()
-                if connection.answer[0] == 200:
-                    latencies_s.append(now_s - connection.sent_at_s)
+                latencies_s.extend([now_s - connection.sent_at_s] * connection.ok)
                 sockets.ask(connection, now_s)
             while sockets.ready:
                 sockets.ask(sockets.ready.popleft(), clock())
@@ -72,22 +82,25 @@ def open_loop(
     *,
     opened: int = _OPENED,
     observe: Observe | None = None,
+    pipelined: int = 1,
 ) -> Load:
-    """Send each request when it is due, whatever came of those before.
+    """Send ``pipelined`` requests at each arrival, when it is due, whatever came of those before.
 
     Some hundreds of clients are connected when it begins. Connections are reused; where all are busy another one is
     opened, so that requests wait in the server and not here: only above 8,192 they do, and are counted as ``held``.
     Latency counts from when a request was due. One that has no answer twice the deadline after that is given up, its
     connection closed. A generator that is itself too slow puts the rest of the schedule back (``slipped_s``), which
-    offers less and does not pass its own delay off as the server's.
+    offers less and does not pass its own delay off as the server's. Where one request at a time is more work for the
+    generator than for the server, several can be sent at once, down one connection: they are answered in order, and
+    the latency of each is that of the last.
     """
-    load = Load(offered=len(arrivals_s))
+    load = Load(offered=len(arrivals_s) * pipelined)
     with _no_collection():
-        sockets = Sockets(port, requests, load)
+        sockets = Sockets(port, requests, load, pipelined=pipelined)
         sockets.open_many(opened, limit_s=_CONNECT_LIMIT_S, settle_s=opened * _ACCEPT_S)
         _OpenLoop(sockets, load, arrivals_s, deadline_s, observe).run()
     load.seconds = arrivals_s[-1] + load.slipped_s
-    load.statuses[0] = len(arrivals_s) - sum(count for status, count in load.statuses.items() if status)
+    load.statuses[0] = load.offered - sum(count for status, count in load.statuses.items() if status)
     return load
 
 
@@ -120,7 +133,7 @@ class _OpenLoop:
         if self._arrived < len(self._arrivals_s):
             return False
         last_s = self._began_s + self._arrivals_s[-1]
-        return now_s > last_s + 2 * self._deadline_s or sum(self._load.statuses.values()) >= len(self._arrivals_s)
+        return now_s > last_s + 2 * self._deadline_s or sum(self._load.statuses.values()) >= self._load.offered
 
     def _take_due(self, now_s: float) -> None:
         arrivals_s, began_s, i = self._arrivals_s, self._began_s, self._arrived
@@ -144,9 +157,10 @@ class _OpenLoop:
 
     def _note(self, connection: Connection, now_s: float) -> None:
         took_s = now_s - connection.sent_at_s
-        if connection.answer[0] == 200:
-            self._load.latencies_s.append(took_s)
-            self._load.good += took_s <= self._deadline_s and now_s <= self._began_s + self._arrivals_s[-1]
+        ok = connection.ok
+        self._load.latencies_s.extend([took_s] * ok)
+        if took_s <= self._deadline_s and now_s <= self._began_s + self._arrivals_s[-1]:
+            self._load.good += ok
         if self._observe is not None:
             self._observe(connection, took_s)
         self._sockets.ready.append(connection)
@@ -154,6 +168,6 @@ class _OpenLoop:
     def _give_up(self, before_s: float) -> None:
         while self._waiting and self._waiting[0] < before_s:
             self._waiting.popleft()
-            self._load.statuses[0] += 1
+            self._load.statuses[0] += self._load.offered // len(self._arrivals_s)
         for connection in [c for c in self._sockets.by_fileno.values() if c.busy and c.sent_at_s < before_s]:
             self._sockets.lose(connection)

@@ -25,10 +25,20 @@ class Sockets:
         Whom to ask what, and where what comes of it is counted.
     wait_s
         How long a look may sleep. 0 never sleeps: a sleeping client must be woken by the server, on the server's core.
+    pipelined
+        How many requests a connection sends at once. They have their answers when all have; a connection that is lost
+        before that has lost all of them.
     """
 
-    def __init__(self, port: int, requests: Sequence[bytes], load: Load, *, wait_s: float = 0.0) -> None:
-        self._port, self._requests, self._load, self._wait_s = port, requests, load, wait_s
+    def __init__(
+        self, port: int, requests: Sequence[bytes], load: Load, *, wait_s: float = 0.0, pipelined: int = 1
+    ) -> None:
+        self._port, self._load, self._wait_s, self._pipelined = port, load, wait_s, pipelined
+        self._rows = len(requests)
+        self._requests = [
+            b"".join(requests[(row - back) % self._rows] for back in reversed(range(pipelined)))
+            for row in range(self._rows)
+        ]
         self._epoll = select.epoll()
         self._idle_s, self._looked_s = 0.0, time.perf_counter()
         self._opened = 0
@@ -38,9 +48,9 @@ class Sockets:
 
     def open(self) -> None:
         """Begin one more connection, which will ask for the next row; it is in ``ready`` when it is connected."""
-        row = self._opened % len(self._requests)
+        row = self._opened % self._rows
         self._opened += 1
-        connection = Connection(self._port, self._requests[row], row)
+        connection = Connection(self._port, self._requests[row], row, pipelined=self._pipelined)
         self._epoll.register(connection.fileno, select.EPOLLOUT)
         self.by_fileno[connection.fileno] = connection
         self.connecting += 1
@@ -64,13 +74,13 @@ class Sockets:
             self.lose(connection)
 
     def lose(self, connection: Connection) -> None:
-        """Close a connection; a request in flight on it has no answer."""
+        """Close a connection; what is in flight on it has no answer."""
         del self.by_fileno[connection.fileno]
         connection.close()
-        self._load.statuses[0] += connection.busy
+        self._load.statuses[0] += connection.busy * self._pipelined
 
     def answered(self) -> Iterator[Connection]:
-        """Give the connections that have a complete answer now."""
+        """Give the connections that have all of their answers now."""
         events = self._epoll.poll(self._wait_s, _EVENTS)
         now_s = time.perf_counter()
         if not events:
@@ -91,11 +101,11 @@ class Sockets:
                 yield connection
 
     def _count(self, connection: Connection) -> None:
-        status, body = connection.answer
-        self._load.statuses[status] += 1
-        if status != 200:
-            self._load.problems[problem_of(status, body)] += 1
-            self._load.unhinted += status == 503 and b"\r\nretry-after:" not in connection.head.lower()
+        for status, body, head in connection.answers:
+            self._load.statuses[status] += 1
+            if status != 200:
+                self._load.problems[problem_of(status, body)] += 1
+                self._load.unhinted += status == 503 and b"\r\nretry-after:" not in head.lower()
 
     def _connected(self, connection: Connection) -> None:
         self._epoll.modify(connection.fileno, select.EPOLLIN)

@@ -87,8 +87,8 @@ class Connection(HttpToolsProtocol):
         heads = self.known_heads
         if heads is not None and self._is_between():
             known = heads.split(data)
-            if known is not None:
-                self._take(*known)
+            if known is not None and not known[2]:
+                self._take(*known[:2])
                 return
             self._start = data
         self._parse(data)

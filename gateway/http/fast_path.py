@@ -71,19 +71,21 @@ class FastProtocol(Connection):
         return bool(waiting and waiting[0] is not self._exchange) or super().is_owing()
 
     def data_received(self, data: bytes) -> None:
-        """Take a whole request whose head is known; let the parser read anything else."""
-        if self._waiting or self._arriving or not self._may_take():
-            super().data_received(data)
-            return
-        taken = self._known_of(data)
-        if taken is None:
-            self._start = data
-            self._parse(data)
-            self._start = b""
-            return
-        exchange = self._begun(*taken)
-        if self._door.is_open or self._is_let_in(exchange):
-            self._submit(exchange)
+        """Take whole requests whose heads are known; let the parser read anything else."""
+        while not self._arriving and self._refused is None and self._may_take():
+            taken = self._known_of(data)
+            if taken is None:
+                self._start = data
+                self._parse(data)
+                self._start = b""
+                return
+            asked, body, data = taken
+            exchange = self._begun(asked, body)
+            if self._door.is_open or self._is_let_in(exchange):
+                self._submit(exchange)
+            if not data:
+                return
+        super().data_received(data)
 
     def on_message_begin(self) -> None:
         """Begin a request without its ASGI scope, which most never need."""

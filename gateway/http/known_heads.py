@@ -18,24 +18,25 @@ class KnownHeads(Generic[Meaning]):
 
     Clients say the same head with every request of a connection, but for its length. Bytes that the parser has read
     once, as all that came before a body of the length that they name, mean the same when they come again between two
-    requests. Parsing costs 4 us, this 0.4 us. The memory is bounded, and forgets everything when it is full.
+    requests. Parsing costs 4 us, this 0.5 us. The memory is bounded, and forgets everything when it is full.
     """
 
     def __init__(self) -> None:
         self._seen: dict[bytes, tuple[int, Meaning]] = {}
 
-    def split(self, data: bytes) -> tuple[Meaning, bytes] | None:
-        """Return the meaning of the head and the body of what is one whole request; ``None`` for anything else."""
+    def split(self, data: bytes) -> tuple[Meaning, bytes, bytes] | None:
+        """Return what the first head means, its body, and what comes behind; ``None`` where that is not known whole."""
         end = data.find(_END) + len(_END)
         known = self._seen.get(data[:end])
-        if known is None or len(data) - end != known[0]:
+        if known is None:
             return None
-        return known[1], data[end:]
+        stop = end + known[0]
+        return None if len(data) < stop else (known[1], data[end:stop], data[stop:])
 
     def remember(self, data: bytes, body_bytes: int, meaning: Meaning) -> None:
-        """Remember the head of ``data``, in which the parser found one request with a body of so many bytes."""
+        """Remember the head of ``data``, in which the parser found a request with a body of so many bytes first."""
         end = data.find(_END) + len(_END)
-        if end > _HEAD_BYTES or len(data) - end != body_bytes:
+        if end > _HEAD_BYTES or len(data) - end < body_bytes:
             return
         if len(self._seen) >= _HEADS:
             self._seen.clear()

@@ -32,15 +32,22 @@ def remembering(data: bytes = WHOLE, **scope: Any) -> KnownHeads[dict[str, Any]]
 def test_a_request_with_a_known_head_is_taken_apart() -> None:
     found = remembering(client=("10.0.0.1", 1)).split(WHOLE[: -len(BODY)] + BODY.replace(b"1", b"2"))
     assert found is not None
-    known, body = found
+    known, body, behind = found
     assert body == BODY.replace(b"1", b"2")
     assert known == {**SCOPE, "headers": tuple(SCOPE["headers"])}
+    assert behind == b""
 
 
-@pytest.mark.parametrize(
-    "data", [WHOLE[:-1], WHOLE + b"P", WHOLE * 2, WHOLE[:40], b"", WHOLE.replace(b"weir", b"heir")]
-)
-def test_anything_but_one_whole_request_with_a_known_head_is_left_to_the_parser(data: bytes) -> None:
+@pytest.mark.parametrize("behind", [b"P", WHOLE, b"\r\n"])
+@pytest.mark.parametrize("learnt_alone", [True, False])
+def test_what_comes_behind_a_known_request_is_given_back(behind: bytes, learnt_alone: bool) -> None:
+    found = remembering(WHOLE if learnt_alone else WHOLE + behind).split(WHOLE + behind)
+    assert found is not None
+    assert found[1:] == (BODY, behind)
+
+
+@pytest.mark.parametrize("data", [WHOLE[:-1], WHOLE[:40], b"", WHOLE.replace(b"weir", b"heir")])
+def test_anything_but_a_whole_request_with_a_known_head_is_left_to_the_parser(data: bytes) -> None:
     assert remembering().split(data) is None
 
 
@@ -95,6 +102,22 @@ def test_requests_with_a_known_head_may_come_in_parts_or_behind_others(worker: W
         assert {answer.status for answer in client.received()} == {200}
 
     worker.run(scenario)
+
+
+def test_nothing_is_taken_behind_what_is_no_request(worker: Worker) -> None:
+    async def scenario() -> None:
+        client = worker.connect()
+        client.send(WHOLE)
+        await client.answers(1)
+        client.send(post("/predict/slow", b'{"instances": [[1]]}', request_id=None))
+        client.send(b"no request at all\r\n\r\n")
+        client.send(WHOLE)
+        worker.slow.open()
+        await client.end()
+        assert [answer.status for answer in client.received()] == [200, 200, 400]
+
+    worker.run(scenario)
+    assert worker.answered()[("/predict", "200")] == 2
 
 
 def test_a_known_head_does_not_let_a_body_past_the_rules(worker: Worker) -> None:

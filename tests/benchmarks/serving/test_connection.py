@@ -43,7 +43,22 @@ def test_an_answer_in_pieces_of_any_size_is_complete_with_its_last_byte(
             server.sendall(piece)
             assert take(connection) is (i == len(pieces) - 1)
         assert connection.answer == (200, BODY)
-        assert b"X-Variant: canary" in connection.head
+        assert b"X-Variant: canary" in connection.answers[0][2]
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 1000])
+def test_pipelined_requests_are_answered_when_all_of_them_are(
+    pair: tuple[Connection, socket.socket], size: int
+) -> None:
+    connection, server = pair
+    connection.pipelined = 3
+    said = LENGTH + CHUNKED + LENGTH
+    for _ in range(2):
+        for at in range(0, len(said), size):
+            server.sendall(said[at : at + size])
+            assert take(connection) is (at + size >= len(said))
+        assert [status for status, *_ in connection.answers] == [200, 503, 200]
+        assert connection.ok == 2
 
 
 def test_a_chunked_answer_is_complete_with_its_last_chunk(pair: tuple[Connection, socket.socket]) -> None:

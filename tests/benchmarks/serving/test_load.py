@@ -79,3 +79,19 @@ def test_whoever_observes_sees_each_answer_with_its_request() -> None:
     with Answering(lambda _: answer(200)) as server:
         open_loop(server.port, [REQUEST, REQUEST], [0.0, 0.0], 1.0, opened=2, observe=observe)
     assert sorted(seen) == [(0, 200), (1, 200)]
+
+
+def test_pipelined_requests_count_one_by_one() -> None:
+    both = answer(200) + SHED
+    with Answering(lambda _: both) as server:
+        load = open_loop(server.port, [REQUEST], [0.0, 0.01, 0.02], 1.0, opened=3, pipelined=2)
+        closed = closed_loop(server.port, [REQUEST], 2, 0.1, pipelined=2)
+    assert (load.offered, len(load.latencies_s)) == (6, 3)
+    assert load.statuses == {200: 3, 503: 3, 0: 0}
+    assert closed.good == closed.statuses[503] == len(closed.latencies_s) > 0
+
+
+def test_a_lost_connection_loses_all_that_was_sent_at_once() -> None:
+    with Answering(lambda _: None) as server:
+        load = open_loop(server.port, [REQUEST], [0.0], 1.0, opened=1, pipelined=4)
+    assert load.statuses == {0: 4}
