@@ -40,8 +40,8 @@ class Answering(Protocol):
 
     fast_path: FastPath
 
-    def answer_all(self) -> None:
-        """Write every answer whose turn has come."""
+    def answer(self) -> None:
+        """Write the answers whose turn has come, soon."""
 
 
 class Exchange(Call, eq=False, kw_only=True):
@@ -54,7 +54,7 @@ class Exchange(Call, eq=False, kw_only=True):
     def told(self, outcome: Call | WeirError) -> None:
         """Take the pipeline's reply."""
         self.outcome = outcome
-        self.connection.answer_all()
+        self.connection.answer()
 
     def answer(self, standing: bytes) -> bytes:
         """Return the bytes of the answer, and count it; ``standing`` are the lines of headers that every answer has."""

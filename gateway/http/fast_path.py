@@ -30,7 +30,7 @@ __all__ = ["FastProtocol", "fast_protocol"]
 
 _PIPELINED = 64
 _BREATHER_S = 0.05
-"""How long nothing is read from a connection whose request was refused for want of room."""
+"""How long the next request waits on a connection whose last was refused for want of room."""
 
 
 def fast_protocol(shared: FastPath, read_timeout_s: float) -> type[FastProtocol]:
@@ -56,14 +56,15 @@ class FastProtocol(Connection):
         self._client: bytes | None = None
         self._asked_before: Asked | None = None
         self._waiting: deque[Exchange] = deque()
-        self._is_stopping = self._is_resting = self._is_refused = False
+        self._is_stopping = self._is_refused = self._is_corked = False
+        self._rests_until, self._held_back = 0.0, b""
         shared = self.fast_path
         self._pipeline, self._door, self._next_id = shared.pipeline, shared.door, shared.next_id
         self._known_of = shared.heads.known.split
 
     def may_read(self) -> bool:
         """Return whether more may come in."""
-        return len(self._waiting) < _PIPELINED and not self._is_resting and super().may_read()
+        return len(self._waiting) < _PIPELINED and not self._held_back and super().may_read()
 
     def is_owing(self) -> bool:
         """Return whether a request that has arrived whole waits for its answer."""
@@ -72,20 +73,25 @@ class FastProtocol(Connection):
 
     def data_received(self, data: bytes) -> None:
         """Take whole requests whose heads are known; let the parser read anything else."""
-        while not self._arriving and self._refused is None and self._may_take():
+        if self._rests_until and self._is_early(data):
+            return
+        while data and not self._arriving and self._refused is None and self._may_take():
             taken = self._known_of(data)
             if taken is None:
                 self._start = data
                 self._parse(data)
-                self._start = b""
-                return
+                self._start = data = b""
+                break
             asked, body, data = taken
+            if data:
+                self._is_corked = True
             exchange = self._begun(asked, body)
             if self._door.is_open or self._is_let_in(exchange):
                 self._submit(exchange)
-            if not data:
-                return
-        super().data_received(data)
+        if data:
+            super().data_received(data)
+        if self._is_corked:
+            self.answer_all()
 
     def on_message_begin(self) -> None:
         """Begin a request without its ASGI scope, which most never need."""
@@ -184,37 +190,59 @@ class FastProtocol(Connection):
             return None
         return self.fast_path.heads.read(self.url, self.headers, keep_alive=parser.should_keep_alive())
 
+    def answer(self) -> None:
+        """Answer now, or, where several answers are owed, together with what else is answered in this pass."""
+        if self._is_corked:
+            return
+        if len(self._waiting) == 1:
+            self.answer_all()
+        else:
+            self._is_corked = True
+            self.loop.call_soon(self.answer_all)
+
     def answer_all(self) -> None:
-        """Write every answer whose turn has come, then go on with what waited behind them."""
+        """Write every answer whose turn has come in one piece, then go on with what waited behind them."""
         waiting, state = self._waiting, self.server_state
+        self._is_corked = False
+        answers: list[bytes] = []
         while waiting and (outcome := waiting[0].outcome) is not None:
             exchange = waiting.popleft()
             state.total_requests += 1
             if outcome is not exchange and isinstance(outcome, Overloaded):
-                self._take_a_breather()
+                self._rests_until = self.loop.time() + _BREATHER_S
             if exchange.asked.keep_alive and not self._is_stopping and not state.default_headers:
-                self.transport.write(exchange.answer(b""))
+                answers.append(exchange.answer(b""))
                 continue
             standing = self._standing(exchange)
-            self.transport.write(exchange.answer(lines_of(standing)))
+            answers.append(exchange.answer(lines_of(standing)))
             if CLOSE_HEADER in standing:
+                self.transport.write(b"".join(answers))
                 self.transport.close()
                 return
+        if not answers:
+            return
+        self.transport.write(b"".join(answers))
         if not waiting:
             self._rest()
         if self.flow.read_paused:
             self.flow.resume_reading()
 
-    def _take_a_breather(self) -> None:
-        """Read nothing for a moment: whoever asks again at once would cost what an answer to another costs."""
-        if not self._is_resting:
-            self._is_resting = True
+    def _is_early(self, data: bytes) -> bool:
+        """Keep what a refused client asks again at once for a moment: it would cost what an answer to another costs."""
+        left_s = self._rests_until - self.loop.time()
+        if left_s <= 0.0:
+            self._rests_until = 0.0
+            return False
+        if not self._held_back:
             self.flow.pause_reading()
-            self.loop.call_later(_BREATHER_S, self._end_breather)
+            self.loop.call_later(left_s, self._take_held_back)
+        self._held_back += data
+        return True
 
-    def _end_breather(self) -> None:
-        self._is_resting = False
-        if not self.transport.is_closing():
+    def _take_held_back(self) -> None:
+        data, self._held_back, self._rests_until = self._held_back, b"", 0.0
+        if data and not self.transport.is_closing():
+            self.data_received(data)
             self.flow.resume_reading()
 
     def _standing(self, exchange: Exchange) -> Headers:
@@ -256,6 +284,7 @@ class FastProtocol(Connection):
 
     def shutdown(self) -> None:
         """Close when nothing is owed, else after the last answer."""
+        self._take_held_back()
         if self._waiting:
             self._is_stopping = True
         else:

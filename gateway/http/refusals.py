@@ -29,11 +29,11 @@ def refusal(error: WeirError, request_id: str, path: str) -> tuple[int, Headers,
 class PreparedRefusals:
     """Whole answers to those who are refused for want of room, written once for each path and reason.
 
-    A refusal that costs what an answer costs helps nobody: this one is two replacements of an id.
+    A refusal that costs what an answer costs helps nobody: this one puts an id into two gaps.
     """
 
     def __init__(self) -> None:
-        self._answers: dict[tuple[str, str, int], tuple[int, bytes]] = {}
+        self._answers: dict[tuple[str, str, int], tuple[int, list[bytes]]] = {}
 
     def answer(self, error: Overloaded | QuotaExceeded, request_id: str, path: str) -> tuple[int, bytes]:
         """Return the status, and head and body, for an id of our own making."""
@@ -42,12 +42,12 @@ class PreparedRefusals:
         if prepared is None:
             if len(self._answers) >= _PREPARED:
                 self._answers.clear()
-            prepared = self._answers[key] = _whole(refusal(error, _SOME_ID, path))
-        status, whole = prepared
-        return status, whole.replace(_SOME_ID.encode(), request_id.encode())
+            prepared = self._answers[key] = _around_ids(refusal(error, _SOME_ID, path))
+        status, around_ids = prepared
+        return status, request_id.encode().join(around_ids)
 
 
-def _whole(parts: tuple[int, Headers, bytes]) -> tuple[int, bytes]:
+def _around_ids(parts: tuple[int, Headers, bytes]) -> tuple[int, list[bytes]]:
     status, headers, body = parts
     lines = [b"%b: %b\r\n" % pair for pair in (*headers, (b"x-request-id", _SOME_ID.encode()))]
-    return status, b"".join((STATUS_LINE[status], *lines, b"\r\n", body))
+    return status, b"".join((STATUS_LINE[status], *lines, b"\r\n", body)).split(_SOME_ID.encode())
