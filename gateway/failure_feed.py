@@ -64,6 +64,13 @@ class FailureFeed:
             return
         self._held.append(self._failure(call, arm, why, now_s, sampler.ratio))
 
+    def passes_over(self) -> bool:
+        """Pass over a failure that no version saw; false, and nothing done, where it is to be given to ``take``."""
+        if not self._sampler(None).passes_over(1, self._clock.unix_s()):
+            return False
+        self._passed_over.inc()
+        return True
+
     def flush(self) -> None:
         """Send what is collected; called every tenth of a second by the owner."""
         if self._held:

@@ -79,6 +79,10 @@ class Observers:
         """Show a tripped canary."""
         self._counters.gauge("weir_canary_tripped", model=arm.model, version=arm.version).set(1.0)
 
+    def passes_over_failure(self) -> bool:
+        """Return whether nobody is to be told of a failure that no version saw."""
+        return self._failure_feed is None or self._failure_feed.passes_over()
+
     def failed(self, call: Call, arm: Arm | None, why: WeirError | FallbackReason) -> None:
         """Sample the failure for the prediction log, where there is one."""
         if self._failure_feed is not None:

@@ -13,7 +13,7 @@ from time import perf_counter
 from typing import Literal, Protocol
 
 from gateway.admission.deadline import Urgency
-from gateway.admission.gate import Gate
+from gateway.admission.gate import LONGEST_RETRY_S, Gate
 from gateway.admission.limit import ConcurrencyLimit
 from gateway.arm import Arm
 from gateway.batching.lane import LaneExpired, LaneFull, LaneLate, LaneOverdue, Run, RunCutShort, RunTimedOut
@@ -37,6 +37,7 @@ from gateway.routing.table import RouteTable
 __all__ = ["FallbackReason", "Observer", "Pipeline", "Predictor"]
 
 _WHOLE = slice(None)
+_FULL = {seconds: Overloaded("concurrency_limit", seconds) for seconds in range(1, LONGEST_RETRY_S + 1)}
 FallbackReason = Literal["error", "timeout", "busy", "rejected"]
 
 
@@ -57,6 +58,9 @@ class Observer(Protocol):
 
     def tripped(self, arm: Arm) -> None:
         """See a canary lose its share on this worker."""
+
+    def passes_over_failure(self) -> bool:
+        """Return whether it need not see a failure that found no arm, and takes it for seen."""
 
     def failed(self, call: Call, arm: Arm | None, why: WeirError | FallbackReason) -> None:
         """See a call end in an error, or a canary's part in it when stable goes on; no arm where none was found."""
@@ -103,6 +107,18 @@ class Pipeline:
             call.cancel()
             raise
         return call
+
+    def turns_away(self, priority: int) -> Overloaded | None:
+        """Refuse a request before anything is made of it, not even a call, and count it; ``None`` where it may come in.
+
+        The error is shared: it is to be told, not raised. Of failures that somebody wants to see, calls are made.
+        """
+        gate = self.gate
+        if gate.has_room(priority) or not self.observer.passes_over_failure():
+            return None
+        gate.refuse()
+        self.observer.shed("concurrency_limit", priority)
+        return _FULL[gate.retry_after_s()]
 
     async def predict(self, call: Call) -> Call:
         """Await the answer of a call; raise its ``WeirError``. Cancelling the awaiting task cancels the call."""

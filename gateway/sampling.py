@@ -42,11 +42,17 @@ class RateSampler:
 
     def keep(self, rows: int, now_s: float) -> int:
         """Return how many of a request's rows to keep: 0, all, or what is left of the second's allowance."""
-        if int(now_s) == self._second and (self._pass_over or self._kept >= self.rows_per_s):
-            self._seen += rows
-            self._pass_over = max(self._pass_over - 1, 0)
+        if self.passes_over(rows, now_s):
             return 0
         return next((kept for _, kept in self.pick((rows,), now_s)), 0)
+
+    def passes_over(self, rows: int, now_s: float) -> bool:
+        """Pass over a request that is not to be kept; false, and nothing done, where it may be one to keep."""
+        if int(now_s) != self._second or not (self._pass_over or self._kept >= self.rows_per_s):
+            return False
+        self._seen += rows
+        self._pass_over = max(self._pass_over - 1, 0)
+        return True
 
     def pick(self, rows: Sequence[int], now_s: float) -> list[tuple[int, int]]:
         """Return which of some requests to keep, by index, and how many rows of each.

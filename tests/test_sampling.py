@@ -49,3 +49,13 @@ def test_a_limit_of_nothing_keeps_nothing_and_a_negative_one_is_refused() -> Non
 def test_a_clock_that_is_set_back_starts_another_second() -> None:
     sampler = RateSampler(1, seed=1)
     assert [sampler.keep(1, now_s=now_s) for now_s in (9.0, 3.0)] == [1, 1]
+
+
+def test_passing_over_is_what_keeping_nothing_is() -> None:
+    one, other = RateSampler(20, seed=3), RateSampler(20, seed=3)
+    for i in range(5_000):
+        now_s = i / 1000
+        kept = 0 if one.passes_over(1, now_s) else one.keep(1, now_s)
+        [found] = [kept for _, kept in other.pick((1,), now_s)] or [0]
+        assert kept == found
+    assert one.ratio == other.ratio < 0.021

@@ -7,12 +7,13 @@ from random import Random
 from gateway.admission.deadline import NORMAL
 from gateway.admission.limit import ConcurrencyLimit, Window
 
-__all__ = ["TICK_S", "Gate"]
+__all__ = ["LONGEST_RETRY_S", "TICK_S", "Gate"]
 
 TICK_S = 0.02
 """How often ``tick`` is to be called; a window is closed every fifth time."""
 _WINDOW_S = 0.1
-_LONGEST_RETRY_S = 5
+LONGEST_RETRY_S = 5
+"""The longest wait that a refused client is told."""
 
 
 class Gate:
@@ -77,6 +78,10 @@ class Gate:
         self._answered = self._refused = self._peak = 0
         self._latency_sum_s = self._lag_s = 0.0
 
+    def has_room(self, priority: int) -> bool:
+        """Return whether a request would be let in."""
+        return self.in_flight < self.limits[priority]
+
     def enter(self, priority: int = NORMAL) -> bool:
         """Count a request in; false where there is no room for its priority."""
         in_flight = self.in_flight
@@ -89,7 +94,7 @@ class Gate:
         return True
 
     def refuse(self) -> None:
-        """Count a refusal of a request that had been let in; it is yet to be counted out."""
+        """Count a refusal without ``enter``; a request that had been let in is yet to be counted out."""
         self._refused += 1
 
     def leave_all(self, answered: int, latency_sum_s: float) -> None:
@@ -124,7 +129,7 @@ class Gate:
         self.is_shedding = rule.is_shedding
         self.sheds_shadow = rule.is_late
         self.lag_s = self._lag_s
-        self._retry_spread_s = 1.0 + (_LONGEST_RETRY_S - 1) * (self._refused / asked if asked else 0.0)
+        self._retry_spread_s = 1.0 + (LONGEST_RETRY_S - 1) * (self._refused / asked if asked else 0.0)
         self._open(now_s)
 
     def _open(self, now_s: float) -> None:

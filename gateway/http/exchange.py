@@ -34,6 +34,12 @@ class FastPath:
         self.refusals = PreparedRefusals()
         self.next_id = random_ids().__next__
 
+    def turned_away(self, asked: Asked, error: Overloaded) -> bytes:
+        """Return the bytes of the answer to a request of which nothing was made, and count it."""
+        status, answer = self.refusals.answer(error, self.next_id(), asked.path)
+        self.counts.answered(asked.route, status).inc()
+        return answer
+
 
 class Answering(Protocol):
     """The connection that a request came by."""

@@ -75,6 +75,8 @@ class FastProtocol(Connection):
         """Take whole requests whose heads are known; let the parser read anything else."""
         if self._rests_until and self._is_early(data):
             return
+        if self._pipeline.gate.is_shedding and self._door.is_open and not self._waiting:
+            data = self._turn_away(data)
         while data and not self._arriving and self._refused is None and self._may_take():
             taken = self._known_of(data)
             if taken is None:
@@ -92,6 +94,22 @@ class FastProtocol(Connection):
             super().data_received(data)
         if self._is_corked:
             self.answer_all()
+
+    def _turn_away(self, data: bytes) -> bytes:
+        """Refuse the first requests of some data while there is no room for them; return what is left of it."""
+        answers: list[bytes] = []
+        while data and not self._arriving and self._may_take():
+            taken = self._known_of(data)
+            if taken is None or (error := self._pipeline.turns_away(taken[0].urgency.priority)) is None:
+                break
+            asked, _, data = taken
+            answers.append(self.fast_path.turned_away(asked, error))
+        if answers:
+            self.server_state.total_requests += len(answers)
+            self._rests_until = self.loop.time() + _BREATHER_S
+            self.transport.write(b"".join(answers))
+            self._rest()
+        return data
 
     def on_message_begin(self) -> None:
         """Begin a request without its ASGI scope, which most never need."""

@@ -62,6 +62,10 @@ class Nobody:
     def failed(self, *_: Any) -> None:
         """See a call end in an error."""
 
+    def passes_over_failure(self) -> bool:
+        """Want to see every failure."""
+        return False
+
     def fell_back(self, *_: Any) -> None:
         """See a canary fail."""
 

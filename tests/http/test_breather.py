@@ -1,5 +1,7 @@
 """What a client asks at once after it was refused for want of room waits for a moment."""
 
+import json
+
 import pytest
 
 from tests.http.both_ways import Worker, post
@@ -72,3 +74,52 @@ def test_who_leaves_while_he_waits_leaves_nothing(worker: Worker) -> None:
 
     worker.run(scenario)
     assert +worker.answered() == {("/predict", "503"): 1}
+
+
+@pytest.mark.parametrize("worker", ["fast"], indirect=True)
+@pytest.mark.parametrize("told", [True, False])
+def test_known_requests_are_turned_away_in_turn_and_counted_like_others(worker: Worker, *, told: bool) -> None:
+    known = post(body=b'{"instances": [{"x": 1}]}', request_id=None)
+    rests: list[dict[str, str]] = []
+
+    async def scenario() -> None:
+        worker.notes.passes_over = not told
+        client = worker.connect()
+        client.send(known)
+        await client.answers(1)
+        gate = worker.pipeline.gate
+        gate.is_shedding, gate.limits = True, (0, 0, 0)
+        client.send(known * 3 + known[:20])
+        assert [answer.status for answer in await client.answers(4)] == [200, 503, 503, 503]
+        gate.limits = (9, 9, 9)
+        client.send(known[20:])
+        worker.clock.advance(0.05)
+        assert [answer.status for answer in await client.answers(5)][4:] == [200]
+        rests.extend(json.loads(answer.body) for answer in client.received()[1:4])
+
+    worker.run(scenario)
+    assert len({rest["request_id"] for rest in rests}) == 3
+    assert {rest["reason"] for rest in rests} == {"concurrency_limit"}
+    assert worker.answered() == {("/predict", "200"): 2, ("/predict", "503"): 3}
+    assert worker.notes.sheds == [("concurrency_limit", 1)] * 3
+    assert len(worker.notes.failures) == (3 if told else 0)
+    assert worker.state.total_requests == 5
+
+
+@pytest.mark.parametrize("worker", ["fast"], indirect=True)
+def test_who_has_room_by_his_priority_is_not_turned_away(worker: Worker) -> None:
+    body = b'{"instances": [{"x": 1}]}'
+    known = post("/predict/m", body, "x-request-priority: normal", request_id=None)
+    urgent = post("/predict/m", body, "x-request-priority: high", request_id=None)
+
+    async def scenario() -> None:
+        client = worker.connect()
+        for n, request in enumerate((known, urgent)):
+            client.send(request)
+            await client.answers(n + 1)
+        gate = worker.pipeline.gate
+        gate.is_shedding, gate.limits = True, (9, 0, 0)
+        client.send(known + urgent + known)
+        assert [answer.status for answer in await client.answers(5)][2:] == [503, 200, 503]
+
+    worker.run(scenario)

@@ -50,6 +50,7 @@ class Notes:
     fallbacks: list[FallbackReason] = field(default_factory=list)
     trips: list[str] = field(default_factory=list)
     sheds: list[tuple[str, int]] = field(default_factory=list)
+    passes_over: bool = False
     failures: list[tuple[str, str | None, WeirError | FallbackReason]] = field(default_factory=list)
 
     def answered(self, calls: Sequence[Call], rows_of: Sequence[int]) -> None:
@@ -62,6 +63,9 @@ class Notes:
 
     def shed(self, reason: str, priority: int) -> None:
         self.sheds.append((reason, priority))
+
+    def passes_over_failure(self) -> bool:
+        return self.passes_over
 
     def failed(self, call: Call, arm: Arm | None, why: WeirError | FallbackReason) -> None:
         self.failures.append((call.request_id, arm.variant if arm else None, why))

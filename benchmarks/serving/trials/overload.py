@@ -2,10 +2,10 @@
 
 The gateway is measured in closed loop (its capacity), in open loop at 0.8 and 2 times that, and second by second after
 it. A last stretch at the highest multiple is mostly refusals: what it took beyond its answers is the cost of a refusal.
-``quota`` measures that cost a second way: a client far over its quota gets nothing but 429, refused in the same place.
+``quota`` measures that cost a second way: a client far over its quota gets nothing but 429, which costs a little more.
 
-Requests of the small model go out eight at a time down a connection (HTTP pipelining), for its capacity as for the rest:
-one at a time costs a generator in Python more than the gateway, and twice the capacity could not be offered.
+Requests of the small model go out eight at a time down a connection (HTTP pipelining), for its capacity too: one at a
+time costs a generator in Python more than the gateway, and twice the capacity could not be offered.
 """
 
 from __future__ import annotations
@@ -121,12 +121,14 @@ def _refusal_us(found: Stretch, answer_us: float) -> float:
 def quota(plan: Plan) -> Refusal:
     """Let one client ask far above its quota, and nobody else: every answer but the first is a refusal."""
     path, requests = _requests(plan, "small")
+    pipelined = _PIPELINED["small"]
+    load = partial(closed_loop, requests=requests, connections=_IN_FLIGHT // pipelined, pipelined=pipelined)
     with gateway(path, requests[0], cores=(plan.core,)) as server:
-        closed_loop(server.port, requests, _IN_FLIGHT, plan.seconds(2))
-        free = stretch(server.root, partial(closed_loop, server.port, requests, _IN_FLIGHT, plan.seconds(4)))
+        load(server.port, seconds=plan.seconds(2))
+        free = stretch(server.root, partial(load, server.port, seconds=plan.seconds(4)))
     with gateway(path, requests[0], cores=(plan.core,), variables=_QUOTA) as server:
-        closed_loop(server.port, requests, _IN_FLIGHT, plan.seconds(2))
-        over = stretch(server.root, partial(closed_loop, server.port, requests, _IN_FLIGHT, plan.seconds(4)))
+        load(server.port, seconds=plan.seconds(2))
+        over = stretch(server.root, partial(load, server.port, seconds=plan.seconds(4)))
     refused = over.load.statuses[429]
     return Refusal(
         part="quota",
