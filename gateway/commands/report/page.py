@@ -20,6 +20,7 @@ __all__ = ["render_report"]
 
 _MOST_FEATURES, _MOST_HISTOGRAMS, _MOST_CHANGES = 12, 6, 200
 _WARN, _PAGE = 0.1, 0.2
+_ROLES = ("stable", "canary", "shadow")
 _DISTANCES = (
     "<p class=note>Distance in ranks of the reference. The thin mark is what noise explains, the dashed lines are the "
     "default levels.</p>"
@@ -36,14 +37,15 @@ def render_report(report: Report) -> str:
         ("Governance", _governance(report)),
     )
     body = "".join(f"<section><h2>{title}</h2>{content}</section>" for title, content in sections)
-    title = f"{report.model}: {_day(report.begin)} to {_day(report.end)}"
+    period = _period(report.begin, report.end)
+    title = f"{report.model}: {period}"
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
         f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><main>"
         f"<header><p class=over>Weir report</p><h1>{escape(report.model)}</h1>"
-        f"<p>{_day(report.begin)} to {_day(report.end)} UTC · made {_minute(report.made_at)} from "
+        f"<p>{period} UTC · made {_minute(report.made_at)} from "
         f"{escape(report.gateway)}</p></header>{_cards(report)}{body}</main></body></html>\n"
     )
 
@@ -59,7 +61,7 @@ def _cards(report: Report) -> str:
     cards = (
         (f"{requests:,}", "requests"),
         (f"{failed / requests:.3%}" if requests else "none", "failed"),
-        (_ms(slowest), "99 % answered within"),
+        (_ms(slowest), "99 % answered in"),
         (str(pages), f"pages, {false} of them false" if false else "pages"),
         (str(still_open), "incidents still open"),
         (str(rolled), "rollbacks"),
@@ -105,7 +107,11 @@ def _drift(report: Report) -> str:
     streams = [one for one in (report.drift or {}).get("streams", ()) if one["features"] or one["predictions"]]
     if not streams:
         return "<p>The watch has judged no rows of this model yet.</p>"
-    return "".join(_stream(one) for one in streams)
+    return "".join(_stream(one) for one in sorted(streams, key=_prominence))
+
+
+def _prominence(stream: dict[str, Any]) -> int:
+    return _ROLES.index(stream["variant"]) if stream["variant"] in _ROLES else len(_ROLES)
 
 
 def _stream(stream: dict[str, Any]) -> str:
@@ -229,8 +235,15 @@ def _time(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def _day(time: datetime) -> str:
-    return f"{time:%Y-%m-%d}"
+def _period(begin: datetime, end: datetime) -> str:
+    """Return a period by its days, or to the minute where they are the same.
+
+    >>> _period(datetime(2026, 11, 1, 7, 30), datetime(2026, 11, 1, 9))
+    '2026-11-01 07:30 to 09:00'
+    """
+    if begin.date() == end.date():
+        return f"{_minute(begin)} to {end:%H:%M}"
+    return f"{begin:%Y-%m-%d} to {end:%Y-%m-%d}"
 
 
 def _minute(time: datetime) -> str:

@@ -19,7 +19,7 @@ def draw_effects(title: str, effects: Sequence[tuple[str, float, float]], warn: 
     """Return horizontal bars, the largest first, of (name, effect, noise), with the levels of warning and page."""
     most = max([page * 1.2, *(effect for _, effect, _ in effects)])
     scale = (_WIDTH - _LABEL - 60) / most
-    parts = []
+    parts, values = [], []
     for i, (name, effect, noise) in enumerate(effects):
         y, width = 18 + i * _ROW, max(1.0, effect * scale)
         kind = "bad" if effect >= page else "warn" if effect >= warn else "calm"
@@ -27,15 +27,16 @@ def draw_effects(title: str, effects: Sequence[tuple[str, float, float]], warn: 
             f'<text x="{_LABEL - 8}" y="{y + 12}" text-anchor="end">{escape(_short(name))}</text>',
             f'<rect class="{kind}" x="{_LABEL}" y="{y + 2}" width="{width:.1f}" height="13" rx="2"/>',
             f'<path class="noise" d="M{_LABEL + noise * scale:.1f} {y}v17"/>',
-            f'<text class="value" x="{_LABEL + max(width, noise * scale) + 6:.1f}" y="{y + 12}">{effect:.3f}</text>',
         ]
+        x = _LABEL + max(width, noise * scale) + 6
+        values.append(f'<text class="value" x="{x:.1f}" y="{y + 12}">{effect:.3f}</text>')
     height = 22 + len(effects) * _ROW
     for level, name in ((warn, "warns"), (page, "pages")):
         x = _LABEL + level * scale
         parts.append(
             f'<path class="level" d="M{x:.1f} 14V{height - 2}"/><text class="axis" x="{x:.1f}" y="10">{name}</text>'
         )
-    return _svg(title, _WIDTH, height, parts)
+    return _svg(title, _WIDTH, height, [*parts, *values])  # values last: a level would cross them out
 
 
 def draw_histograms(title: str, reference: Sequence[float], current: Sequence[float]) -> str:

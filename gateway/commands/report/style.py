@@ -26,6 +26,7 @@ th{color:var(--soft);font-weight:600;white-space:nowrap}td{min-width:4.5em;font-
 .note{margin:4px 0 12px;color:var(--soft);font-size:12.5px}code{font-size:12px;overflow-wrap:anywhere}
 svg{display:block;font:12px system-ui,sans-serif}svg text{fill:var(--ink)}
 svg .value,svg .axis{fill:var(--soft);font-size:11px}svg .calm{fill:var(--calm)}svg .warn{fill:var(--warn)}
+svg .value{paint-order:stroke;stroke:var(--paper);stroke-width:4px}
 svg .bad{fill:var(--bad)}
 svg .level{stroke:var(--ink);stroke-dasharray:3 3;opacity:.55}svg .noise{stroke:var(--ink);opacity:.6}
 svg .grid{stroke:var(--line)}
