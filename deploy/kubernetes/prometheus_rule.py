@@ -1,4 +1,4 @@
-"""Make the PrometheusRule of the production overlay from deploy/prometheus/rules: ``scripts/generate`` writes it."""
+"""Make the PrometheusRule of the watched gateways from deploy/prometheus/rules: ``scripts/generate`` writes it."""
 
 from __future__ import annotations
 

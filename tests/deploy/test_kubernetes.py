@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,65 +17,16 @@ import yaml
 
 from deploy.kubernetes.prometheus_rule import prometheus_rule
 from gateway.settings import Settings
+from tests.deploy.custom_resources import validate
 from tests.deploy.ground import IMAGE, STOP_S, instructions, settings_from
 from tests.deploy.test_image import environment
+from tests.integration.expressions import exposed_names, metric_names
 
 HOME = Path(__file__).resolve().parents[2] / "deploy/kubernetes"
-OVERLAYS = ["base", "overlays/trial", "overlays/production"]
+OVERLAYS = ["base", "watched", "overlays/trial", "overlays/production", "overlays/keda"]
 VERSIONS = ["1.25", "1.37"]
 # What kustomize 2.0, which kubectl 1.14 to 1.20 contain, reads and later ones still do.
 KUSTOMIZE = {"resources", "bases", "configMapGenerator", "patchesStrategicMerge"}
-
-DURATION = {"type": "string", "pattern": "^[0-9]+(s|m|h)$"}
-TEXT = {"type": "string"}
-TEXT_MAP = {"type": "object", "additionalProperties": TEXT}
-RULE = {
-    "type": "object",
-    "required": ["expr"],
-    "oneOf": [{"required": ["alert"]}, {"required": ["record"]}],
-    "additionalProperties": False,
-    "properties": {
-        "alert": TEXT,
-        "record": TEXT,
-        "expr": TEXT,
-        "for": DURATION,
-        "keep_firing_for": DURATION,
-        "labels": TEXT_MAP,
-        "annotations": TEXT_MAP,
-    },
-}
-GROUP = {
-    "type": "object",
-    "required": ["name", "rules"],
-    "additionalProperties": False,
-    "properties": {"name": {"type": "string"}, "rules": {"type": "array", "items": RULE, "minItems": 1}},
-}
-ENDPOINT = {
-    "type": "object",
-    "required": ["port"],
-    "additionalProperties": False,
-    "properties": {
-        "port": {"type": "string"},
-        "path": {"type": "string"},
-        "interval": DURATION,
-        "scrapeTimeout": DURATION,
-        "relabelings": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "additionalProperties": False,
-                "properties": {"action": TEXT, "targetLabel": TEXT, "replacement": TEXT},
-            },
-        },
-    },
-}
-CUSTOM: dict[str, dict[str, Any]] = {
-    "PrometheusRule": {"groups": {"type": "array", "items": GROUP}},
-    "ServiceMonitor": {
-        "selector": {"type": "object", "required": ["matchLabels"]},
-        "endpoints": {"type": "array", "items": ENDPOINT, "minItems": 1},
-    },
-}
 
 
 @cache
@@ -103,14 +55,43 @@ def test_a_kustomization_has_only_fields_that_old_and_new_kubectl_read(overlay: 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_every_document_fits_the_schema_of_its_kind(overlay: str, version: str) -> None:
-    for (kind, _), document in rendered(overlay).items():
-        if kind in CUSTOM:
-            properties = CUSTOM[kind]
-            schema = {"additionalProperties": False, "required": list(properties), "properties": properties}
-            jsonschema.validate(document["spec"], schema)
-            assert document["apiVersion"] == "monitoring.coreos.com/v1"
-        else:
-            kubernetes_validate.validate(document, version, strict=True)
+    for document in rendered(overlay).values():
+        validate(document, version)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(
+    ("kind", "path", "wrong"),
+    [
+        pytest.param("Deployment", ("spec", "replica"), 3, id="a member that there is not"),
+        pytest.param("Service", ("spec", "ports", 0, "port"), "http", id="a name for a number"),
+        pytest.param("PrometheusRule", ("spec", "groups", 0, "rules", 0, "keep_firing"), "1m", id="a rule's member"),
+        pytest.param("PrometheusRule", ("spec", "groups", 0, "rules", 0, "for"), "soon", id="no duration"),
+        pytest.param("ServiceMonitor", ("spec", "endpoints", 0, "scrape_timeout"), "3s", id="a member of Prometheus"),
+        pytest.param("ScaledObject", ("spec", "minReplicas"), 3, id="a member of the autoscaler"),
+        pytest.param("ScaledObject", ("spec", "triggers", 0, "metadata", "threshold"), 16, id="a number for text"),
+        pytest.param("ScaledObject", ("spec", "triggers", 0, "metadata", "treshold"), "16", id="a misspelt member"),
+        pytest.param("ScaledObject", ("spec", "triggers", 0, "type"), "promethus", id="a misspelt trigger"),
+        pytest.param(
+            "ScaledObject",
+            ("spec", "advanced", "horizontalPodAutoscalerConfig", "behavior", "scaleDown", "stabilisationWindow"),
+            600,
+            id="a misspelt member of what is handed on",
+        ),
+        pytest.param("ScaledObject", ("apiVersion",), "keda.sh/v1", id="a version that there is not"),
+    ],
+)
+def test_a_document_that_does_not_fit_is_refused(
+    kind: str, path: tuple[str | int, ...], wrong: Any, version: str
+) -> None:
+    document = deepcopy(rendered("overlays/keda")[kind, "weir"])
+    *way, last = path
+    place: Any = document
+    for step in way:
+        place = place[step]
+    place[last] = wrong
+    with pytest.raises((jsonschema.ValidationError, kubernetes_validate.ValidationError)):
+        validate(document, version)
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -176,7 +157,27 @@ def test_the_probes_are_those_of_the_gateway_and_wait_for_the_slowest_load(pod: 
     assert startup["periodSeconds"] * startup["failureThreshold"] > Settings().serving.load_s
 
 
+@pytest.mark.parametrize("overlay", ["overlays/trial", "overlays/production", "overlays/keda"])
+def test_one_autoscaler_drives_the_gateways_and_leaves_more_than_the_budget_of_disruptions(overlay: str) -> None:
+    documents = rendered(overlay)
+    scalers = [d["spec"] for (kind, _), d in documents.items() if kind in ("HorizontalPodAutoscaler", "ScaledObject")]
+    assert [spec["scaleTargetRef"]["name"] for spec in scalers] == ["weir"]
+    assert "replicas" not in documents["Deployment", "weir"]["spec"], "each apply would set it back"
+    budget = documents["PodDisruptionBudget", "weir"]["spec"]
+    assert budget.get("maxUnavailable") == 1
+
+
+def test_keda_reads_what_the_gateway_exposes_and_takes_no_fault_of_prometheus_for_calm() -> None:
+    spec = rendered("overlays/keda")["ScaledObject", "weir"]["spec"]
+    (asked,) = [trigger for trigger in spec["triggers"] if trigger["type"] == "prometheus"]
+    assert metric_names(asked["metadata"]["query"]) <= exposed_names().keys()
+    assert asked["metadata"]["ignoreNullValues"] == "false"
+    # KEDA applies a fallback to triggers of this type only.
+    assert asked["metricType"] == "AverageValue"
+    assert spec["minReplicaCount"] < spec["fallback"]["replicas"] <= spec["maxReplicaCount"]
+
+
 def test_the_rules_of_the_cluster_are_those_of_the_repository() -> None:
     assert rendered("overlays/production")["PrometheusRule", "weir"] == prometheus_rule()
-    text = (HOME / "overlays/production/prometheus-rule.yaml").read_text(encoding="utf-8")
+    text = (HOME / "watched/prometheus-rule.yaml").read_text(encoding="utf-8")
     assert yaml.safe_load(text) == prometheus_rule()

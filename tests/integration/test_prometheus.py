@@ -10,6 +10,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+import yaml
 
 from gateway.metrics.catalogue import CATALOGUE, Metric
 from gateway.metrics.exposition import render
@@ -105,6 +106,13 @@ def test_every_panel_has_data(prometheus: PrometheusServer, repo_root: Path) -> 
     panels = dashboard_expressions(repo_root / "grafana/dashboards")
     assert len(panels) > 30
     assert [title for title, query in panels if not prometheus.query(measured(substituted(query)))] == []
+
+
+def test_what_keda_asks_has_one_number(prometheus: PrometheusServer, repo_root: Path) -> None:
+    path = repo_root / "deploy/kubernetes/overlays/keda/scaled-object.yaml"
+    triggers = yaml.safe_load(path.read_text(encoding="utf-8"))["spec"]["triggers"]
+    (query,) = [trigger["metadata"]["query"] for trigger in triggers if trigger["type"] == "prometheus"]
+    assert [sample["metric"] for sample in prometheus.query(query)] == [{}]
 
 
 def test_a_broken_expression_fails_with_the_words_of_the_server(prometheus: PrometheusServer) -> None:
