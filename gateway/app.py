@@ -47,6 +47,7 @@ from gateway.http.admin_access import ControlAccess
 from gateway.http.auth import BearerToken
 from gateway.http.credentials import Credentials
 from gateway.http.draining import CompanionServer, DrainingServer
+from gateway.http.issuer import open_issuer
 from gateway.http.probes import Readiness
 from gateway.http.request_counts import RequestCounts
 from gateway.http.router import build_router
@@ -95,6 +96,7 @@ _FAILURES_PER_S = 20
 _MOST_HOSTS = 16  # that are taken to share the tripwires' error probability where the state is in Redis
 _YOUNG_OBJECTS = 10_000
 _SHADOW_FLUSH_S = 0.02
+_ISSUER_LOOK_S = 0.5
 
 
 class Worker:
@@ -190,10 +192,13 @@ class Worker:
             loaded=self._roster.find,
             refusal_of_text=refusal_of_text,
         )
+        oidc = settings.auth.oidc
+        self._issued = None if oidc.issuer is None else open_issuer(oidc, oidc.issuer, clock)
         authenticate = BearerToken(
             run_dir.admin_token(),
             throttle=SignInThrottle(clock, self._counters),
             tokens=lambda: self._roster.tokens,
+            issued=None if self._issued is None else self._issued.caller,
             clock=clock,
         )
         sessions = Sessions(run_dir.admin_token(), SignedOut(run_dir.signed_out), clock)
@@ -275,6 +280,8 @@ class Worker:
             self._hints.start()
         background = self._background
         background.every(self._settings.serving.refresh_ms / 1e3, self._tick, name="roster", hint=self._is_hinted)
+        if self._issued is not None:
+            background.every(_ISSUER_LOOK_S, self._issued.keys.tick, name="issuer")
         background.every(TICK_S, self._tick_gate, name="gate")
         background.every(_TAP_FLUSH_S, self._flush_tap, name="tap")
         background.every(_SHADOW_FLUSH_S, self._feed.flush, name="shadow-feed")

@@ -27,6 +27,7 @@
     │   ├── DeadlineExceeded           the answer would come, or came, too late
     │   ├── StreamsTaken               as many event streams as one worker keeps are open
     │   ├── WatchUnavailable           the watch process is away
+    │   ├── IssuerUnavailable          the issuer of a token has not said yet which keys it has
     │   └── StoreUnavailable           the state store is away
     ├── QuotaExceeded              this client asked for more than it may
     ├── ExecutionFailed            the model raised on this input
@@ -73,6 +74,7 @@ __all__ = [
     "HeaderInvalid",
     "IdempotencyKeyReused",
     "InputRejected",
+    "IssuerUnavailable",
     "MediaTypeUnsupported",
     "MethodUnsupported",
     "ModelNotReady",
@@ -348,6 +350,16 @@ class WatchUnavailable(Unavailable):
 
     def __init__(self) -> None:
         super().__init__("the watch process does not answer; serving is not affected, try again in a moment")
+
+
+class IssuerUnavailable(Unavailable):
+    """The issuer of a token does not say which keys it has; the gateway's own tokens are checked without it."""
+
+    reason = "issuer_unavailable"
+    retry_after_s = 5
+
+    def __init__(self, detail: str = "the issuer has not said yet which keys it has; other tokens are checked") -> None:
+        super().__init__(detail)
 
 
 class StoreUnavailable(Unavailable):

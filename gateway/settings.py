@@ -9,11 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from gateway.types import Role
+
 __all__ = [
     "AdmissionSettings",
+    "AuthSettings",
     "BudgetSettings",
     "LimitSettings",
     "MonitorSettings",
+    "OidcSettings",
     "PredictionLogSettings",
     "RedisSettings",
     "RoutingSettings",
@@ -21,6 +25,9 @@ __all__ = [
     "Settings",
     "TracingSettings",
 ]
+
+Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+"""How an issuer may sign: by a key pair only, so that what the gateway knows of it makes no token."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +165,28 @@ class MetricsSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OidcSettings:
+    """Whose tokens open the admin API besides the gateway's own; nobody's without an issuer."""
+
+    issuer: str | None = None
+    audience: str | None = None
+    algorithms: tuple[Algorithm, ...] = ("RS256", "ES256")
+    subject_claim: str = "sub"
+    roles_claim: str = "roles"
+    roles: dict[str, Role] = field(default_factory=dict)
+    leeway_s: float = 30.0
+    refresh_s: float = 300.0
+    ca_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthSettings:
+    """Who is let in besides those who have a token of the gateway's own."""
+
+    oidc: OidcSettings = OidcSettings()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TracingSettings:
     """Where spans of requests are sent to; nowhere without an endpoint."""
 
@@ -195,3 +224,4 @@ class Settings:
     prediction_log: PredictionLogSettings = PredictionLogSettings()
     metrics: MetricsSettings = MetricsSettings()
     tracing: TracingSettings = TracingSettings()
+    auth: AuthSettings = AuthSettings()

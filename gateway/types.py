@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["Actor", "GraphInfo", "LoadState", "TensorSpec", "VersionStatus", "WorkerFacts"]
+__all__ = ["Actor", "GraphInfo", "LoadState", "Role", "TensorSpec", "VersionStatus", "WorkerFacts"]
 
+Role = Literal["viewer", "operator", "approver", "admin"]
 LoadState = Literal["loading", "ready", "resting", "failed", "refused", "crashed"]
 
 

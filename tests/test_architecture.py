@@ -30,6 +30,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "cryptography": ("gateway/audit/signing_key.py",),
     "grpc": ("gateway/grpc/*",),
     "httpx": ("gateway/http/*", *COMMAND_LINE),
+    "jwt": ("gateway/access/*", "gateway/http/issuer.py"),
     "msgspec": ("gateway/codec/*", "gateway/call.py", "monitors/transport/*"),
     "onnx": ("gateway/engine/*", "gateway/demo/*"),
     "onnxruntime": ("gateway/engine/*",),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal, get_args
+from typing import get_args
+
+from gateway.types import Role
 
 __all__ = ["ROLES", "Role", "acting_role", "covered"]
 
-Role = Literal["viewer", "operator", "approver", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
 """Every role, those that may less first."""
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from gateway.access.issuer import issuer_fault
 from gateway.codec.documents import decode_document, encode_document, read_document
 from gateway.codec.plain_yaml import YamlRefused, parse_yaml
 from gateway.errors import DocumentInvalid, Fault
@@ -84,6 +85,8 @@ RANGES: dict[str, tuple[float, float]] = {
     "prediction_log/keep_mb": (2, 16_777_216),
     "prediction_log/keep_days": (0.001, 36_500),
     "prediction_log/failures_per_s": (0, 100_000),
+    "auth/oidc/leeway_s": (0, 300),
+    "auth/oidc/refresh_s": (30, 86_400),
     "tracing/sample_ratio": (0, 1),
     "tracing/timeout_s": (0.1, 60),
 }
@@ -121,7 +124,18 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
 
 def check_settings(settings: Settings, source: str = "the settings") -> None:
     """Raise ``DocumentInvalid`` for values outside :data:`RANGES`, and for settings that do not fit together."""
-    rules = (_outside, _crossed, _overspent, _expecting, _oversized, _halved, _unaddressed, _unreadable, _untraced)
+    rules = (
+        _outside,
+        _crossed,
+        _overspent,
+        _expecting,
+        _oversized,
+        _halved,
+        _unaddressed,
+        _unreadable,
+        _untraced,
+        _unissued,
+    )
     faults = [fault for rule in rules for fault in rule(settings)]
     if faults:
         raise DocumentInvalid(source, faults)
@@ -280,6 +294,25 @@ def _untraced(settings: Settings) -> Iterator[Fault]:
         yield Fault(
             "/tracing/service_name", "value", "1 to 128 printable characters of ASCII", repr(tracing.service_name)
         )
+
+
+def _unissued(settings: Settings) -> Iterator[Fault]:
+    oidc = settings.auth.oidc
+    if oidc.issuer is None:
+        if oidc.audience or oidc.roles:
+            yield Fault("/auth/oidc/issuer", "missing", "an issuer, since audience or roles are given", "nothing")
+        return
+    if expected := issuer_fault(oidc.issuer):
+        yield Fault("/auth/oidc/issuer", "value", expected, "another text")  # which may hold a password
+    if not oidc.audience:
+        yield Fault("/auth/oidc/audience", "missing", "what tokens for this gateway name in aud", "nothing")
+    if not oidc.roles:
+        yield Fault(
+            "/auth/oidc/roles", "missing", "a role for a value of the claim, such as weir-admins: admin", "none"
+        )
+    for name in ("algorithms", "subject_claim", "roles_claim"):
+        if not getattr(oidc, name):
+            yield Fault(f"/auth/oidc/{name}", "value", "something", "nothing")
 
 
 def _value_at(settings: Settings, pointer: str) -> float | None:

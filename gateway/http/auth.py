@@ -30,6 +30,7 @@ from monitors.ports import Clock
 __all__ = ["CONFIGURED", "AdminToken", "BearerToken", "find_admin_token", "made_token_path"]
 
 TOKEN_BYTES = 32
+_DOTS_OF_A_JWT = 2
 CONFIGURED = "configured"
 """Stands in records for the id of the token that the gateway was started with."""
 
@@ -54,6 +55,8 @@ class BearerToken:
         The configured one; its role is admin.
     tokens
         Returns the tokens of the store by id.
+    issued
+        Returns whom a token of the issuer that the settings name names; without, there is none.
     """
 
     def __init__(
@@ -62,9 +65,10 @@ class BearerToken:
         *,
         throttle: SignInThrottle | None = None,
         tokens: Callable[[], Mapping[str, Token]] = dict,
+        issued: Callable[[str], Caller] | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self._digest = _digest(token.encode())
+        self._digest, self._issued = _digest(token.encode()), issued
         self._throttle, self._tokens, self._clock = throttle, tokens, clock or SystemClock()
 
     def __call__(self, request: Request) -> Caller:
@@ -77,7 +81,7 @@ class BearerToken:
 
         Raises
         ------
-        CredentialsMissing, CredentialsInvalid, CredentialsExpired, SignInThrottled
+        CredentialsMissing, CredentialsInvalid, CredentialsExpired, SignInThrottled, IssuerUnavailable
         """
         scheme, _, text = authorization.partition(" ")
         if scheme.lower() != "bearer":
@@ -97,7 +101,7 @@ class BearerToken:
         CredentialsInvalid, CredentialsExpired
             The token has been revoked since, or its time is over.
         """
-        if caller.origin != "token":
+        if caller.origin == "configured" or (caller.origin == "oidc" and self._issued is not None):
             return caller
         token = self._tokens().get(caller.token)
         if token is None:
@@ -115,6 +119,8 @@ class BearerToken:
     def _named(self, text: str) -> Caller:
         if hmac.compare_digest(_digest(text.encode("latin-1")), self._digest):
             return Caller("admin", ("admin",), "configured", CONFIGURED)
+        if self._issued is not None and text.count(".") == _DOTS_OF_A_JWT:
+            return self._issued(text)
         token = self._tokens().get(id_in(text) or "")
         if token is None or not token.is_text(text):
             raise CredentialsInvalid

@@ -37,7 +37,7 @@ class Credentials:
 
         Raises
         ------
-        CredentialsMissing, CredentialsInvalid, CredentialsExpired, SignInThrottled
+        CredentialsMissing, CredentialsInvalid, CredentialsExpired, SignInThrottled, IssuerUnavailable
             Of the token.
         SessionEnded, CsrfInvalid
             Of the session; one whose token was revoked or has expired has ended.

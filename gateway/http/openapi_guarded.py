@@ -48,6 +48,7 @@ DENIED = (
     errors.SignInThrottled,
     errors.SessionEnded,
     errors.RoleMissing,
+    errors.IssuerUnavailable,
 )
 WATCHED = (errors.WatchUnavailable,)
 READING = (

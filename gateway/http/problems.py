@@ -66,6 +66,7 @@ TABLE: dict[type[WeirError], Problem] = {
     errors.DeadlineExceeded: Problem(504, "deadline-exceeded", "The deadline has passed"),
     errors.StreamsTaken: Problem(503, "streams-taken", "All event streams are taken"),
     errors.WatchUnavailable: Problem(503, "watch-unavailable", "The watch process is away"),
+    errors.IssuerUnavailable: Problem(503, "issuer-unavailable", "The issuer of the token is away"),
     errors.StoreUnavailable: Problem(503, "store-unavailable", "The state store is away"),
     errors.ExecutionFailed: Problem(500, "execution-failed", "The model failed on this input"),
     errors.VersionRefused: Problem(409, "version-refused", "The version is refused"),

@@ -10,6 +10,17 @@ from gateway.codec.configuration import RANGES, decode_settings, encode_settings
 from gateway.errors import DocumentInvalid
 from gateway.settings import BudgetSettings, MonitorSettings, RoutingSettings, Settings
 
+OIDC = {
+    "WEIR_AUTH__OIDC__ISSUER": "https://a.example",
+    "WEIR_AUTH__OIDC__AUDIENCE": "weir",
+    "WEIR_AUTH__OIDC__ROLES": "{ops: operator}",
+}
+
+
+def test_an_issuer_is_read_from_variables() -> None:
+    oidc = load_settings(None, OIDC | {"WEIR_AUTH__OIDC__ALGORITHMS": "[ES256, EdDSA]"}).auth.oidc
+    assert (oidc.issuer, oidc.roles, oidc.algorithms) == ("https://a.example", {"ops": "operator"}, ("ES256", "EdDSA"))
+
 
 def test_without_anything_the_defaults_hold() -> None:
     assert load_settings(None, {}) == Settings()
@@ -69,6 +80,18 @@ def test_settings_travel_as_json() -> None:
         ({"WEIR_MONITOR__NO_TRAFFIC_S": "{fraud: 1}"}, "/monitor/no_traffic_s/fraud: expected seconds without a row"),
         ({"WEIR_MONITOR__NO_TRAFFIC_S": "{fraud: .nan}"}, "/monitor/no_traffic_s/fraud"),
         ({"WEIR_MONITOR__NO_TRAFFIC_S": "{fraud: never}"}, "/monitor/no_traffic_s/fraud"),
+        ({"WEIR_AUTH__OIDC__AUDIENCE": "weir"}, "/auth/oidc/issuer: expected an issuer, since audience or roles"),
+        (
+            {"WEIR_AUTH__OIDC__ISSUER": "https://a.example"},
+            "/auth/oidc/audience: expected what tokens .*; /auth/oidc/roles",
+        ),
+        ({**OIDC, "WEIR_AUTH__OIDC__ISSUER": "http://a.example"}, "/auth/oidc/issuer: expected an https:// URL"),
+        ({**OIDC, "WEIR_AUTH__OIDC__ISSUER": "https://u:p@a.example"}, "/auth/oidc/issuer: expected an https:// URL"),
+        ({**OIDC, "WEIR_AUTH__OIDC__ISSUER": "https://[a"}, "/auth/oidc/issuer: expected an https:// URL"),
+        ({**OIDC, "WEIR_AUTH__OIDC__ALGORITHMS": "[HS256]"}, "/auth/oidc/algorithms/0: expected one of 'RS256'"),
+        ({**OIDC, "WEIR_AUTH__OIDC__ALGORITHMS": "[none]"}, "/auth/oidc/algorithms/0: expected one of 'RS256'"),
+        ({**OIDC, "WEIR_AUTH__OIDC__ALGORITHMS": "[]"}, "/auth/oidc/algorithms: expected something"),
+        ({**OIDC, "WEIR_AUTH__OIDC__ROLES": "{ops: root}"}, "/auth/oidc/roles/ops: expected one of 'viewer'"),
         ({"WEIR_MONITOR__DRIFT_WARN": "0.5"}, "/monitor/drift_warn: expected at most the page threshold 0.2"),
     ],
 )

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests import loopback
+from tests.access.issuer import AUDIENCE, LocalIssuer
 from tests.end_to_end.load import Load
 from tests.end_to_end.running import TOKEN, RunningGateway, free_port
 from tests.models import multi_output, write_bundle
@@ -29,10 +30,18 @@ SERVING = ["/predict/m", "/v2/models/m/infer", "/v1/models/m:predict", "/invocat
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
+def issuer() -> Iterator[LocalIssuer]:
+    with LocalIssuer() as issuer:
+        yield issuer
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory, issuer: LocalIssuer) -> Iterator[RunningGateway]:
     folder = tmp_path_factory.mktemp("admin-port")
     write_bundle(folder / "models" / "m" / "1", multi_output())
     port, environ = str(free_port()), {"WEIR_ACCESS_LOG": "true"}
+    trusted = {"ISSUER": issuer.url, "AUDIENCE": AUDIENCE, "ROLES": "{ops: operator}"}
+    environ |= {f"WEIR_AUTH__OIDC__{name}": value for name, value in trusted.items()}
     with RunningGateway(folder / "models", folder / "weir.db", "--admin-port", port, environ=environ) as gateway:
         yield gateway
 
@@ -101,6 +110,26 @@ def test_a_token_opens_every_worker_until_it_is_revoked_and_is_written_nowhere(
     gateway.wait_until(lambda: opened() == {401}, "a token that opens none", patience_s(gone))
     kept = [gateway.log, *gateway.state.parent.glob("weir.db*")]
     assert [file.name for file in kept if made["token"].encode() in file.read_bytes()] == []
+
+
+def test_a_token_of_the_issuer_opens_what_its_roles_cover_and_begins_a_session(
+    gateway: RunningGateway, admin: httpx.Client, issuer: LocalIssuer
+) -> None:
+    bearer = {"authorization": f"Bearer {issuer.token(jti='j-1')}"}
+
+    def ask(method: str, path: str, **headers: str) -> httpx.Response:  # over a connection of its own, to any worker
+        with loopback.Client(base_url=admin.base_url, timeout=40.0) as client:
+            return client.request(method, f"/admin/v1{path}", headers=headers)
+
+    gateway.wait_until(lambda: {ask("GET", "/models", **bearer).status_code for _ in range(4)} == {200}, "keys known")
+    assert ask("POST", "/models/m/versions/1/load", **bearer).status_code == 200
+    actor = admin.get("/admin/v1/audit?last=1").json()["records"][0]["actor"]
+    assert actor == actor | {"subject": "ann", "role": "operator", "method": "oidc", "token": "j-1"}
+    assert ask("GET", "/tokens", **bearer).status_code == 403
+    assert ask("GET", "/models", authorization=f"Bearer {issuer.token(aud='another')}").status_code == 401
+    begun = ask("POST", "/session", **bearer)
+    assert begun.json()["roles"] == ["viewer", "operator"]
+    assert ask("GET", "/models", cookie=begun.headers["set-cookie"].partition(";")[0]).status_code == 200
 
 
 def test_both_ports_are_there_through_a_rolling_restart_and_go_at_a_stop(
