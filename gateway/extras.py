@@ -27,6 +27,7 @@ TRACING = Extra(
         ("opentelemetry.trace", "opentelemetry-api"),
         ("opentelemetry.sdk.trace", "opentelemetry-sdk"),
         ("opentelemetry.exporter.otlp.proto.http", "opentelemetry-exporter-otlp-proto-http"),
+        ("requests", "requests"),
     ),
 )
 

@@ -38,6 +38,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "opentelemetry": ("gateway/tracing/*",),
     "redis": ("gateway/state/redis.py", "monitors/transport/redis_*.py"),
     "rich": COMMAND_LINE,
+    "requests": ("gateway/tracing/session.py",),
     "river": ("monitors/detectors/river.py", "gateway/demo/*"),
     "skl2onnx": ("gateway/demo/*",),
     "sklearn": ("gateway/demo/*",),

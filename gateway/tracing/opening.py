@@ -16,6 +16,7 @@ from gateway.metrics.shared import SharedCounters
 from gateway.settings import TracingSettings
 from gateway.tracing.destination import read_headers, spans_url
 from gateway.tracing.exporting import SpanQueue
+from gateway.tracing.session import CollectorSession
 from gateway.tracing.tracing import Tracing, trace_log_records
 
 __all__ = ["open_tracing"]
@@ -36,9 +37,9 @@ def open_tracing(settings: TracingSettings, counters: SharedCounters, *, process
     _tell_seldom()
     exporter = OTLPSpanExporter(
         spans_url(settings.endpoint),
-        certificate_file=None if settings.ca_file is None else str(settings.ca_file),
         headers=read_headers(settings.headers_file),
         timeout=settings.timeout_s,
+        session=CollectorSession(settings.ca_file),
     )
     resource = Resource.create(
         {

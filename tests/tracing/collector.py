@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,6 +10,8 @@ from types import TracebackType
 from typing import Any, Literal
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from tests.certificates import Certificate
 
 __all__ = ["Collector", "Received"]
 
@@ -33,9 +36,9 @@ class Received:
 
 
 class Collector:
-    """Listens while it is entered."""
+    """Listens while it is entered, over TLS where it has a certificate."""
 
-    def __init__(self) -> None:
+    def __init__(self, certificate: Certificate | None = None) -> None:
         self._manner: Manner = "take"
         self.spans: list[Received] = []
         self.headers: dict[str, str] = {}
@@ -43,7 +46,11 @@ class Collector:
         self._come = threading.Condition()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
-        self.endpoint = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self.endpoint = f"http{'s' if certificate else ''}://127.0.0.1:{self._server.server_address[1]}"
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate.cert, certificate.key)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
 
     def __enter__(self) -> Collector:
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()

@@ -16,6 +16,7 @@ from gateway.settings import TracingSettings
 from gateway.tracing.exporting import MOST_SPANS
 from gateway.tracing.opening import open_tracing
 from gateway.tracing.tracing import Tracing
+from tests.certificates import make_certificate
 from tests.serving import counted
 from tests.tracing.collector import Collector
 
@@ -119,6 +120,20 @@ def test_nobody_who_listens_is_a_refusal(tmp_path: Path, caplog: pytest.LogCaptu
         ground.ask(2)
         ground.close(within_s=20.0)
     assert ground.counted("refused") == 2
+
+
+@pytest.mark.parametrize(("is_trusted", "outcome"), [(True, "exported"), (False, "refused")])
+def test_the_certificates_of_the_settings_come_before_those_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_trusted: bool, outcome: str
+) -> None:
+    of_collector, another = (make_certificate(tmp_path, name) for name in ("collector", "another"))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(another.cert if is_trusted else of_collector.cert))
+    with Collector(of_collector) as collector:
+        trusted, timeout_s = (of_collector, 10.0) if is_trusted else (another, 0.5)  # a refusal is tried again
+        ground = Ground(tmp_path, settings_of(collector, ca_file=trusted.cert, timeout_s=timeout_s))
+        ground.ask(2)
+        ground.close(within_s=20.0)
+    assert ground.counted(outcome) == 2
 
 
 @pytest.mark.parametrize(("ratio", "least", "most"), [(0.0, 0, 0), (0.5, 100, 200), (1.0, 300, 300)])
