@@ -234,6 +234,16 @@ def test_the_place_of_the_keys_must_be_safe(issuer: LocalIssuer) -> None:
         gate(issuer.token())
 
 
+def test_a_key_that_is_too_short_to_trust_opens_nothing(issuer: LocalIssuer) -> None:
+    issuer.keys["short"] = rsa.generate_private_key(65_537, 1_024)
+    issuer.publish("rsa", "short")
+    gate = Gate(issuer)
+    gate.look()
+    with pytest.warns(UserWarning, match="below the minimum"):
+        token = issuer.token("short")
+    assert "below the minimum" in gate.refusal(token)
+
+
 def test_an_issuer_may_withdraw_all_its_keys(gate: Gate, issuer: LocalIssuer) -> None:
     issuer.publish()
     assert gate.look(300.0) == 1
