@@ -157,6 +157,7 @@ def listing(title: str, description: str, query: Query, across: int = 3) -> tabl
         .datasource(DATASOURCE)
         .span(_COLUMNS // across)
         .height(8)
+        .show_header(True)
         .targets([target])
     )
 

@@ -159,6 +159,70 @@ def test_a_copy_differs_from_the_repositorys_file_in_its_addresses_only(
     assert yaml.safe_load((home / copy).read_text(encoding="utf-8")) == yaml.safe_load(text)
 
 
+def addresses(home: Path) -> dict[str, list[str]]:
+    """Return whom each service asks by name, as ``host:port``."""
+    scraping = yaml.safe_load((home / "prometheus.yml").read_text(encoding="utf-8"))
+    groups = [group for job in scraping["scrape_configs"] for group in job["static_configs"]]
+    groups += [group for told in scraping["alerting"]["alertmanagers"] for group in told["static_configs"]]
+    sources = yaml.safe_load((home / "datasource.yaml").read_text(encoding="utf-8"))["datasources"]
+    return {
+        "prometheus": [target for group in groups for target in group["targets"]],
+        "grafana": [source["url"].removeprefix("http://") for source in sources],
+    }
+
+
+def unreachable(composition: dict[str, Any], asked: dict[str, list[str]]) -> list[str]:
+    """Return the addresses at which no service of the same network has that port."""
+    found = []
+    for name, targets in asked.items():
+        for target in targets:
+            host, _, port = target.partition(":")
+            service = composition["services"].get(host, {"networks": [], "ports": []})
+            shared = set(service["networks"]) & set(composition["services"][name]["networks"])
+            if not shared or port not in {published.rsplit(":", 1)[1] for published in service["ports"]}:
+                found.append(f"{name}: {target}")
+    return found
+
+
+def test_services_find_each_other_at_their_ports(composition: dict[str, Any], home: Path) -> None:
+    asked = addresses(home)
+    assert sum(len(targets) for targets in asked.values()) == 3
+    assert unreachable(composition, asked) == []
+    published = [p.rsplit(":", 1)[0] for s in composition["services"].values() for p in s.get("ports", ())]
+    assert len(set(published)) == len(published)
+
+
+@pytest.mark.parametrize(
+    "wrong", ["gateway:8080", "gateways:8081", "redis:6379"], ids=["port", "name", "of another network"]
+)
+def test_an_address_that_leads_nowhere_is_found(composition: dict[str, Any], wrong: str) -> None:
+    services = {
+        **composition["services"],
+        "gateway": composition["services"]["gateway"] | {"ports": ["127.0.0.1:1:8081"]},
+    }
+    services["redis"] = services["redis"] | {"ports": ["127.0.0.1:2:6379"]}
+    assert unreachable({"services": services}, {"prometheus": [wrong]}) == [f"prometheus: {wrong}"]
+
+
+def test_files_are_mounted_where_programs_look_for_them(composition: dict[str, Any], repo_root: Path) -> None:
+    targets = {
+        name: {target: source for source, target in mounts({"services": {name: service}})}
+        for name, service in composition["services"].items()
+    }
+    for name in ("prometheus", "alertmanager"):
+        options = dict(word.split("=", 1) for word in composition["services"][name]["command"])
+        assert options["--config.file"] in targets[name]
+        kept = options.get("--storage.tsdb.path") or options["--storage.path"]
+        assert targets[name][kept] in composition["volumes"]
+    scraping = yaml.safe_load((repo_root / "deploy/compose/prometheus.yml").read_text(encoding="utf-8"))
+    (rules,) = {f"/etc/prometheus/{Path(pattern).parent}" for pattern in scraping["rule_files"]}
+    assert targets["prometheus"][rules] == "../prometheus/rules"
+    provisioning = targets["grafana"]["/etc/grafana/provisioning/dashboards"]
+    text = (repo_root / "deploy/compose" / provisioning / "weir.yaml").read_text(encoding="utf-8")
+    (provider,) = yaml.safe_load(text)["providers"]
+    assert targets["grafana"][provider["options"]["path"]] == "../../grafana/dashboards"
+
+
 def test_redis_takes_its_password_from_the_file_and_shows_it_to_nobody(
     composition: dict[str, Any], secret: Path, tmp_path: Path
 ) -> None:

@@ -12,9 +12,11 @@ import yaml
 
 from gateway.metrics.catalogue import CATALOGUE
 from grafana.dashboards import board_names, generated
+from tests.grafana.lint import faults
 from tests.integration.expressions import exposed_names, metric_names, panel_expressions, rule_expressions
 
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
+QUERY_A = {"refId": "A", "expr": "up", "datasource": DATASOURCE}
 
 
 SELECTOR = re.compile(r"((?:\w+:)*weir_\w+(?::\w+)*)(\{[^}]*\})?")
@@ -66,11 +68,37 @@ def test_each_panel_says_what_it_shows_in_which_unit(panels: list[dict[str, Any]
         assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
 
 
-def test_panels_have_numbers_and_places_of_their_own(board: dict[str, Any]) -> None:
-    assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
-    places = {(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in board["panels"]}
-    assert len(places) == len(board["panels"])
-    assert all(panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24 for panel in board["panels"])
+def test_nothing_is_wrong_with_the_document(board: dict[str, Any]) -> None:
+    assert faults(board) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "wrong", "fault"),
+    [
+        pytest.param(("refesh",), "10s", "dashboard.refesh is no member", id="a misspelt member"),
+        pytest.param(("panels", 1, "datsource"), DATASOURCE, "datsource is no member", id="of a panel"),
+        pytest.param(("panels", 1, "options", "legnd"), {}, "options.legnd is no member", id="of its options"),
+        pytest.param(("panels", 1, "targets", 0, "query"), "up", "query is no member", id="of another source's query"),
+        pytest.param(("panels", 1, "id"), 1, "2 panels have the number 1", id="a number twice"),
+        pytest.param(("panels", 1, "targets", 1), QUERY_A, "2 queries are called A", id="a query's name twice"),
+        pytest.param(("panels", 2, "gridPos", "x"), 0, "lies upon", id="two panels at one place"),
+        pytest.param(("panels", 1, "gridPos", "w"), 25, "wider than the page", id="a panel beyond the page"),
+        pytest.param(("panels", 1, "targets", 0, "expr"), 'up{job=~"$jobs"}', "$jobs is not declared", id="a variable"),
+        pytest.param(("panels", 1, "datasource", "uid"), "${source}", "$source is not declared", id="a source"),
+        pytest.param(("panels", 1, "fieldConfig", "defaults", "unit"), "sec", "there is no unit sec", id="a unit"),
+    ],
+)
+def test_a_fault_of_each_kind_is_found(path: tuple[str | int, ...], wrong: Any, fault: str) -> None:
+    document = json.loads(generated("saturation"))
+    *way, last = path
+    place: Any = document
+    for step in way:
+        place = place[step]
+    if isinstance(place, list) and last == len(place):
+        place.append(wrong)
+    else:
+        place[last] = wrong
+    assert any(fault in found for found in faults(document))
 
 
 def test_every_panel_and_query_uses_the_chosen_source(panels: list[dict[str, Any]]) -> None:
