@@ -2,7 +2,7 @@
 
 import json
 from contextlib import suppress
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import pytest
@@ -47,10 +47,10 @@ def test_depth_is_that_of_the_document_whatever_its_strings_hold(value: Any) -> 
     ],
 )
 def test_hostile_bodies_cost_no_more_than_their_length(body: bytes) -> None:
-    started = perf_counter()
+    started = process_time()
     with suppress(BodyTooLarge):
         check_depth(body, 32)
-    assert perf_counter() - started < 2.0
+    assert process_time() - started < 2.0
 
 
 def test_batches_have_at_least_one_row_and_no_more_than_the_limit() -> None:

@@ -21,14 +21,23 @@ __all__ = ["TOKEN", "RunningGateway", "free_port"]
 
 TOKEN = "token-of-the-tests"
 _START_S = 60.0
+_LOWEST_PORT, _PORTS_OF_ALL = 10_000, 22_000
+_PORTS = iter([_LOWEST_PORT + (os.getpid() * 7_919 + n) % _PORTS_OF_ALL for n in range(1_000)])
 
 
 def free_port() -> int:
-    """Return a port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """Return a port that nothing listens on now, and that the system gives to no connection until somebody does.
+
+    Each process begins elsewhere below the ports of outgoing connections (32768 and up), and gives none twice.
+    """
+    for port in _PORTS:
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("this process has used up its ports")
 
 
 class RunningGateway:

@@ -1,7 +1,7 @@
 """Sessions: what they give, how they fail, and that a run can be stopped."""
 
 import threading
-from time import perf_counter
+from time import process_time
 
 import numpy as np
 import pytest
@@ -38,11 +38,11 @@ def test_bytes_that_are_no_model_are_a_failure() -> None:
 def test_a_run_that_would_take_for_ever_is_stopped_at_once() -> None:
     session, handle = OnnxSession(models.slow_model()), RunHandle()
     threading.Timer(0.02, handle.terminate).start()
-    started = perf_counter()
+    started = process_time()
     with pytest.raises(RunFailed) as caught:
         session.run({"x": np.array([[1e12]], np.float32)}, handle)
     assert caught.value.terminated
-    assert perf_counter() - started < 5.0
+    assert process_time() - started < 5.0
     assert session.run({"x": np.array([[2]], np.float32)})[0].tolist() == [[2]]
 
 

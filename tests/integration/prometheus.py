@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ import httpx
 import yaml
 
 from tests import loopback
+from tests.end_to_end.running import free_port
 from tests.integration.expressions import dashboard_expressions, measured, rule_expressions, substituted
 
 __all__ = ["PrometheusServer", "dashboard_expressions", "measured", "rule_expressions", "substituted"]
@@ -47,7 +47,7 @@ class PrometheusServer:
         interval_s: float = 1.0,
     ) -> None:
         self._directory = directory
-        self._address = f"127.0.0.1:{_free_port()}"
+        self._address = f"127.0.0.1:{free_port()}"
         self._client = loopback.Client(base_url=f"http://{self._address}/api/v1", timeout=10)
         self._process: subprocess.Popen[bytes] | None = None
         self._configuration = _configuration(targets, rule_files, alertmanagers, interval_s)
@@ -148,9 +148,3 @@ def _configuration(
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": list(alertmanagers)}]}]},
         "scrape_configs": [{"job_name": "weir", "static_configs": [{"targets": list(targets)}]}],
     }
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
