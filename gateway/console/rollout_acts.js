@@ -53,8 +53,9 @@ export function overrideGate(rollout, evidence) {
 /** Return what an operator may answer for in the stage that a rollout is in. */
 export function gatesOf(rollout) {
   const { guards } = rollout.plan;
-  const canary = ["errors", guards.latency && "latency", guards.predictions && "predictions"].filter(Boolean);
-  const gates = { canary, shadow: ["shadow"], baking: ["baking"] };
+  const outcomes = guards.outcomes?.required && "outcomes";
+  const canary = ["errors", guards.latency && "latency", guards.predictions && "predictions", outcomes].filter(Boolean);
+  const gates = { canary, shadow: ["shadow"], baking: ["baking", outcomes].filter(Boolean) };
   return [...(gates[rollout.stage] ?? []), "incident"];
 }
 

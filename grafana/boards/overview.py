@@ -100,7 +100,7 @@ def _delivery() -> Panels:
         ),
         lines(
             "Tripped canaries",
-            "Workers that have taken the canary out after failures in a row.",
+            "Workers that have taken the canary out by what it failed.",
             "none",
             Query(latest("weir_canary_tripped", BY_VERSION, over="sum"), VERSION),
         ),

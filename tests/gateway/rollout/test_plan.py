@@ -3,6 +3,7 @@
 import pytest
 
 from gateway.errors import DocumentInvalid
+from gateway.rollout.document import RolloutDocument, Stage
 from gateway.rollout.plan import Plan, parse_plan
 
 
@@ -47,3 +48,24 @@ def test_a_plan_that_makes_no_sense_is_refused_with_its_place(text: str, pointer
     with pytest.raises(DocumentInvalid) as caught:
         parse_plan(text.encode())
     assert caught.value.faults[0].pointer == pointer
+
+
+def test_outcomes_can_be_answered_for_only_where_the_plan_waits_for_them() -> None:
+    def gates(text: bytes, stage: Stage) -> tuple[str, ...]:
+        plan = parse_plan(text)
+        return RolloutDocument(
+            id="r", model="m", stable="1", candidate="2", plan=plan, salt="", reason="", stage=stage
+        ).gates
+
+    required = b"{guards: {outcomes: {required: true}, latency: null}}"
+    assert gates(required, "canary") == ("errors", "predictions", "outcomes")
+    assert gates(required, "baking") == ("baking", "outcomes")
+    assert gates(required, "shadow") == ("shadow",)
+    assert gates(b"{guards: {outcomes: null}}", "canary") == ("errors", "latency", "predictions")
+    assert gates(b"{}", "baking") == ("baking",)
+
+
+@pytest.mark.parametrize("guard", ["{scale: 0}", "{ratio: 0.5}", "{margin: 2}", "{keys: 0}", "{wait: true}"])
+def test_a_guard_of_outcomes_that_makes_no_sense_is_refused(guard: str) -> None:
+    with pytest.raises(DocumentInvalid):
+        parse_plan(f"guards: {{outcomes: {guard}}}".encode())

@@ -5,6 +5,7 @@ from math import log
 import numpy as np
 import pytest
 
+from benchmarks.rollout.outcomes import keys_until_abort
 from monitors.records import GateResult, Guards, OutcomeGuard, OutputSchema, StreamInfo, TrueOutcome
 from monitors.trials.book import TrialBook
 from monitors.trials.budget import abort_level
@@ -105,6 +106,12 @@ def test_a_candidate_that_is_wrong_more_often_is_aborted() -> None:
         keys += 10
         evidence.add([ArmLosses(10, 90, float(rng.binomial(10, 0.3)), float(rng.binomial(90, 0.1)))])
         assert keys < 400
+
+
+def test_a_candidate_that_is_wrong_four_times_as_often_is_found_through_the_join() -> None:
+    keys = keys_until_abort(0.4, 0.1, 0.5, seed=1)
+    assert keys is not None
+    assert keys <= 400
 
 
 def test_an_equal_candidate_is_hardly_ever_aborted_whatever_the_share_that_is_wrong() -> None:
