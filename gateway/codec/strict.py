@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
@@ -149,7 +150,7 @@ class StrictReader:
             return self._refuse(at, value, type_)
         declared = {field.name: field for field in fields(type_) if field.init}
         self._report_unknown(value, declared, at)
-        hints = get_type_hints(type_)
+        hints = _hints(type_)
         before = len(self.faults)
         read = {name: self._read(value[name], hints[name], pointer_to(at, name)) for name in declared if name in value}
         self._report_missing(value, declared, hints, at)
@@ -175,6 +176,12 @@ class StrictReader:
         except ValueError as error:
             self.faults.append(Fault(at, "value", str(error), "values that break it"))
             return REFUSED
+
+
+@cache
+def _hints(type_: type[Any]) -> Mapping[str, Any]:
+    """Return the types of a dataclass's fields; working them out is half of the time of a list of small objects."""
+    return get_type_hints(type_)
 
 
 def _expected(type_: Any) -> str:

@@ -143,7 +143,7 @@ ROLLOUTS: dict[str, Part] = {
             )
             | {"additionalProperties": False}
         )
-        | {"minItems": 1, "maxItems": 1_000},
+        | {"minItems": 1, "maxItems": 500},
     )
     | {"additionalProperties": False},
     "OutcomesTaken": object_of(

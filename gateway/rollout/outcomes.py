@@ -9,7 +9,7 @@ from monitors.records import TrueOutcome
 
 __all__ = ["MOST_OUTCOMES", "OutcomesBody", "parse_outcomes"]
 
-MOST_OUTCOMES = 1_000
+MOST_OUTCOMES = 500
 """Of one request."""
 
 

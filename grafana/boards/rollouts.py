@@ -69,6 +69,15 @@ def _evidence() -> Panels:
             "none",
             Query(latest("weir_rollout_samples_needed", _GATE), _OF_GATE),
         ),
+        lines(
+            "Outcomes reported",
+            "What turned out to be right, in the past hour; unknown ones belong to no answer that is waited for.",
+            "none",
+            Query(
+                f"sum by (model, result) (increase(weir_rollout_outcomes_total{{{MODEL}}}[1h]))",
+                "{{model}} {{result}}",
+            ),
+        ),
     ]
 
 
