@@ -10,7 +10,7 @@ from gateway.admission.deadline import Urgency, of_headers
 from gateway.admission.door import Door
 from gateway.errors import RequestInvalid
 from gateway.http.known_heads import KnownHeads
-from gateway.http.reading import says_json
+from gateway.http.reading import is_length, says_json
 from gateway.http.refusals import Headers
 from gateway.http.request_counts import RequestCounts
 from gateway.http.request_ids import given_id
@@ -39,7 +39,8 @@ _TELLING = frozenset(
 class Asked:
     """What an inference request asks, but for its body.
 
-    ``answered`` counts its answers with 200; ``of_client`` are the headers that tell whose it is.
+    ``answered`` counts its answers with 200; ``of_client`` are the headers that tell whose it is; ``json_bytes`` is the
+    length of the JSON that raw tensors follow.
     """
 
     path: str
@@ -48,6 +49,7 @@ class Asked:
     version: str | None
     route: str
     length: int
+    json_bytes: int | None
     key: str | None
     request_id: str | None
     urgency: Urgency
@@ -82,12 +84,16 @@ class HeadReader:
             return None
         plain, model, version = (None if name is None else name.decode("ascii") for name in match.groups())
         protocol: Literal["plain", "v2"] = "v2" if url.startswith(b"/v2") else "plain"
-        length, key, is_urgent = -1, None, False
+        length, json_bytes, key, is_urgent = -1, None, None, False
         for name, value in headers:
             if name not in self._telling:
                 continue
             if name == b"content-length":
                 length = int(value)
+            elif name == b"inference-header-content-length" and protocol == "v2" and json_bytes is None:
+                if not is_length(value):
+                    return None
+                json_bytes = int(value)
             elif name in (b"transfer-encoding", b"upgrade") or not says_json(name, value, protocol):
                 return None
             elif name == self._key_header and key is None:
@@ -108,6 +114,7 @@ class HeadReader:
             version,
             route,
             length,
+            json_bytes,
             key,
             given_id(headers),
             urgency,

@@ -2,9 +2,9 @@
 
 An ASGI scope, a task and two messages cost more than decoding, running and encoding a small model together. A request
 takes this path when it is an HTTP/1.1 POST to an inference route with a ``Content-Length`` within the limit and a body
-that says it is JSON; everything else falls through to the ASGI application, also what comes while an ASGI answer is
-under way or the worker is about to stop. Answers, errors, counts, keep-alive, back-pressure and the end are the same
-on both ways.
+that says it is JSON, or JSON and raw tensors; everything else falls through to the ASGI application, also what comes
+while an ASGI answer is under way or the worker is about to stop. Answers, errors, counts, keep-alive, back-pressure and
+the end are the same on both ways.
 """
 
 from __future__ import annotations
@@ -159,7 +159,16 @@ class FastProtocol(Connection):
         """Take note of a request whose answer is owed from now on."""
         request_id, now_s = asked.request_id or self._next_id(), perf_counter()
         exchange = Exchange(
-            asked.model, asked.version, asked.protocol, body, request_id, now_s, asked.key, connection=self, asked=asked
+            asked.model,
+            asked.version,
+            asked.protocol,
+            body,
+            request_id,
+            now_s,
+            asked.key,
+            asked.json_bytes,
+            connection=self,
+            asked=asked,
         )
         if asked.is_urgent:
             exchange.deadline, exchange.priority = asked.urgency.deadline_at(now_s, inf), asked.urgency.priority

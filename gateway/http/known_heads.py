@@ -34,9 +34,12 @@ class KnownHeads(Generic[Meaning]):
         return None if len(data) < stop else (known[1], data[end:stop], data[stop:])
 
     def remember(self, data: bytes, body_bytes: int, meaning: Meaning) -> None:
-        """Remember the head of ``data``, in which the parser found a request with a body of so many bytes first."""
+        """Remember the head of ``data``, in which the parser found a request with a body of so many bytes first.
+
+        The parser passes over blank lines before a request, and their end would be taken for that of the head.
+        """
         end = data.find(_END) + len(_END)
-        if end > _HEAD_BYTES or len(data) - end < body_bytes:
+        if not data[:1].isalpha() or end > _HEAD_BYTES or len(data) - end < body_bytes:
             return
         if len(self._seen) >= _HEADS:
             self._seen.clear()

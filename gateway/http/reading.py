@@ -16,6 +16,7 @@ __all__ = [
     "check_json",
     "check_length",
     "header",
+    "is_length",
     "json_length",
     "read_body",
     "rest_of",
@@ -62,9 +63,14 @@ def json_length(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
     given = header(headers, b"inference-header-content-length")
     if given is None:
         return None
-    if not given.isdigit() or len(given) > 18:
+    if not is_length(given):
         raise BodyMalformed("Inference-Header-Content-Length must be a number of bytes")
     return int(given)
+
+
+def is_length(value: bytes) -> bool:
+    """Return whether a header's value is a number of bytes."""
+    return value.isdigit() and len(value) <= 18
 
 
 def says_json(key: bytes, value: bytes, protocol: str) -> bool:

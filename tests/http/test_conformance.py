@@ -2,9 +2,13 @@
 
 import json
 import logging
+import struct
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import pytest
 
@@ -50,7 +54,18 @@ def seen(way: Way, directory: Path, versions: Versions, raw: bytes) -> Seen:
     return Seen(answers[0], ends[0], worker.fast_requests() / 2, worker.answered(), worker.outcomes())
 
 
+def raw_tensor(
+    asked: Mapping[str, Any] = MappingProxyType({}), *, lines: Sequence[str] = (), extra: bytes = b""
+) -> bytes:
+    """Return a request whose one tensor stands behind its JSON."""
+    tensor = {"name": "x", "shape": [2, 1], "datatype": "FP32", "parameters": {"binary_data_size": 8}}
+    head = json.dumps({"inputs": [tensor], **asked}).encode()
+    body = head + struct.pack("<2f", 1.0, 2.0) + extra
+    return post("/v2/models/m/infer", body, BINARY.format(len(head)), "content-type: application/octet-stream", *lines)
+
+
 FAST, SLOW = 1, 0
+BINARY = "inference-header-content-length: {}"
 CASES = [
     pytest.param(post(), 200, FAST, id="plain"),
     pytest.param(post("/predict", {"model": "m", "instances": [{"x": 1}]}), 200, FAST, id="plain-model-in-the-body"),
@@ -101,7 +116,15 @@ CASES = [
     pytest.param(post("/predict/m", GOOD, "content-type:"), 415, SLOW, id="no-media-type"),
     pytest.param(post("/predict/m", GOOD, "content-encoding: br"), 415, SLOW, id="encoding"),
     pytest.param(post("/predict/m", GOOD, "content-encoding: identity"), 200, SLOW, id="identity"),
-    pytest.param(post("/v2/models/m/infer", INFER, "inference-header-content-length: 1"), 400, SLOW, id="v2-binary"),
+    pytest.param(raw_tensor(), 200, FAST, id="v2-binary"),
+    pytest.param(raw_tensor({"outputs": [{"name": "y", "parameters": {"binary_data": True}}]}), 200, FAST, id="v2-raw"),
+    pytest.param(raw_tensor(lines=("inference-header-content-length: 1",)), 200, SLOW, id="v2-binary-twice"),
+    pytest.param(raw_tensor(extra=b"1"), 400, FAST, id="v2-binary-with-more"),
+    pytest.param(post("/v2/models/m/infer", INFER, BINARY.format(1)), 400, FAST, id="v2-binary-cut-short"),
+    pytest.param(post("/v2/models/m/infer", INFER, BINARY.format("9" * 18)), 400, FAST, id="v2-binary-beyond-the-end"),
+    pytest.param(post("/v2/models/m/infer", INFER, BINARY.format("+1")), 400, SLOW, id="v2-binary-no-number"),
+    pytest.param(post("/v2/models/m/infer", INFER, BINARY.format("9" * 19)), 400, SLOW, id="v2-binary-too-long"),
+    pytest.param(post("/predict/m", GOOD, BINARY.format(1)), 200, SLOW, id="binary-means-nothing-to-plain"),
     pytest.param(post("/predict/m", GOOD.ljust(LIMIT + 1)), 413, SLOW, id="too-large"),
     pytest.param(post("/predict/m", b"", "content-length: 9999999", length=False), 413, SLOW, id="says-too-large"),
     pytest.param(post("/predict/m", b"", length=False), 400, SLOW, id="no-length"),

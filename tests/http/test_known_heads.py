@@ -46,6 +46,13 @@ def test_what_comes_behind_a_known_request_is_given_back(behind: bytes, learnt_a
     assert found[1:] == (BODY, behind)
 
 
+@pytest.mark.parametrize("before", [b"\r\n\r\n", b"\n\r\n\r\n", b"\r\n"])
+def test_blank_lines_before_a_request_are_no_head(before: bytes) -> None:
+    heads = remembering(before + WHOLE * 3)
+    assert heads.split(before + WHOLE) is None
+    assert heads.split(before + b"x" * 100) is None
+
+
 @pytest.mark.parametrize("data", [WHOLE[:-1], WHOLE[:40], b"", WHOLE.replace(b"weir", b"heir")])
 def test_anything_but_a_whole_request_with_a_known_head_is_left_to_the_parser(data: bytes) -> None:
     assert remembering().split(data) is None
