@@ -27,6 +27,7 @@ LAST = ("stop", "resume", "unload")
 GATEWAY = "http://127.0.0.1:8080"
 PLACES = re.compile(r"\b(?:MODELS|MODEL|VERSION|ID|WHY|ANSWER)\b")
 INLINE = re.compile(r"`(weir [a-z][^`]*)`")
+BEGINNING = re.compile(r"\bweir_\w+")
 NAME = re.compile(r"\bweir_[a-z_]+[a-z]\b")
 
 
@@ -148,3 +149,5 @@ def test_runbooks_name_only_metrics_that_exist(runbooks: dict[str, str]) -> None
     for runbook, text in runbooks.items():
         prose = re.sub(r"```sh\n.*?```", "", text, flags=re.DOTALL)
         assert {name for name in NAME.findall(prose) if not name.startswith("weir_admin")} <= known, runbook
+        sought = {name for line in first_looks(text) for name in BEGINNING.findall(line)}
+        assert [name for name in sought if not any(one.startswith(name) for one in known)] == [], runbook
