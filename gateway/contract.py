@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from gateway.rules import Rule
@@ -23,7 +23,8 @@ class Feature:
     """One raw feature and what happens to values that break it.
 
     ``categories`` are strings for a string feature, numbers for a numeric one; empty means any. ``fill`` is the value
-    that ``impute`` puts in; it is always set where a policy is ``impute``.
+    that ``impute`` puts in; it is always set where a policy is ``impute``. ``importance`` weighs it among what
+    moved, and makes no other contract.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Feature:
     out_of_range: Policy = "flag"
     unseen: Policy = "flag"
     fill: str | float | bool | None = None
+    importance: float = field(default=1.0, compare=False)
 
     @property
     def schema(self) -> FeatureSchema:

@@ -22,14 +22,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TypeVar
 
-from monitors.causes import ACTIONS, Cause, Reading
+from monitors.causes import ABOUT_FEATURES, ACTIONS, Cause, Reading
 from monitors.effects import Movement
+from monitors.importance import EQUAL, Importance
 from monitors.paging import ASSUMPTIONS, Calibration, Paging
 from monitors.records import Alert, AlertState, Driver, Severity, StreamKey
 from monitors.thresholds import Thresholds
 
 __all__ = ["CALM_TICKS", "TOP_DRIVERS", "AlertPolicy", "clock_time", "is_transition", "resolve"]
+
+T = TypeVar("T", Movement, Driver)
 
 TOP_DRIVERS = 5
 CALM_TICKS = "calm_ticks"
@@ -225,14 +229,27 @@ def _summary(alert: Alert, until: str = "") -> str:
 
 
 def _drivers(known: Sequence[Driver], reading: Reading) -> tuple[Driver, ...]:
-    """Return who moved: those already named, brought up to date, then newcomers, at most five."""
+    """Return who moved: those already named, brought up to date, then newcomers, at most five.
+
+    Where features differ in importance, effect times importance says who the five are, and their order.
+    """
     level = reading.tolerance if reading.standing else reading.warn
-    named = sorted([*_loud(reading), *reading.companions], key=_is_derived)  # features before what no client sends
+    named = sorted(
+        [*_loud(reading), *_by_weight(reading.companions, reading.importance)], key=_is_derived
+    )  # features before what no client sends
     still = [m for m in reading.movements if reading.standing and m.effect >= level]
     now = {(m.name, m.statistic): _driver(m, level) for m in (*still, *named)}
     kept = {(driver.name, driver.statistic): driver for driver in known}
     keys = dict.fromkeys([*kept, *((m.name, m.statistic) for m in named)])
-    return tuple(now.get(key) or kept[key] for key in keys)[:TOP_DRIVERS]
+    told = [now.get(key) or kept[key] for key in keys]
+    return tuple(_by_weight(told, reading.importance) if reading.cause in ABOUT_FEATURES else told)[:TOP_DRIVERS]
+
+
+def _by_weight(moved: Sequence[T], importance: Importance) -> list[T]:
+    """Return features by effect times importance, those of none last, then joint channels and exact values."""
+    if importance == EQUAL:
+        return list(moved)
+    return sorted(moved, key=lambda m: (_is_derived(m), -m.effect * importance.of(m.name), -m.effect))
 
 
 def _loud(reading: Reading) -> list[Movement]:
@@ -249,7 +266,7 @@ def _loud(reading: Reading) -> list[Movement]:
     return [m for m in loud if m.excess > 0.0] or [m for m in ordered[:1] if reading.level]
 
 
-def _is_derived(movement: Movement) -> bool:
+def _is_derived(movement: Movement | Driver) -> bool:
     return movement.statistic in ("rank", "heaping")
 
 

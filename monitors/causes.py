@@ -11,11 +11,12 @@ from typing import Literal
 from monitors.assessment import Assessment
 from monitors.effects import Movement
 from monitors.evidence import channels
+from monitors.importance import EQUAL, Importance
 from monitors.live.stream import Standing
 from monitors.quality import FaultRates
 from monitors.thresholds import Thresholds
 
-__all__ = ["ACTIONS", "CAUSES", "EVIDENCE_ABOUT", "Cause", "Level", "Reading", "readings"]
+__all__ = ["ABOUT_FEATURES", "ACTIONS", "CAUSES", "EVIDENCE_ABOUT", "Cause", "Level", "Reading", "readings"]
 
 Level = Literal["warn", "page"]
 
@@ -44,6 +45,9 @@ EVIDENCE_ABOUT: Mapping[Cause, channels.Cause] = MappingProxyType(
 )
 """Which evidence speaks about a cause."""
 
+ABOUT_FEATURES: tuple[Cause, ...] = ("data-quality", "drift")
+"""Causes whose movements are of features."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -67,6 +71,8 @@ class Reading:
         Least effect about which evidence speaks.
     may_page
         Whether evidence may wake a person.
+    importance
+        Of the features: the order in which an alert names them, and no level.
     """
 
     cause: Cause
@@ -78,6 +84,7 @@ class Reading:
     standing: Standing | None = None
     tolerance: float = 0.0
     may_page: bool = False
+    importance: Importance = EQUAL
 
     @property
     def largest(self) -> Movement | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +13,15 @@ import numpy.typing as npt
 from monitors.columns import Columns, features_of, rows_of
 from monitors.evidence.budget import Budget
 from monitors.evidence.changes import describe_change
-from monitors.evidence.channels import TENSOR, Cause, Rows
+from monitors.evidence.channels import TENSOR, Cause, Channel, Rows
 from monitors.evidence.model import EvidenceModel
 from monitors.evidence.monitor import Config, Event, EvidenceMonitor, NamedDriver
 from monitors.evidence.recent import RecentCounts
 from monitors.evidence.repeats import RowMemory
 from monitors.evidence.rules import Rule
 from monitors.evidence.ticks import TickCutter, Ticks, counts_between
+from monitors.importance import EQUAL, Importance
+from monitors.live.distances import Distances, Kind
 from monitors.paging import Calibration
 from monitors.records import FeatureSchema, OutputSchema
 
@@ -61,7 +63,7 @@ class Finding:
         How sure it is, and what was needed.
     drivers
         Who moved, at a false discovery rate of 10 %: features and outputs, then joint channels and exact values, each
-        by evidence.
+        by evidence or, where features differ in importance, by effect times importance.
     calibration
         What the promise rests on.
     rule
@@ -93,9 +95,17 @@ class DriftMonitor:
         Where summaries end: after ten rows if nothing is said.
     calibration
         What the model was fitted on; a reference that is too short makes it ``uncalibrated``.
+    importance
+        How much each feature counts where drivers are put in order: at least 0, and 1 for those that are left out.
+        Which drivers are named does not depend on it.
     trace
         Told after each summary how many rows there were until then, and the evidence of each cause as a share of the
         level at which it pages.
+
+    Raises
+    ------
+    ValueError
+        An importance is of no feature, negative or not finite.
 
     Notes
     -----
@@ -122,6 +132,7 @@ class DriftMonitor:
         budget: Budget | None = None,
         ticks: Ticks | None = None,
         calibration: Calibration = "profile",
+        importance: Mapping[str, float] | None = None,
         trace: Callable[[int, Mapping[Cause, float]], None] | None = None,
     ) -> None:
         self.model = model
@@ -134,6 +145,7 @@ class DriftMonitor:
         self._recent = RecentCounts()
         self._pending_cb = np.zeros_like(model.counts_cb)
         self._newest_s: float | None = None
+        self._importance = Importance.checked(importance or {}, [feature.name for feature in model.channels.features])
         self._trace = trace
 
     @classmethod
@@ -148,6 +160,7 @@ class DriftMonitor:
         budget: Budget | None = None,
         ticks: Ticks | None = None,
         calibration: Calibration = "profile",
+        importance: Mapping[str, float] | None = None,
     ) -> DriftMonitor:
         """Fit a monitor on reference rows, in the order in which they came.
 
@@ -165,7 +178,7 @@ class DriftMonitor:
         Raises
         ------
         ValueError
-            There are no rows, or columns, features and answers do not fit each other.
+            There are no rows, columns, features and answers do not fit each other, or an importance is no such.
         """
         if features is None:
             if isinstance(table, Rows):
@@ -173,7 +186,7 @@ class DriftMonitor:
             features = features_of(table)
         rows = table if isinstance(table, Rows) else rows_of(table, features, scores, labels)
         model = EvidenceModel.fit(rows, features, output)
-        return cls(model, budget=budget, ticks=ticks, calibration=calibration)
+        return cls(model, budget=budget, ticks=ticks, calibration=calibration, importance=importance)
 
     def update(
         self,
@@ -259,10 +272,33 @@ class DriftMonitor:
             rows=event.rows,
             evidence_nats=event.evidence_nats,
             threshold_nats=event.threshold_nats,
-            drivers=tuple(self._moved(driver) for driver in sorted(event.drivers, key=_is_derived)),
+            drivers=tuple(self._moved(driver) for driver in self._in_order(event.drivers)),
             calibration=self.calibration,
             rule=event.rule,
         )
+
+    def _in_order(self, drivers: Sequence[NamedDriver]) -> list[NamedDriver]:
+        """Return drivers by evidence or, where features differ in importance, by effect times importance."""
+        if self._importance == EQUAL:
+            return sorted(drivers, key=_is_derived)
+        effects = self._effects([driver.channel for driver in drivers])
+
+        def place(driver: NamedDriver) -> tuple[bool, float, float]:
+            channel, effect = driver.channel, effects[driver.channel]
+            weight = self._importance.of(channel.name) if channel.cause == "inputs" else 1.0
+            return _is_derived(driver), -effect * weight, -effect
+
+        return sorted(drivers, key=place)
+
+    def _effects(self, channels: Sequence[Channel]) -> dict[Channel, float]:
+        """Return how far channels have moved: among their values, or as a share of missing and unseen ones."""
+        places = {channel: self.model.channels.listed.index(channel) for channel in channels}
+        counts_cb = np.zeros_like(self.model.counts_cb)
+        for c in places.values():
+            counts_cb[c] = self._recent.since_change(c, self.model.counts_cb[c])
+        distances = Distances(self.model)
+        effect_c = np.maximum(*(distances.all(counts_cb, kind)[0] for kind in get_args(Kind)))
+        return {channel: float(effect_c[c]) for channel, c in places.items()}
 
     def _moved(self, driver: NamedDriver) -> Moved:
         channels = self.model.channels

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 from monitors.alerts import AlertPolicy, clock_time, resolve
 from monitors.assessment import Judged, assess
 from monitors.causes import Cause, Reading, readings
 from monitors.effects import Movement
 from monitors.history import HistoryBook
+from monitors.importance import EQUAL
 from monitors.incidents import AlertKey, IncidentBook
 from monitors.live.book import EvidenceBook
 from monitors.live.judgement import with_evidence
@@ -103,7 +105,8 @@ class Judge:
         elif self._is_unread(stream.key):
             found = {cause: reading for cause, reading in found.items() if cause in UNREAD}
         for reading in found.values():
-            self._decide(stream.key, reading, end_s, ends_tick=ends_tick)
+            weighed = replace(reading, importance=stream.version.importance)
+            self._decide(stream.key, weighed, end_s, ends_tick=ends_tick)
         if evidence is not None and ends_tick:
             evidence.forget_events()
 
@@ -121,8 +124,10 @@ class Judge:
         for model, version in self._faults:
             key = StreamKey(model, version, "", "stable")
             if self._speaker(key) is None:
+                known = [each for each in self._streams.versions(model) if each.info.version == version]
+                importance = known[-1].importance if known else EQUAL
                 for reading in readings(None, self._rates(key), self.thresholds).values():
-                    self._decide(key, reading, end_s)
+                    self._decide(key, replace(reading, importance=importance), end_s)
 
     def _judge_silence(self, end_s: float) -> None:
         self._end_silence_of_stopped(end_s)

@@ -118,7 +118,7 @@ class StreamInfo:
     """What a watcher must know of a version before it can read that version's observations.
 
     ``reference`` is the text of the version's ``reference.json``, ``evidence`` that of its ``evidence.json``; empty
-    where the version has none.
+    where the version has none. ``importances`` are those of the features, in their order; empty for 1 each.
     """
 
     model: str
@@ -128,6 +128,7 @@ class StreamInfo:
     output: OutputSchema
     reference: bytes = b""
     evidence: bytes = b""
+    importances: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monitors.detectors.bank import DetectorBank, DetectorChoice
+from monitors.importance import EQUAL, Importance
 from monitors.records import Observation, ShadowComparison, StreamInfo, StreamKey, TickSummary
 from monitors.reference import ProfileInvalid, ReferenceProfile, from_json
 from monitors.signals import Signals
@@ -24,20 +25,22 @@ SPARE_TICKS = 3
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A version as announced; ``reference_error`` says why its profile is not used."""
+    """A version as announced; ``reference_error`` says why its profile is not used, ``importance`` orders drivers."""
 
     info: StreamInfo
     layout: Layout
     reference_error: str = ""
+    importance: Importance = EQUAL
 
     @classmethod
     def of(cls, info: StreamInfo) -> Version:
         """Return the version with its layout; one with an unusable profile is watched without."""
+        importance = Importance.of_version(info)
         try:
             profile: ReferenceProfile | None = from_json(info.reference) if info.reference else None
-            return cls(info, Layout.of(info, profile))
+            return cls(info, Layout.of(info, profile), "", importance)
         except ProfileInvalid as exc:
-            return cls(info, Layout.of(info, None), str(exc))
+            return cls(info, Layout.of(info, None), str(exc), importance)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

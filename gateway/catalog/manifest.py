@@ -86,7 +86,10 @@ class ValueRange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureEntry:
-    """One raw feature. What is ``None`` follows from the graph's input and from the documented defaults."""
+    """One raw feature. What is ``None`` follows from the graph's input and from the documented defaults.
+
+    ``importance`` weighs the feature where alerts order what moved.
+    """
 
     name: str = field(metadata=_NAME)
     dtype: Dtype | None = None
@@ -99,6 +102,7 @@ class FeatureEntry:
     fill: Scalar | None = None
     description: str | None = None
     unit: str | None = None
+    importance: float = field(default=1.0, metadata=_NOT_NEGATIVE)
     pii_class: str | None = None
 
 

@@ -69,6 +69,7 @@ def replay_file(
     from gateway.commands.replay.source import blocks_of, is_log, load_folder
     from gateway.commands.table import TableInvalid
     from gateway.commands.tables import show_json
+    from monitors.importance import Importance
 
     wishes = Wishes(
         pages_per_week=pages_per_week,
@@ -84,7 +85,9 @@ def replay_file(
         plan = Plan.of(wishes, has_times=is_log(file) or bool(time_column))
         version = load_folder(model)
         fitted = _evidence_model(version, reference, variant)
-        found = replay(blocks_of(file, version, variant, time_column), fitted, plan, draws=picture is not None)
+        blocks = blocks_of(file, version, variant, time_column)
+        importance = Importance.of_version(version.info).by_name
+        found = replay(blocks, fitted, plan, draws=picture is not None, importance=importance)
     except (TableInvalid, ValueError) as exc:
         raise ProblemReported(str(exc)) from exc
     document = replay_document(found, plan, {"file": file.name, "model": version.model, "version": version.version})

@@ -135,6 +135,7 @@ def _declared(entry: FeatureEntry, numbers: str) -> Feature:
         out_of_range=entry.out_of_range or "flag",
         unseen=entry.unseen or "flag",
         fill=entry.fill,
+        importance=entry.importance,
     )
 
 

@@ -148,8 +148,16 @@ class ServableVersion:
     def info(self) -> StreamInfo:
         """What a watcher must know of this version."""
         features = tuple(feature.schema for feature in self.contract.features)
-        output = self.contract.output_schema
-        return StreamInfo(self.model, self.version, self.digest, features, output, self.reference, self.evidence)
+        return StreamInfo(
+            self.model,
+            self.version,
+            self.digest,
+            features,
+            self.contract.output_schema,
+            self.reference,
+            self.evidence,
+            tuple(feature.importance for feature in self.contract.features),
+        )
 
     def run(self, feeds: Mapping[str, npt.NDArray[Any]], n: int, handle: RunHandle | None = None) -> Outputs:
         """Return the outputs of ``n`` rows.

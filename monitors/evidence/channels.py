@@ -17,13 +17,15 @@ from monitors.evidence.ranks import RANK_STEPS
 from monitors.evidence.repeats import Repeats, RowMemory
 from monitors.records import FeatureSchema, OutputSchema
 
-__all__ = ["TENSOR", "Cause", "Channel", "Channels", "Rows"]
+__all__ = ["EXACT_VALUES", "TENSOR", "Cause", "Channel", "Channels", "Rows"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Cause = Literal["inputs", "answers", "confidence", "broken"]
 
 TENSOR = OutputSchema("tensor")
+EXACT_VALUES = ", exact values"
+"""What the name of a feature's heaping channel ends in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +262,7 @@ class Channels:
             listed += [Channel(name, "inputs", is_joint=True) for name in self.components.names]
         listed += [Channel(name, _CAUSES.get(name, "answers")) for name in self.answers.number_names]
         listed += [Channel(self.features[d].name, "inputs") for d in self._categories]
-        listed += [Channel(f"{self.features[d].name}, exact values", "inputs", is_heaping=True) for d in self.heaped]
+        listed += [Channel(f"{self.features[d].name}{EXACT_VALUES}", "inputs", is_heaping=True) for d in self.heaped]
         listed += [Channel(name, _CAUSES.get(name, "answers")) for name in self.answers.category_names]
         return tuple(listed)
 

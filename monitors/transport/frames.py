@@ -49,6 +49,7 @@ class _Info(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     output: OutputSchema
     reference: bytes
     evidence: bytes = b""
+    importances: tuple[float, ...] = ()
 
 
 class _Rows(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
@@ -159,7 +160,7 @@ def _outgoing(record: Record) -> tuple[int, Any]:
         return 2, _observation_out(record)
     if isinstance(record, StreamInfo):
         info = record
-        about = info.features, info.output, info.reference, info.evidence
+        about = info.features, info.output, info.reference, info.evidence, info.importances
         return 1, _Info(info.model, info.version, info.digest, *about)
     if isinstance(record, ShadowComparison):
         return 3, _comparison_out(record)
@@ -225,7 +226,8 @@ def _read(payload: bytes, type_: type[T]) -> T:
 
 def _info_in(payload: bytes) -> StreamInfo:
     body = _read(payload, _Info)
-    return StreamInfo(body.model, body.version, body.digest, body.features, body.output, body.reference, body.evidence)
+    about = body.features, body.output, body.reference, body.evidence, body.importances
+    return StreamInfo(body.model, body.version, body.digest, *about)
 
 
 def _observation_in(payload: bytes) -> Observation:

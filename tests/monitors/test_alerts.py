@@ -7,6 +7,7 @@ import pytest
 from monitors.alerts import AlertPolicy, is_transition
 from monitors.causes import Reading
 from monitors.effects import Movement
+from monitors.importance import Importance
 from monitors.records import Alert, StreamKey, Variant
 from monitors.thresholds import Thresholds
 
@@ -116,3 +117,49 @@ def test_an_alert_says_what_moved_by_how_much_since_when_and_what_to_do() -> Non
     assert "f0 median 1 -> median 2" in alert.summary
     assert alert.suggested_action
     assert alert.calibration == "uncalibrated"
+
+
+KEY = StreamKey("m", "1", "d", "stable")
+
+
+def named(effects: tuple[float, ...], importance: dict[str, float], previous: Alert | None = None) -> list[str]:
+    """Return the drivers' names, in order."""
+    alert = POLICY.decide(KEY, replace(reading(*effects), importance=Importance(importance)), previous, 1.0)
+    assert alert is not None
+    return [driver.name for driver in alert.drivers]
+
+
+def test_drivers_come_by_effect_times_importance() -> None:
+    effects = tuple(0.2 + 0.01 * i for i in range(8))
+    assert named(effects, {"f0": 2.0, "f3": 1.5, "f7": 0.5}) == ["f0", "f3", "f6", "f5", "f4"]
+
+
+def test_without_importance_the_order_is_that_of_the_effects() -> None:
+    assert named((0.2, 0.4, 0.3), {}) == ["f1", "f2", "f0"]
+
+
+def test_features_of_no_importance_come_last_and_are_named_all_the_same() -> None:
+    assert named((0.5, 0.2, 0.6), {"f0": 0.0, "f2": 0.0}) == ["f1", "f2", "f0"]
+    assert named((0.5, 0.05), {"f0": 0.0, "f1": 100.0}) == ["f0"], "importance makes no driver of what did not move"
+
+
+def test_a_newcomer_of_more_importance_goes_before_those_already_named() -> None:
+    first = POLICY.decide(KEY, reading(0.0, *[0.3] * 5), None, 0.0)
+    assert named((0.15, *[0.3] * 5), {"f0": 9.0}, first) == ["f0", "f1", "f2", "f3", "f4"]
+    assert "f0" not in named((0.15, *[0.3] * 5), {}, first)
+
+
+def test_importance_changes_neither_level_nor_effect_of_an_alert() -> None:
+    plain = POLICY.decide(KEY, reading(0.3, 0.15), None, 0.0)
+    weighed = POLICY.decide(KEY, replace(reading(0.3, 0.15), importance=Importance({"f0": 0.0})), None, 0.0)
+    assert plain is not None
+    assert weighed is not None
+    assert replace(weighed, drivers=plain.drivers, summary=plain.summary) == plain
+
+
+def test_features_beside_answers_that_moved_come_by_importance_after_these() -> None:
+    company = tuple(Movement(name, "wasserstein", 0.3, 0.0, "", "") for name in ("a", "b"))
+    moved = Reading("prediction-drift", WARN, PAGE, (Movement("class x", "share", 0.2, 0.0, "", ""),), company)
+    alert = POLICY.decide(KEY, replace(moved, importance=Importance({"b": 2.0, "class x": 0.0})), None, 0.0)
+    assert alert is not None
+    assert [driver.name for driver in alert.drivers] == ["class x", "b", "a"]

@@ -1,5 +1,6 @@
 import tracemalloc
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -61,6 +62,28 @@ def test_a_page_says_when_and_what_moved(fitted: EvidenceModel) -> None:
     assert page.drivers[0].name == "age"
     assert page.drivers[0].before == "missing 0 %"
     assert float(page.drivers[0].after.removesuffix(" %")) > 20
+
+
+def test_importance_orders_the_drivers_of_a_page_and_changes_nothing_else(fitted: EvidenceModel) -> None:
+    def page(importance: dict[str, float]) -> Finding:
+        rng = np.random.default_rng(22)
+        monitor = DriftMonitor(fitted, budget=BUDGET, importance=importance)
+        found = monitor.update(rows(rng, 500)) + monitor.update(rows(rng, 300, shift=1.0))
+        return next(finding for finding in found if finding.cause == "inputs" and len(finding.drivers) > 2)
+
+    plain, weighed = page({}), page({"age": 0.0, "pay": 2.0})
+    assert [driver.name for driver in plain.drivers][:2] == ["age", "pay"]
+    features = [driver.name for driver in weighed.drivers if driver.name in ("age", "pay")]
+    assert features == ["pay", "age"]
+    assert sorted(weighed.drivers, key=repr) == sorted(plain.drivers, key=repr)
+    assert replace(weighed, drivers=plain.drivers) == plain
+    assert page({"age": 1.0, "pay": 1.0}) == plain
+
+
+@pytest.mark.parametrize("importance", [{"pay": -1.0}, {"pay": float("nan")}, {"top-1": 1.0}])
+def test_an_importance_that_is_none_is_refused(fitted: EvidenceModel, importance: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="importance of"):
+        DriftMonitor(fitted, importance=importance)
 
 
 def test_a_reference_that_is_too_short_only_warns() -> None:

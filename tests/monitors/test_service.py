@@ -1,6 +1,7 @@
 """The whole monitor on a clock pumped by hand."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -88,6 +89,15 @@ def test_missing_features_raise_quality_and_drift_and_are_named() -> None:
     assert "phishing version 1 (stable), data-quality: https median 0.5 -> missing 100 %" in quality.summary
     assert quality.runbook == "docs/runbooks/data-quality.md"
     assert quality.since == scene.clock.now_s - 2 * TICK_S - 1.0
+
+
+def test_the_more_important_of_two_features_that_moved_is_named_first() -> None:
+    scene = Scene()
+    scene.service.take_info(replace(info(), importances=(1.0, 3.0, 1.0)))
+    scene.live(4)
+    scene.live(3, broken="missing")
+    assert [driver.name for driver in scene.alert("data-quality").drivers] == ["age", "https"]
+    assert "data-quality: age" in scene.alert("data-quality").summary
 
 
 def test_an_answer_that_no_longer_depends_on_the_input_is_a_collapse_that_names_the_features() -> None:

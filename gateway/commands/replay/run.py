@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from gateway.commands.replay.block import Block
@@ -38,10 +38,18 @@ class Replayed:
     end_s: float | None
 
 
-def replay(blocks: Iterable[Block], model: EvidenceModel, plan: Plan, *, draws: bool) -> Replayed:
-    """Run blocks of rows through the evidence. Memory does not grow with their number."""
+def replay(
+    blocks: Iterable[Block],
+    model: EvidenceModel,
+    plan: Plan,
+    *,
+    draws: bool,
+    importance: Mapping[str, float] | None = None,
+) -> Replayed:
+    """Run blocks of rows through the evidence; drivers come by importance. Memory does not grow with their number."""
     trace = EvidenceTrace(model.causes) if draws else None
-    monitor = DriftMonitor(model, budget=plan.budget, ticks=plan.ticks, trace=trace.add if trace else None)
+    told = trace.add if trace else None
+    monitor = DriftMonitor(model, budget=plan.budget, ticks=plan.ticks, importance=importance, trace=told)
     incidents = IncidentList()
     begin_s = end_s = None
     for block in blocks:

@@ -20,7 +20,14 @@ FULL: dict[str, Any] = {
     "artifacts": [{"path": "model.onnx", "sha256": SHA, "size": 10, "role": "model", "onnx": {"opsets": {"": 20}}}],
     "interface": {
         "features": [
-            {"name": "amount", "dtype": "float32", "range": {"min": 0}, "missing": "impute", "fill": 1.5},
+            {
+                "name": "amount",
+                "dtype": "float32",
+                "range": {"min": 0},
+                "missing": "impute",
+                "fill": 1.5,
+                "importance": 2,
+            },
             {"name": "country", "dtype": "string", "categories": ["no", "se"], "unseen": "reject"},
         ],
         "unknown_features": "ignore",
@@ -82,6 +89,26 @@ REJECTED = [
         {"schema_version": 1, "interface": {"features": [{"name": "a", "missing": "drop"}]}},
         "/interface/features/0/missing",
         id="unknown policy",
+    ),
+    pytest.param(
+        {"schema_version": 1, "interface": {"features": [{"name": "a", "importance": -0.5}]}},
+        "/interface/features/0/importance",
+        id="negative importance",
+    ),
+    pytest.param(
+        {"schema_version": 1, "interface": {"features": [{"name": "a", "importance": "high"}]}},
+        "/interface/features/0/importance",
+        id="importance in words",
+    ),
+    pytest.param(
+        {"schema_version": 1, "interface": {"features": [{"name": "a", "importance": True}]}},
+        "/interface/features/0/importance",
+        id="importance yes",
+    ),
+    pytest.param(
+        {"schema_version": 1, "interface": {"features": [{"name": "a", "importance": None}]}},
+        "/interface/features/0/importance",
+        id="null importance",
     ),
     pytest.param(
         {"schema_version": 1, "evaluation": {"golden_set": {"path": "g", "tolerance": -1}}},
@@ -162,6 +189,15 @@ def test_every_fault_is_named_with_what_was_expected_and_found() -> None:
     assert faults == {"/serving/threads": ("at least 1", "-2"), "/serving/canary_slice_ms": ("more than 0", "0.0")}
 
 
+def test_a_feature_without_importance_has_one_and_leaves_the_digest_as_it_was() -> None:
+    said, silent = (
+        read({"schema_version": 1, "interface": {"features": [f]}})
+        for f in ({"name": "a", "importance": 1}, {"name": "a"})
+    )
+    assert silent.interface.features[0].importance == 1.0
+    assert canonical_form(said) == canonical_form(silent)
+
+
 def test_a_doubled_key_is_refused() -> None:
     assert "twice" in faults_of(b"schema_version: 1\nserving: {threads: 1, threads: 2}\n")[""][1]
 
@@ -183,6 +219,16 @@ def test_a_norwegian_category_stays_a_string() -> None:
         ),
         pytest.param("interface: {features: [{name: a}], key_feature: b}", "/interface/key_feature", id="key feature"),
         pytest.param("interface: {decision_thresholds: {a: 1e999}}", "", id="infinite number"),
+        pytest.param(
+            "interface: {features: [{name: a, importance: .inf}]}",
+            "/interface/features/0/importance",
+            id="infinite importance",
+        ),
+        pytest.param(
+            "interface: {features: [{name: a, importance: .nan}]}",
+            "/interface/features/0/importance",
+            id="importance that is no number",
+        ),
     ],
 )
 def test_contradictions_are_faults(text: str, pointer: str) -> None:
@@ -215,4 +261,5 @@ def test_the_canonical_form_leaves_out_statements_about_the_digest() -> None:
     assert "governance" not in form
     assert form["interface"]["features"][0] == {
         "name": "amount", "dtype": "float32", "range": {"min": 0.0}, "missing": "impute", "fill": 1.5,
+        "importance": 2.0,
     }  # fmt: skip

@@ -37,6 +37,7 @@ def same(a: Any, b: Any) -> bool:
     "record",
     [
         pytest.param(info(), id="info"),
+        pytest.param(replace(info(), importances=(1.0, 0.0, 2.5)), id="info-with-importances"),
         pytest.param(observe(ROWS, 1000.5), id="observation"),
         pytest.param(observe(ROWS, 1.0, scores_nk=np.empty((3, 0))), id="no-scores"),
         pytest.param(observe(ROWS[:0], 1.0), id="no-rows"),

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from gateway.cli import main
-from tests.gateway.commands.replay.material import COLUMNS, flowers, write_table, write_version
+from tests import models
+from tests.gateway.commands.replay.material import COLUMNS, MANIFEST, flowers, load, write_table, write_version
 
 TEN_THOUSAND = ("--rows-between-false-pages", "10000")
 
@@ -47,6 +48,39 @@ def test_json_says_what_the_table_says(ground: Path, capsys: pytest.CaptureFixtu
     assert 2010 <= pages[0]["row"] <= 2100
     assert (document["rows"], document["summaries"], document["calibration"]) == (3000, 300, "profile")
     assert document["budget"]["false_pages_allowed"] == pytest.approx(0.3)
+
+
+def test_drivers_come_by_the_importance_that_the_manifest_gives(
+    ground: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = MANIFEST.replace("SEPAL", "flag")
+    wide = tuple((a, f"{float(b) + 0.4:.4f}", c) for a, b, c in flowers(600, 3, 1.0))
+    write_table(tmp_path / "wide.csv", flowers(600, 2) + wide)
+    firsts, contracts = [], []
+    for importance in ("", ", importance: 0.01"):
+        told = manifest.replace("{name: petal_length,", f"{{name: petal_length{importance},")
+        folder = models.write_bundle(
+            tmp_path / importance[-1:] / "iris" / "1", models.columns_classifier(), **{"model.yaml": told}
+        )
+        contracts.append(load(folder).contract)
+        command = (
+            "monitor",
+            "replay",
+            str(tmp_path / "wide.csv"),
+            "--model",
+            str(folder),
+            "--json",
+            "--tick-rows",
+            "200",
+            *TEN_THOUSAND,
+        )
+        with pytest.raises(SystemExit):
+            main((*command, "--reference", str(ground / "normal.csv")))
+        pages = [each for each in json.loads(capsys.readouterr().out)["incidents"] if each["level"] == "page"]
+        petals = [[d["name"] for d in page["drivers"] if d["name"] in COLUMNS] for page in pages]
+        firsts.append(next(named for named in petals if len(named) > 1))
+    assert firsts == [["petal_length", "petal_width"], ["petal_width", "petal_length"]]
+    assert contracts[0] == contracts[1], "rows decoded for one version can run on the other"
 
 
 def test_a_budget_of_weeks_counts_seconds_of_the_given_traffic(
