@@ -1,4 +1,7 @@
-"""Gateways on a real Redis: sharing, and what clients and operators see while it is away, frozen, empty or older."""
+"""Gateways on a real Redis: sharing, and what clients and operators see while it is away, frozen, empty or older.
+
+Tests of a running gateway's troubles share one, and each leaves it whole.
+"""
 
 import os
 import stat
@@ -19,6 +22,7 @@ from tests.redis_server import RedisServer
 
 ROWS = {"instances": [[1, 2, 3]]}
 SECRET = "a-hushed-password"
+LOOK_S = 3.0
 
 
 @pytest.fixture
@@ -33,6 +37,18 @@ def server(tmp_path: Path) -> Iterator[RedisServer]:
     (tmp_path / "redis").mkdir()
     with RedisServer(tmp_path / "redis", password=SECRET) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def troubled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RedisServer, RunningGateway]]:
+    """Give a gateway with two versions ready, and its store."""
+    folder = tmp_path_factory.mktemp("troubled")
+    for version in "12":
+        write_bundle(folder / "models" / "m" / version, multi_output())
+    (folder / "redis").mkdir()
+    with RedisServer(folder / "redis", password=SECRET) as server, gateway_on(server, folder / "models") as gateway:
+        gateway.wait_for_workers("m", "2")
+        yield server, gateway
 
 
 def gateway_on(server: RedisServer, models: Path, name: str = "one", refresh_ms: int = 200) -> RunningGateway:
@@ -63,82 +79,90 @@ def shared_settings(gateway: RunningGateway) -> bytes:
     return (Path(worker[worker.index(b"--run-dir") + 1].decode()) / "settings.json").read_bytes()
 
 
-def audited(gateway: RunningGateway) -> list[str]:
-    return [record["action"] for record in gateway.read("/admin/v1/audit").json()["records"]]
+def restored(gateway: RunningGateway) -> int:
+    records = gateway.read("/admin/v1/audit", limit=1_000).json()["records"]
+    return sum(record["action"] == "state.restore" for record in records)
 
 
-def test_a_change_through_one_gateway_is_in_force_on_the_other_within_a_second_even_where_it_seldom_looks(
+def put_stable(source: RunningGateway, other: RunningGateway, version: str) -> None:
+    """Change a route through one gateway, and wait until another answers by it."""
+    assert source.put_route("m", stable=version).status_code == 200
+    other.wait_until(lambda: version_at(other) == version, f"stable {version}")
+
+
+def test_changes_through_one_gateway_are_in_force_on_another_that_has_not_looked_since(
     server: RedisServer, models: Path
 ) -> None:
-    with gateway_on(server, models, "one") as one, gateway_on(server, models, "two", refresh_ms=3_000) as two:
+    with (
+        gateway_on(server, models, "one") as one,
+        gateway_on(server, models, "two", refresh_ms=round(1e3 * LOOK_S)) as two,
+    ):
         one.wait_until(lambda: one.ready_workers("m", "2") == 2, "version 2 on the workers of both")
-        delays = []
-        for version, source, other in (("2", one, two), ("1", two, one), ("2", one, two)):
-            assert source.put_route("m", stable=version).status_code == 200
-            began = time.monotonic()
-            other.wait_until(lambda v=version, seen=other: version_at(seen) == v, f"stable {version}", 5.0)
-            delays.append(time.monotonic() - began)
+        began, versions = time.monotonic(), "21212"
+        for version in versions:
+            put_stable(one, two, version)
+        looks = (time.monotonic() - began) / LOOK_S
+        assert looks < len(versions) - 1, "each look may have found one of the changes"
+        put_stable(two, one, "1")
         with one.client() as client:
             made = client.post("/admin/v1/tokens", json={"name": "ann", "role": "viewer"}).json()
             assert (made["behind"], opens(two, made["token"])) == ([], 200)
-            began = time.monotonic()
             assert client.delete(f"/admin/v1/tokens/{made['id']}").json()["behind"] == []
-            delays.append(time.monotonic() - began)
             assert opens(two, made["token"]) == 401
-    assert max(delays) < 1.0, delays
 
 
 @pytest.mark.parametrize("is_frozen", [False, True], ids=["stopped", "frozen"])
 def test_serving_goes_on_without_the_store_and_changes_after_it(
-    server: RedisServer, models: Path, is_frozen: bool
+    troubled: tuple[RedisServer, RunningGateway], is_frozen: bool
 ) -> None:
-    with gateway_on(server, models) as gateway, Load(gateway.port, "/predict/m", ROWS, n=2, pause_s=0.005) as load:
-        gateway.wait_for_workers("m", "2")
+    server, gateway = troubled
+    put_stable(gateway, gateway, "1")
+    before = restored(gateway)
+    with Load(gateway.port, "/predict/m", ROWS, n=2, pause_s=0.005) as load:
         if is_frozen:
             server.freeze()
         else:
             server.stop()
-        gateway.wait_until(lambda: "the state store is away" in degraded(gateway), "degraded", 10.0)
+        gateway.wait_until(lambda: "the state store is away" in degraded(gateway), "degraded")
         load.wait_for(200)
         with gateway.client() as client:
             refused = client.post("/admin/v1/models/m/versions/2/load", json={"reason": "a test"})
         assert refused.status_code == 503
         assert refused.json()["type"].endswith("store-unavailable")
         gateway.wait_until(
-            lambda: MetricsPage.of(gateway.url).sum("weir_store_away_workers") == 1.0, "on the metrics page", 10.0
+            lambda: MetricsPage.of(gateway.url).sum("weir_store_away_workers") == 1.0, "on the metrics page"
         )
         if is_frozen:
             server.thaw()
         else:
             server.start()  # and it comes back empty: nothing was saved
-        gateway.wait_until(lambda: not degraded(gateway), "whole again", 10.0)
+        gateway.wait_until(lambda: not degraded(gateway), "whole again")
         gateway.wait_for_workers("m", "2")
-        assert gateway.put_route("m", stable="2").status_code == 200
-        gateway.wait_until(lambda: version_at(gateway) == "2", "stable 2", 5.0)
-        assert ("state.restore" in audited(gateway)) is not is_frozen
+        put_stable(gateway, gateway, "2")
+        assert (restored(gateway) > before) is not is_frozen
     assert load.failures == []
 
 
 @pytest.mark.parametrize("is_older", [False, True], ids=["emptied", "older"])
 def test_a_store_that_lost_what_was_written_is_restored_under_load(
-    server: RedisServer, models: Path, is_older: bool
+    troubled: tuple[RedisServer, RunningGateway], is_older: bool
 ) -> None:
-    with gateway_on(server, models) as gateway:
-        gateway.wait_for_workers("m", "2")
-        backup = server.back_up()
-        assert gateway.put_route("m", stable="2").status_code == 200
-        gateway.wait_until(lambda: version_at(gateway) == "2", "stable 2", 5.0)
-        with Load(gateway.port, "/predict/m", ROWS, n=2, pause_s=0.005) as load:
-            load.wait_for(50)
-            if is_older:
-                server.restore(backup)
-            else:
-                server.tell("FLUSHALL")
-            gateway.wait_until(lambda: "state.restore" in audited(gateway), "restored", 10.0)
-            load.wait_for(100)
-        assert load.failures == []
-        assert {answer.version for answer in load.answers} == {"2"}
-        assert gateway.put_route("m", stable="1").status_code == 200
+    server, gateway = troubled
+    put_stable(gateway, gateway, "1")
+    backup = server.back_up()
+    put_stable(gateway, gateway, "2")
+    before = restored(gateway)
+    with Load(gateway.port, "/predict/m", ROWS, n=2, pause_s=0.005) as load:
+        load.wait_for(50)
+        if is_older:
+            server.restore(backup)
+        else:
+            server.tell("FLUSHALL")
+        gateway.wait_until(lambda: restored(gateway) > before, "restored")
+        load.wait_for(100)
+    assert load.failures == []
+    assert {answer.version for answer in load.answers} == {"2"}
+    assert gateway.put_route("m", stable="1").status_code == 200
 
 
 def test_a_gateway_that_starts_while_the_store_is_away_serves_the_last_known_routes(
