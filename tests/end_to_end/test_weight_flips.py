@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
@@ -76,13 +77,23 @@ def storm(
         admins = Admins(gateway, changes_each)
         with gateway.client() as client:
             admins.routes[1] = client.get("/admin/v1/models/m/route").json()
-        with Load(gateway.port, "/predict/m", {"instances": [[1, 2, 3]]}, n=16, pause_s=0.005) as load:
-            load.wait_for(500)
-            assert all(connections_of(pid) for pid in gateway.children("gateway.app")), "a worker has no connection"
+        with load_of_every_worker(gateway) as load:
             admins.run()
             load.wait_for(500)
             gateway.wait_until(lambda: everyone_has(load.exchanges, max(admins.routes)), "applied by every worker")
         yield gateway, admins, load.exchanges
+
+
+@contextmanager
+def load_of_every_worker(gateway: RunningGateway) -> Iterator[Load]:
+    """Load the gateway; connect anew while one worker, on a busy machine, has accepted all of the connections."""
+    for _ in range(50):
+        with Load(gateway.port, "/predict/m", {"instances": [[1, 2, 3]]}, n=16, pause_s=0.005) as load:
+            load.wait_for(500)
+            if all(connections_of(pid) for pid in gateway.children("gateway.app")):
+                yield load
+                return
+    raise AssertionError("a worker has no connection")
 
 
 def connections_of(pid: int) -> int:
