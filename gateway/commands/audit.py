@@ -177,13 +177,12 @@ def _checkpoints(paths: list[Path], verifier: str | None) -> list[Checkpoint]:
 
 @contextmanager
 def _source(state: str | None, config: Path | None) -> Iterator[AuditSource]:
-    from dataclasses import replace
-
     from gateway.codec.configuration import load_settings
     from gateway.state.audit_source import open_audit
 
-    settings = load_settings(config, os.environ)
-    source = open_audit(settings if state is None else replace(settings, state=state), os.environ)
+    # As a setting, so that an address given here is held to what one of the settings is.
+    settings = load_settings(config, os.environ if state is None else {**os.environ, "WEIR_STATE": state})
+    source = open_audit(settings, os.environ)
     try:
         yield source
     finally:

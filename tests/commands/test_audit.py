@@ -81,6 +81,7 @@ def test_what_cannot_be_used_is_told_in_a_line(state: Path, tmp_path: Path, caps
     (tmp_path / "text").write_text("no checkpoint")
     for arguments, code, word in (
         (("verify", "--state", tmp_path / "none.db"), 1, "No such file"),
+        (("verify", "--state", "redis://x:y:z"), 1, "/state: expected redis://HOST:PORT"),
         (("verify", tmp_path / "none.jsonl"), 1, "No such file"),
         (("verify", tmp_path / "text"), 1, "first line"),
         (("verify", "--state", state, "--checkpoint", tmp_path / "text"), 1, "a checkpoint as"),
