@@ -1,9 +1,9 @@
 """The gate on errors: does the candidate fail more keys than stable, at the same time, on the same traffic?
 
-Aborting asks for the first failure of each key, by the keys at risk (``ratio``). Passing asks for the share of keys
-whose first request failed: the upper bound of the candidate's less the lower bound of stable's is below the margin.
-There a failure that stable repeated counts against the candidate, for stable's own such failures count too: each
-question is put so that a mistake in it is on the safe side.
+Aborting asks for the first failure of each key, by the weight, or by the keys at risk where their share is larger
+(``ratio``). Passing asks for the share of keys whose first request failed: the upper bound of the candidate's less the
+lower bound of stable's is below the margin. There a failure that stable repeated counts against the candidate, for
+stable's own such failures count too: each question is put so that a mistake in it is on the safe side.
 """
 
 from __future__ import annotations

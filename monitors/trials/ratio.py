@@ -4,11 +4,12 @@ An event falls on the candidate with the probability of its share ``p`` of what 
 prone, that becomes ``p r / (p r + 1 - p)``. The ratio of the two, over all events, is a martingale while both arms are
 alike, whatever the weights do meanwhile and however often anybody looks.
 
-Where a key is counted at its first failure and exposure is the keys at risk (seen, not yet failed), this is the
-anytime-valid logrank test. It needs no independence of requests and no constant failure rate: only that keys were
-assigned to the arms by a hash that knows nothing of them. Several events of one block are drawn without replacement,
-which is less dispersed than the binomial law that the formula assumes, so the block form errs to the safe side
-(Hoeffding).
+Where a key is counted at its first failure and keys were assigned to the arms by a hash that knows nothing of them,
+``p`` is the weight, whatever the rate of failures, and however requests of a key depend on each other. By the keys at
+risk (seen, not yet failed) this is the anytime-valid logrank test, which holds where old and new keys fail alike: in an
+outage most that fail are newcomers, and come by the weight. The larger of both shares errs to the safe side. Several
+events of one block that are drawn without replacement are less dispersed than the binomial law that the formula
+assumes, so the block form does too (Hoeffding).
 
 References
 ----------

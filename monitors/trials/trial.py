@@ -62,7 +62,9 @@ class Trial:
         if mine.failed or theirs.failed:
             at_risk = self.counts.candidate.keys - before.candidate.failed
             all_at_risk = at_risk + self.counts.stable.keys - before.stable.failed
-            self._errors.update(mine.failed, theirs.failed, at_risk / max(1, all_at_risk))
+            # A key that fails at once falls here by the weight, from which the keys seen so far may stray by chance.
+            share = max(self.spec.weight_bp / FULL_BP, at_risk / max(1, all_at_risk))
+            self._errors.update(mine.failed, theirs.failed, share)
 
     def verdicts(self, *, foresee: bool = True) -> tuple[Verdict, ...]:
         """Return what every gate of the stage says.

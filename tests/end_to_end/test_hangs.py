@@ -43,8 +43,14 @@ def restarts(gateway: RunningGateway) -> float:
     return MetricsPage.of(gateway.url).sum("weir_worker_restarts_total", role="worker")
 
 
+def both_workers(gateway: RunningGateway) -> list[int]:
+    """Return the workers, once the one that a test before this killed has been replaced."""
+    gateway.wait_until(lambda: len(gateway.children(WORKER)) == 2, "whole")
+    return gateway.children(WORKER)
+
+
 def test_a_stopped_worker_is_killed_and_replaced(gateway: RunningGateway) -> None:
-    before, restarted = gateway.children(WORKER), restarts(gateway)
+    before, restarted = both_workers(gateway), restarts(gateway)
     os.kill(before[0], signal.SIGSTOP)
     gateway.wait_until(lambda: before[0] not in gateway.children(WORKER), "killed")
     gateway.wait_for_workers("m", "1")
@@ -54,7 +60,7 @@ def test_a_stopped_worker_is_killed_and_replaced(gateway: RunningGateway) -> Non
 
 
 def test_a_worker_whose_loop_is_blocked_is_killed_and_replaced(gateway: RunningGateway) -> None:
-    before, restarted = gateway.children(WORKER), restarts(gateway)
+    before, restarted = both_workers(gateway), restarts(gateway)
     with pytest.raises(httpx.RemoteProtocolError):
         loopback.post(f"{gateway.url}/predict/slow", json=ENDLESS, timeout=30.0)
     gateway.wait_until(lambda: len(gateway.children(WORKER)) == 2, "whole again")
@@ -64,7 +70,7 @@ def test_a_worker_whose_loop_is_blocked_is_killed_and_replaced(gateway: RunningG
 
 
 def test_a_rolling_restart_costs_no_client_an_answer(gateway: RunningGateway) -> None:
-    before, restarted = set(gateway.children(WORKER)), restarts(gateway)
+    before, restarted = set(both_workers(gateway)), restarts(gateway)
     with Load(gateway.port, "/predict/m", ROWS, n=CLIENTS, pause_s=0.002, renew_every=20) as load:
         load.wait_for(300)
         os.kill(gateway.pid, signal.SIGHUP)

@@ -56,6 +56,20 @@ def test_an_equal_candidate_passes_every_gate_and_is_not_aborted_on_the_way() ->
     assert results(trial) == dict.fromkeys(("split", "errors", "latency", "predictions"), "pass")
 
 
+@pytest.mark.parametrize("weight_bp", [100, 500])
+def test_an_outage_of_both_arms_blames_no_candidate_of_a_small_weight(weight_bp: int) -> None:
+    rng, aborted = np.random.default_rng(1), 0
+    for _ in range(40):
+        trial = Trial(spec(weight_bp=weight_bp))
+        for new in rng.binomial(4, weight_bp / 10_000, 300).tolist():
+            mine, theirs = rng.binomial([new, 4 - new], 0.5).tolist()
+            trial.add(TrialCounts(ArmCounts(new, new, mine, mine), ArmCounts(4 - new, 4 - new, theirs, theirs)))
+            if mine and results(trial)["errors"] == "abort":
+                aborted += 1
+                break
+    assert aborted == 0
+
+
 def test_nothing_passes_before_it_was_seen() -> None:
     trial = Trial(spec())
     assert results(trial) == dict.fromkeys(("split", "errors", "latency", "predictions"), "inconclusive")
