@@ -223,7 +223,10 @@ def test_every_rule_is_evaluated_and_has_data(world: World, rule_files: list[Pat
 def test_every_panel_has_data(world: World, repo_root: Path) -> None:
     panels = dashboard_expressions(repo_root / "grafana/dashboards")
     assert len(panels) > 30
-    assert [title for title, query in panels if not world.prometheus.query(measured(substituted(query)))] == []
+    asked = [(title, measured(substituted(query))) for title, query in panels]
+    missing = [(title, query) for title, query in asked if not world.prometheus.query(query)]
+    # A slow machine comes here when the traffic has ended and gauges of the last window have gone with it.
+    assert [title for title, query in missing if not world.prometheus.query(f"last_over_time(({query})[10m:2s])")] == []
 
 
 def test_two_workers_count_exactly_what_the_clients_count(world: World) -> None:
