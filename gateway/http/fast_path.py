@@ -77,7 +77,7 @@ class FastProtocol(Connection):
             return
         if self._pipeline.gate.is_shedding and self._door.is_open and not self._waiting:
             data = self._turn_away(data)
-        while data and not self._arriving and self._refused is None and self._may_take():
+        while data and not self._arriving and self._refused is None and self._may_take() and not self._is_last():
             taken = self._known_of(data)
             if taken is None:
                 self._start = data
@@ -207,6 +207,11 @@ class FastProtocol(Connection):
         cycle: RequestResponseCycle | None = self.cycle
         is_busy = bool(self.pipeline) or not (cycle is None or cycle.response_complete)
         return not (is_busy or self._is_stopping or self.server_state.default_headers)
+
+    def _is_last(self) -> bool:
+        """Return whether the client has said that nothing comes after the request whose answer is owed."""
+        waiting = self._waiting
+        return bool(waiting) and not waiting[-1].asked.keep_alive
 
     def _asked(self) -> Asked | None:
         """Return what a request for the fast path asks, ``None`` for one that takes the ASGI way."""

@@ -127,6 +127,21 @@ def test_nothing_is_taken_behind_what_is_no_request(worker: Worker) -> None:
     assert worker.answered()[("/predict", "200")] == 2
 
 
+def test_nothing_is_taken_behind_the_last_request_of_a_connection(worker: Worker) -> None:
+    async def scenario() -> None:
+        client = worker.connect()
+        client.send(WHOLE)
+        await client.answers(1)
+        client.send(post("/predict/slow", b'{"instances": [[1]]}', "connection: close", request_id=None))
+        client.send(WHOLE)
+        worker.slow.open()
+        await client.end()
+        assert [answer["connection"] for answer in client.received()] == [None, "close"]
+
+    worker.run(scenario)
+    assert +worker.answered() == {("/predict", "200"): 2}
+
+
 def test_a_known_head_does_not_let_a_body_past_the_rules(worker: Worker) -> None:
     async def scenario() -> None:
         client = worker.connect()

@@ -60,7 +60,7 @@ def _overload(found: Sequence[Overload], records: Sequence[Record]) -> Iterator[
         cost = (
             "the cost of a refusal unknown" if share != share else f"a refusal costing {share:.2f} of an answer ({how})"
         )
-        bound = min((1 - multiple * share) / (1 - share), multiple, 1.0) - 0.05
+        bound = max(min((1 - multiple * share) / (1 - share), multiple, 1.0) - 0.05, 0.0)
         yield Claim(f"{where} goodput to capacity, {cost}, {multiple:.2f}x offered", good, bound)
     else:
         yield Claim(f"{where} goodput to capacity", good, 0.9)
