@@ -5,16 +5,22 @@ import json
 import pytest
 
 from tests.http.both_ways import Worker, post
-from tests.http.wire import passes
+from tests.http.wire import Client, passes
+
+
+async def refused(worker: Worker) -> Client:
+    """Return a client whose request was refused; whoever asks next is refused too."""
+    worker.pipeline.gate.limits = (0, 0, 0)
+    client = worker.connect()
+    client.send(post(request_id=None))
+    assert (await client.answer()).status == 503
+    return client
 
 
 @pytest.mark.parametrize("worker", ["fast"], indirect=True)
 def test_a_client_that_asks_again_at_once_waits_a_moment(worker: Worker) -> None:
     async def scenario() -> None:
-        worker.pipeline.gate.limits = (0, 0, 0)
-        client = worker.connect()
-        client.send(post(request_id=None))
-        assert (await client.answer()).status == 503
+        client = await refused(worker)
         worker.pipeline.gate.limits = (9, 9, 9)
         client.send(post(request_id=None)[:30], post(request_id=None)[30:])
         await passes()
@@ -31,10 +37,7 @@ def test_a_client_that_asks_again_at_once_waits_a_moment(worker: Worker) -> None
 @pytest.mark.parametrize("worker", ["fast"], indirect=True)
 def test_a_client_that_takes_its_time_does_not_wait(worker: Worker) -> None:
     async def scenario() -> None:
-        worker.pipeline.gate.limits = (0, 0, 0)
-        client = worker.connect()
-        client.send(post(request_id=None))
-        assert (await client.answer()).status == 503
+        client = await refused(worker)
         worker.pipeline.gate.limits = (9, 9, 9)
         worker.clock.advance(0.05)
         client.send(post(request_id=None))
@@ -46,10 +49,7 @@ def test_a_client_that_takes_its_time_does_not_wait(worker: Worker) -> None:
 @pytest.mark.parametrize("worker", ["fast"], indirect=True)
 def test_what_waits_is_answered_before_the_worker_stops(worker: Worker) -> None:
     async def scenario() -> None:
-        worker.pipeline.gate.limits = (0, 0, 0)
-        client = worker.connect()
-        client.send(post(request_id=None))
-        assert (await client.answer()).status == 503
+        client = await refused(worker)
         worker.pipeline.gate.limits = (9, 9, 9)
         client.send(post(request_id=None))
         worker.stop()
@@ -63,10 +63,7 @@ def test_what_waits_is_answered_before_the_worker_stops(worker: Worker) -> None:
 @pytest.mark.parametrize("worker", ["fast"], indirect=True)
 def test_who_leaves_while_he_waits_leaves_nothing(worker: Worker) -> None:
     async def scenario() -> None:
-        worker.pipeline.gate.limits = (0, 0, 0)
-        client = worker.connect()
-        client.send(post(request_id=None))
-        assert (await client.answer()).status == 503
+        client = await refused(worker)
         client.send(post(request_id=None))
         client.leave()
         worker.clock.advance(0.05)
