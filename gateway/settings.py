@@ -15,6 +15,7 @@ __all__ = [
     "AdmissionSettings",
     "AuthSettings",
     "BudgetSettings",
+    "GovernanceSettings",
     "LimitSettings",
     "MonitorSettings",
     "OidcSettings",
@@ -187,6 +188,13 @@ class AuthSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GovernanceSettings:
+    """What versions must have before they take live traffic; nothing without a policy."""
+
+    policy: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TracingSettings:
     """Where spans of requests are sent to; nowhere without an endpoint."""
 
@@ -225,3 +233,4 @@ class Settings:
     metrics: MetricsSettings = MetricsSettings()
     tracing: TracingSettings = TracingSettings()
     auth: AuthSettings = AuthSettings()
+    governance: GovernanceSettings = GovernanceSettings()

@@ -27,6 +27,7 @@ from gateway.codec.configuration import encode_settings
 from gateway.crash_marks import take_marks
 from gateway.crashes import CRASHES, CrashFile
 from gateway.errors import StoreUnavailable
+from gateway.governance.policy import encode_policy, read_policy
 from gateway.heartbeat import BEAT_EVERY_S
 from gateway.logs import configure_logging
 from gateway.metrics.shared import Counter, SharedCounters
@@ -217,12 +218,14 @@ def serve(settings: Settings, *, admin_token: str) -> None:
     Raises
     ------
     gateway.errors.DocumentInvalid
-        A model's first route cannot be decided, or the certificate cannot be used; the message says why.
+        A model's first route cannot be decided, or the certificate or the governance policy cannot be used; the message
+        says why.
     OSError
         The address cannot be bound.
     """
     configure_logging(settings.log_level, "supervisor")
     settings = _resolved(settings)
+    policy = None if settings.governance.policy is None else read_policy(settings.governance.policy)
     scheme = "http" if server_context(settings) is None else "https"
     _seed(settings)
     with ExitStack() as stack:
@@ -239,7 +242,8 @@ def serve(settings: Settings, *, admin_token: str) -> None:
             settings = replace(settings, grpc_port=held.getsockname()[1])
             security = " over TLS" if scheme == "https" else ""
             print(f"gRPC: {_authority(settings.host, settings.grpc_port)}{security}", flush=True)
-        run_dir = RunDirectory.create(encode_settings(settings), admin_token)
+        governed = None if policy is None else encode_policy(policy)
+        run_dir = RunDirectory.create(encode_settings(settings), admin_token, governed)
         try:
             print(f"weir serves {settings.models} on {scheme}://{_authority(settings.host, settings.port)}", flush=True)
             asyncio.run(_run(settings, run_dir, listeners))
@@ -261,8 +265,10 @@ def _resolved(settings: Settings) -> Settings:
     tracing = settings.tracing
     headers_file, traces_ca = (path and path.resolve() for path in (tracing.headers_file, tracing.ca_file))
     tracing = replace(tracing, headers_file=headers_file, ca_file=traces_ca)
+    policy = settings.governance.policy
+    governance = replace(settings.governance, policy=policy and policy.resolve())
     models = settings.models.resolve()
-    settings = replace(settings, models=models, state=state, redis=redis, tracing=tracing)
+    settings = replace(settings, models=models, state=state, redis=redis, tracing=tracing, governance=governance)
     return replace(settings, tls_cert=tls_cert, tls_key=tls_key)
 
 

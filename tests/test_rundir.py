@@ -31,6 +31,15 @@ def test_processes_of_the_tree_read_what_its_start_wrote(run_dir: RunDirectory) 
     assert len(same.key_salt()) == 32
 
 
+def test_a_policy_lies_there_only_where_there_is_one(run_dir: RunDirectory) -> None:
+    assert run_dir.policy() is None
+    governed = RunDirectory.create(b"{}", "token", b'{"schema_version": 1}')
+    try:
+        assert RunDirectory(governed.path).policy() == b'{"schema_version": 1}'
+    finally:
+        shutil.rmtree(governed.path)
+
+
 def test_each_tree_has_a_salt_of_its_own(run_dir: RunDirectory) -> None:
     other = RunDirectory.create(b"{}", "token")
     try:

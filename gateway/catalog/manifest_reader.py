@@ -6,11 +6,12 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import MISSING, fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from gateway.catalog.manifest import Manifest
 from gateway.codec.documents import decode_yaml_document
+from gateway.codec.sparse import sparse_form
 from gateway.errors import DocumentInvalid, Fault
 
 __all__ = ["canonical_form", "read_manifest"]
@@ -47,21 +48,8 @@ def canonical_form(manifest: Manifest) -> dict[str, Any]:
     digest, and approvals, attestations and the signature bundle, which are statements about the digest.
     """
     governance = replace(manifest.governance, approvals=(), attestations=(), signature_bundle=None)
-    plain: dict[str, Any] = _plain(replace(manifest, governance=governance))
+    plain: dict[str, Any] = sparse_form(replace(manifest, governance=governance))
     return plain
-
-
-def _plain(value: object) -> Any:
-    if is_dataclass(value):
-        members = {declared: getattr(value, declared.name) for declared in fields(value)}
-        return {
-            declared.name: _plain(member)
-            for declared, member in members.items()
-            if member != (declared.default_factory() if declared.default_factory is not MISSING else declared.default)
-        }
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    return value
 
 
 def _broken_rules(value: object, at: str) -> Iterator[Fault]:

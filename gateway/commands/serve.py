@@ -77,6 +77,7 @@ def serve(
     _require_extras(settings)
     _require_collector(settings)
     _require_detectors(settings)
+    _require_policy(settings)
     token = find_admin_token(os.environ, settings.admin_token_file, place_on_disk(settings))
     if token.path:
         typer.echo(f"admin token: {token.path}")
@@ -135,6 +136,14 @@ def _require_detectors(settings: Settings) -> None:
         load_choice(settings.monitor.detectors, settings.monitor.model_detectors)
     except DetectorUnknown as exc:
         raise ProblemReported(f"the settings under monitor: {exc}") from exc
+
+
+def _require_policy(settings: Settings) -> None:
+    """Complain here of a policy that cannot be read; the supervisor reads the one that is then in force."""
+    from gateway.governance.policy import read_policy
+
+    if settings.governance.policy is not None:
+        read_policy(settings.governance.policy)
 
 
 def with_flags(settings: Settings, flags: dict[str, Any], stable: dict[str, str], tick_s: float | None) -> Settings:

@@ -56,6 +56,20 @@ def test_a_detector_that_is_not_there_is_told_before_anything_starts(
     assert not (tmp_path / "weir.db.admin-token").exists()
 
 
+def test_a_policy_that_breaks_a_rule_is_told_before_anything_starts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "policy.yaml").write_text("schema_version: 1\naproval_days: 3\n")
+    monkeypatch.setenv("WEIR_GOVERNANCE__POLICY", str(tmp_path / "policy.yaml"))
+    with pytest.raises(SystemExit) as exited:
+        main(["serve", "--models", str(tmp_path), "--state", str(tmp_path / "weir.db")])
+    assert exited.value.code == 1
+    told = capsys.readouterr().err.splitlines()
+    assert told[0] == f"weir: the policy {tmp_path}/policy.yaml: not valid"
+    assert told[1].startswith("  /aproval_days: expected one of schema_version")
+    assert not (tmp_path / "weir.db.admin-token").exists()
+
+
 @pytest.mark.parametrize("kind", ["missing", "a file"])
 def test_a_folder_of_models_that_is_none_is_told_before_the_token_is_made(
     kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
