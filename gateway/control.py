@@ -28,6 +28,7 @@ from gateway.errors import (
     VersionUnknown,
 )
 from gateway.fleet import Fleet, LoadProgress
+from gateway.release.operations import ReleaseControl
 from gateway.rollout.operations import RolloutControl
 from gateway.routing.change import parse_route_request, propose, resumed, roll_back, stopped
 from gateway.routing.codec import encode_route, route_key, route_view
@@ -101,6 +102,7 @@ class Control:
             ledger, store, clock, repository=repository, refusal_of_text=refusal_of_text, info_of=self._info_of
         )
         self.tokens = TokenControl(ledger, store, clock)
+        self.releases = ReleaseControl(ledger, store, clock, repository=repository)
         self.rollouts = RolloutControl(ledger, store, clock, repository=repository, salt_source=salt_source)
 
     def models(self) -> list[dict[str, Any]]:

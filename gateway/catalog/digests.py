@@ -54,14 +54,18 @@ class DigestRegister:
         """
         _compare(bundle, self._known(bundle) or self._record(bundle, actor))
 
-    def _known(self, bundle: Bundle) -> str | None:
-        document = self._store.read(_key(bundle))
+    def of(self, model: str, version: str) -> str | None:
+        """Return the digest that a version had when it was first loaded; ``None`` for one that never was."""
+        document = self._store.read(_key(model, version))
         return None if document is None else decode_document(document.body, KnownDigest, source=document.key).digest
+
+    def _known(self, bundle: Bundle) -> str | None:
+        return self.of(bundle.model, bundle.version)
 
     def _record(self, bundle: Bundle, actor: Actor) -> str:
         """Return the digest that is recorded in the end: another process may be faster."""
         after = {"digest": bundle.digest}
-        write = Write(_key(bundle), 0, encode_document(after))
+        write = Write(_key(bundle.model, bundle.version), 0, encode_document(after))
         try:
             self._ledger.change(
                 [write], actor=actor, action="version.admit", resource=write.key, before=None, after=after
@@ -80,5 +84,5 @@ def _compare(bundle: Bundle, known: str) -> None:
         raise VersionRefused(bundle.model, bundle.version, why)
 
 
-def _key(bundle: Bundle) -> str:
-    return f"digest/{bundle.model}/{bundle.version}"
+def _key(model: str, version: str) -> str:
+    return f"digest/{model}/{version}"

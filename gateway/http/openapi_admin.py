@@ -8,6 +8,7 @@ from gateway.http.openapi_baselines import baseline_paths
 from gateway.http.openapi_console import live_paths
 from gateway.http.openapi_guarded import CHANGING, READING, WATCHED, all_of, guarded, reason_body, stored
 from gateway.http.openapi_parts import Part, body_of, path_parameter, ref
+from gateway.http.openapi_releases import release_paths
 from gateway.http.openapi_rollouts import rollout_paths
 from gateway.http.openapi_tokens import token_paths
 
@@ -57,6 +58,7 @@ def admin_paths() -> dict[str, Part]:
         "/admin/v1/audit": {"get": _audit()},
         **live_paths(),
         **baseline_paths(),
+        **release_paths(),
         **rollout_paths(),
         **token_paths(),
     }

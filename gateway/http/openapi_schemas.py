@@ -18,6 +18,7 @@ from gateway.http.openapi_parts import (
     or_null,
     ref,
 )
+from gateway.http.openapi_releases import RELEASES
 from gateway.http.openapi_rollout_schemas import ROLLOUTS
 from gateway.http.openapi_tokens import TOKENS
 
@@ -409,4 +410,6 @@ WATCH: dict[str, Part] = {
         alerts=list_of(ref("Alert")),
     ),
 }  # fmt: skip
-SCHEMAS: dict[str, Part] = PREDICTION | SCORING | PROTOCOL | ADMIN | BASELINES | ROLLOUTS | WATCH | CONSOLE | TOKENS
+SCHEMAS: dict[str, Part] = (
+    PREDICTION | SCORING | PROTOCOL | ADMIN | BASELINES | RELEASES | ROLLOUTS | WATCH | CONSOLE | TOKENS
+)

@@ -1,0 +1,1 @@
+"""Release gates: what a version must show before it may take traffic, checked against the one that serves now."""
