@@ -11,6 +11,7 @@ from gateway.http.openapi_parts import (
     Part,
     body_of,
     list_of,
+    members,
     object_of,
     or_null,
     path_parameter,
@@ -25,7 +26,7 @@ _ROWS: Part = {"type": "integer", "minimum": 1}
 _OUTCOME: Part = {"enum": ["pass", "fail"]}
 _TIER: Part = {"enum": ["minimal", "limited", "high"]}
 _NAME: Part = {"type": "string", "maxLength": 300}
-_GATE = {
+_GATE: dict[str, Part] = {
     "name": {"type": "string", "pattern": "^[a-z][a-z0-9-]{0,31}$"},
     "outcome": {"enum": ["pass", "fail", "skipped"]},
     "detail": {"type": "string", "maxLength": 1000},
@@ -51,7 +52,7 @@ RELEASES: dict[str, Part] = {
             "type": "array",
             "minItems": 1,
             "maxItems": 64,
-            "items": object_of(optional=("numbers",), **_GATE, numbers={"type": "object"}),
+            "items": members({**_GATE, "numbers": {"type": "object"}}, ("numbers",)),
         },
         machine={"type": "object"},
         seed=INTEGER,
@@ -70,7 +71,7 @@ RELEASES: dict[str, Part] = {
         holdout_rows=_ROWS,
         checked_at=STRING,
         outcome=_OUTCOME,
-        gates=list_of(object_of(**_GATE)),
+        gates=list_of(members(_GATE)),
         report_sha256=_HEX,
         submitted_by=STRING,
         submitted_at=STRING,
