@@ -227,6 +227,8 @@ class Worker:
     def _grpc_server(
         self, door: Door, control: Control, authenticate: BearerToken, run_dir: RunDirectory
     ) -> GrpcServer:
+        # gRPC's core writes lines of its own form on standard error, one at each end; who wants them sets the variable.
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
         from gateway.grpc.building import build_server  # its packages are an extra
 
         return build_server(

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 import typer
 
-from gateway.commands import admin, audit, baseline, catalog, history, log, monitor, rollout, serve, token
+from gateway.commands import admin, alerts, audit, baseline, catalog, history, log, monitor, rollout, serve, token
 from gateway.commands.printable import printable
-from gateway.commands.problem import ProblemReported
+from gateway.commands.problem import ProblemReported, reported
 from gateway.commands.report import command as report
 from gateway.demo import command as demo
-from gateway.errors import DocumentInvalid, Fault, WeirError
+from gateway.errors import WeirError
 
 __all__ = ["build_app", "main"]
 
@@ -26,33 +27,26 @@ def build_app() -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
     )
-    for group in (serve, catalog, admin, audit, history, baseline, rollout, log, monitor, report, token, demo):
+    for group in (serve, catalog, admin, alerts, audit, history, baseline, rollout, log, monitor, report, token, demo):
         group.register(app)
     return app
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command. Exits with 0, with 1 for a problem that it tells on standard error, with 2 for wrong usage."""
+    """Run one command. Exits with 0, with 1 (some with 3) for a problem that it tells, with 2 for wrong usage."""
     try:
         build_app()(args=arguments)
-    except DocumentInvalid as problem:
-        _tell(f"{problem.source}: not valid", problem.faults)
-        sys.exit(1)
     except ProblemReported as problem:
-        _tell(str(problem), problem.faults)
-        sys.exit(1)
-    except WeirError as problem:
-        _tell(str(problem))
-        sys.exit(1)
-    except OSError as error:
-        _tell(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-        sys.exit(1)
+        _exit(problem)
+    except (WeirError, OSError) as error:
+        _exit(reported(error))
 
 
-def _tell(detail: str, faults: Sequence[Fault] = ()) -> None:
-    typer.echo(f"weir: {printable(detail)}", err=True)
-    for fault in faults:
+def _exit(problem: ProblemReported) -> NoReturn:
+    typer.echo(f"weir: {printable(str(problem))}", err=True)
+    for fault in problem.faults:
         typer.echo(f"  {printable(str(fault))}", err=True)
+    sys.exit(problem.status)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import socket
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -257,19 +257,16 @@ def _authority(host: str, port: int | None) -> str:
 
 def _resolved(settings: Settings) -> Settings:
     """Return the settings with paths that mean the same from every working folder."""
-    tls_cert, tls_key = (path and path.resolve() for path in (settings.tls_cert, settings.tls_key))
-    state = settings.state if is_redis(settings.state) else str(Path(settings.state).resolve())
-    redis = settings.redis
-    password_file, ca_file = (path and path.resolve() for path in (redis.password_file, redis.ca_file))
-    redis = replace(redis, folder=redis.folder.resolve(), password_file=password_file, ca_file=ca_file)
-    tracing = settings.tracing
-    headers_file, traces_ca = (path and path.resolve() for path in (tracing.headers_file, tracing.ca_file))
-    tracing = replace(tracing, headers_file=headers_file, ca_file=traces_ca)
-    policy = settings.governance.policy
-    governance = replace(settings.governance, policy=policy and policy.resolve())
-    models = settings.models.resolve()
-    settings = replace(settings, models=models, state=state, redis=redis, tracing=tracing, governance=governance)
-    return replace(settings, tls_cert=tls_cert, tls_key=tls_key)
+    absolute: Settings = _absolute(settings)
+    return absolute if is_redis(settings.state) else replace(absolute, state=str(Path(settings.state).resolve()))
+
+
+def _absolute(value: Any) -> Any:
+    if isinstance(value, Path):
+        return value.resolve()
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{each.name: _absolute(getattr(value, each.name)) for each in fields(value)})
+    return value
 
 
 async def _run(settings: Settings, run_dir: RunDirectory, listeners: Mapping[str, socket.socket]) -> None:

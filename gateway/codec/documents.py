@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from contextlib import suppress
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -72,7 +73,17 @@ def _parse_json(data: bytes, source: str) -> Any:
         value = msgspec.json.decode(data)
         json.loads(data, object_pairs_hook=members)
     except (ValueError, RecursionError) as error:
-        raise DocumentInvalid(source, [Fault("", "syntax", "a JSON document", str(error))]) from error
+        raise DocumentInvalid(source, [_syntax_fault(data, error)]) from error
     if doubled:
         raise DocumentInvalid(source, [Fault("", "syntax", "each member once", f"{name!r} twice") for name in doubled])
     return value
+
+
+def _syntax_fault(data: bytes, error: Exception) -> Fault:
+    """Return what makes bytes no document; msgspec takes half of a surrogate pair for the end of the data."""
+    with suppress(ValueError, RecursionError):
+        try:
+            json.dumps(json.loads(data), ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            return Fault("", "syntax", "text of valid Unicode", "half of a surrogate pair")
+    return Fault("", "syntax", "a JSON document", str(error))

@@ -1,4 +1,4 @@
-"""The verbs of the admin API: routes, rollback, loading, drift, alerts."""
+"""The verbs of the admin API: routes, rollback, loading, drift."""
 
 from __future__ import annotations
 
@@ -39,9 +39,8 @@ def register(app: typer.Typer) -> None:
     route.command("show")(show_route)
     route.command("set")(set_route)
     app.add_typer(route, name="route")
-    for verb in (rollback, stop, resume, load, unload, drift, alerts):
+    for verb in (rollback, stop, resume, load, unload, drift):
         app.command(verb.__name__)(verb)
-    app.command("mark-false")(mark_false)
 
 
 def show_route(
@@ -183,28 +182,6 @@ def drift(
     from gateway.commands import tables
 
     _show(client_of(url, token_file, ca_file).get("models", model, "drift"), as_json, tables.show_drift)
-
-
-def alerts(url: Url = LOCAL, token_file: TokenFile = None, ca_file: CaFile = None, as_json: AsJson = False) -> None:
-    """Show open alerts, and those resolved not long ago."""
-    from gateway.commands import tables
-
-    _show(client_of(url, token_file, ca_file).get("alerts"), as_json, tables.show_alerts)
-
-
-def mark_false(
-    alert: Annotated[str, typer.Argument(help="Id of the alert, as weir alerts shows it.")],
-    reason: Reason = "",
-    url: Url = LOCAL,
-    token_file: TokenFile = None,
-    ca_file: CaFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """Say that an alert woke somebody for nothing: it counts against the budget of false pages."""
-    from gateway.commands import tables
-
-    answer = client_of(url, token_file, ca_file).post("alerts", alert, "false", reason=reason)
-    _show(answer, as_json, tables.show_page)
 
 
 def client_of(url: str, token_file: Path | None, ca_file: Path | None) -> AdminClient:

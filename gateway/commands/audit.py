@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.commands.admin import LOCAL, AsJson, CaFile, TokenFile, Url, client_of
-from gateway.commands.problem import ProblemReported
+from gateway.commands.problem import ProblemReported, reported
+from gateway.errors import WeirError
 
 if TYPE_CHECKING:
     from gateway.audit.checkpoint import Checkpoint
@@ -25,6 +26,7 @@ State = Annotated[str | None, typer.Option(help="State file or Redis address; el
 Config = Annotated[Path | None, typer.Option(envvar="WEIR_CONFIG", help="Settings file (weir.yaml).")]
 Out = Annotated[Path | None, typer.Option(help="File to write, which must not exist; standard output else.")]
 ORIGIN = "weir"
+NOT_EXAMINED = 3
 
 
 def register(app: typer.Typer) -> None:
@@ -72,7 +74,10 @@ def verify(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Examine every record: was any edited, removed or reordered, and is it what a checkpoint was signed over?"""
+    """Examine every record: was any edited, removed or reordered, and is it what a checkpoint was signed over?
+
+    Exits with 0 where nothing is found, with 1 where something is, with 3 where it could not be looked at.
+    """
     from gateway.audit.examination import examine
     from gateway.audit.export import examine_export
     from gateway.commands.tables import show_json
@@ -83,15 +88,18 @@ def verify(
         )
     if verifier is not None and not checkpoint:
         raise typer.BadParameter("only checkpoints are signed; name one with --checkpoint", param_hint="--verifier")
-    checkpoints = _checkpoints(checkpoint or [], verifier)
-    if file is not None:
-        with file.open("rb") as stream:
-            found = examine_export(stream, checkpoints)
-    else:
-        with _source(state, config) as source:
-            found = examine(source.entries(), checkpoints)
-            for fault in source.faults():
-                found.find(fault)
+    try:
+        checkpoints = _checkpoints(checkpoint or [], verifier)
+        if file is not None:
+            with file.open("rb") as stream:
+                found = examine_export(stream, checkpoints)
+        else:
+            with _source(state, config) as source:
+                found = examine(source.entries(), checkpoints)
+                for fault in source.faults():
+                    found.find(fault)
+    except (WeirError, OSError) as error:
+        raise reported(error, status=NOT_EXAMINED) from error
     show_json(_document(found)) if as_json else _tell(found)
     if found.total:
         raise typer.Exit(1)
@@ -143,6 +151,8 @@ def export(
     with _source(state, config) as source:
         entries = list(source.entries())
     _require_whole(examine(entries), "exported with proofs")
+    if resource is not None and not any(entry.resource == resource for entry in entries):
+        raise ProblemReported(f"no record is of the resource {resource!r}; weir audit names those that there are")
     _write(out, b"".join(line + b"\n" for line in export_lines(entries, resource)))
 
 

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from gateway.errors import Fault
+from gateway.errors import DocumentInvalid, Fault, WeirError
 
-__all__ = ["ProblemReported"]
+__all__ = ["ProblemReported", "reported"]
 
 
 class ProblemReported(Exception):
-    """The gateway refused or could not be reached, or a folder is missing; ``faults`` tell what a document breaks."""
+    """The gateway refused or could not be reached, or a folder is missing; ``faults`` tell what a document breaks.
 
-    def __init__(self, detail: str, *, kind: str = "", faults: tuple[Fault, ...] = ()) -> None:
+    ``status`` is what the command exits with.
+    """
+
+    def __init__(self, detail: str, *, kind: str = "", faults: tuple[Fault, ...] = (), status: int = 1) -> None:
         super().__init__(detail)
-        self.kind, self.faults = kind, faults
+        self.kind, self.faults, self.status = kind, faults, status
+
+
+def reported(error: WeirError | OSError, *, status: int = 1) -> ProblemReported:
+    """Return an error in words, to exit with that status."""
+    if isinstance(error, DocumentInvalid):
+        return ProblemReported(f"{error.source}: not valid", faults=tuple(error.faults), status=status)
+    if isinstance(error, OSError) and error.filename:
+        return ProblemReported(f"{error.filename}: {error.strerror}", status=status)
+    return ProblemReported(str(error), status=status)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from gateway.commands.printable import printable
 __all__ = [
     "blocks",
     "line",
+    "show_acknowledgement",
     "show_alerts",
     "show_audit",
     "show_baseline",
@@ -133,6 +134,7 @@ def show_alerts(document: Document) -> None:
                 f"{alert['cause']} on {alert['model']}/{alert['version']}, {alert['variant']}",
                 alert["summary"],
                 f"since {_time(alert['since'])}, by {_calibrated(alert)}",
+                *_said(alert),
             ),
         )
         for alert in document["alerts"]
@@ -141,6 +143,11 @@ def show_alerts(document: Document) -> None:
         blocks("alerts", ("alert", "what moved"), rows)
     else:
         line("no alerts")
+
+
+def show_acknowledgement(said: Document) -> None:
+    """Print who is at an alert."""
+    line(f"{said['alert_id']} is acknowledged by {said['by']}" + (f": {said['reason']}" if said["reason"] else ""))
 
 
 def show_page(page: Document) -> None:
@@ -160,6 +167,14 @@ def show_audit(document: Document) -> None:
         for record in document["records"]
     ]
     blocks("audit", ("#", "when, who", "what, why"), rows)
+
+
+def _said(alert: Document) -> Iterator[str]:
+    """Give what operators have said of an alert."""
+    if seen := alert.get("acknowledged"):
+        yield f"acknowledged by {seen['by']}" + (f": {seen['reason']}" if seen["reason"] else "")
+    if alert.get("is_false"):
+        yield "marked false"
 
 
 def _calibrated(alert: Document) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from stat import S_ISREG
 from urllib.parse import quote
 
 from gateway.audit.stored import StoredRecord
@@ -27,7 +28,10 @@ class SqliteAudit:
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            self._uid = path.stat().st_uid
+            found = path.stat()
+            if not S_ISREG(found.st_mode):
+                raise StoreUnavailable(f"{path} is no file")
+            self._uid = found.st_uid
             address = f"file:{quote(str(path.resolve()))}?mode=ro"
             self._connection = sqlite3.connect(address, uri=True, timeout=5.0, isolation_level=None)
         except OSError as error:

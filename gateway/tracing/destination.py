@@ -49,10 +49,13 @@ def read_headers(path: Path | None) -> dict[str, str] | None:
         return None
     try:
         with path.open("rb") as file:
-            text = file.read(_FILE_BYTES).decode("ascii")
+            text = file.read(_FILE_BYTES + 1).decode("ascii")
     except (OSError, UnicodeDecodeError) as error:
         found = getattr(error, "strerror", None) or "bytes that are not ASCII"
         raise DocumentInvalid(str(path), [Fault("", "value", "a file with the collector's headers", found)]) from error
+    if len(text) > _FILE_BYTES:
+        expected = f"a file with the collector's headers, {_FILE_BYTES:,} bytes at most"
+        raise DocumentInvalid(str(path), [Fault("", "value", expected, "more")])
     headers = {}
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.startswith("#"):

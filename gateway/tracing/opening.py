@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+from collections import Counter
 from time import monotonic
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -23,6 +24,7 @@ __all__ = ["open_tracing"]
 
 _log = logging.getLogger("weir.tracing")
 _QUIET_S = 60.0
+_MESSAGE_CHARS = 500
 
 
 def open_tracing(settings: TracingSettings, counters: SharedCounters, *, process: str, product_version: str) -> Tracing:
@@ -64,19 +66,23 @@ def _tell_seldom() -> None:
 
 
 class _Seldom(logging.Handler):
-    """Passes one record a minute on, and says how many others there were."""
+    """Passes one record a minute on of each logger, and says how many others there were.
+
+    Of each, for what clients send makes records too, and must not hide that the collector is away.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self._quiet_until, self._passed_over = 0.0, 0
+        self._quiet_until: dict[str, float] = {}
+        self._passed_over: Counter[str] = Counter()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Pass a record on, or count it."""
-        now = monotonic()
-        if now < self._quiet_until:
-            self._passed_over += 1
+        name, now = record.name, monotonic()
+        if now < self._quiet_until.get(name, 0.0):
+            self._passed_over[name] += 1
             return
-        self._quiet_until = now + _QUIET_S
-        others = f" ({self._passed_over} more messages since the last one here)" if self._passed_over else ""
-        self._passed_over = 0
-        _log.log(record.levelno, "OpenTelemetry: %s%s", record.getMessage(), others)
+        self._quiet_until[name] = now + _QUIET_S
+        passed_over = self._passed_over.pop(name, 0)
+        others = f" ({passed_over} more messages since the last one of this kind)" if passed_over else ""
+        _log.log(record.levelno, "OpenTelemetry: %s%s", record.getMessage()[:_MESSAGE_CHARS], others)

@@ -7,6 +7,8 @@ from typing import Any
 
 import requests
 
+from gateway.errors import shortened
+
 __all__ = ["CollectorSession"]
 
 
@@ -19,6 +21,17 @@ class CollectorSession(requests.Session):
     def __init__(self, ca_file: Path | None) -> None:
         super().__init__()
         self._trusted = None if ca_file is None else str(ca_file)
+
+    def request(self, *args: Any, **named: Any) -> requests.Response:
+        """Send a request; raise ``RequestException`` for an answer that leads elsewhere, where nobody has taken it.
+
+        OpenTelemetry does not follow it, and believes that every answer below 400 has taken the spans.
+        """
+        answer = super().request(*args, **named)
+        if 300 <= answer.status_code < 400:
+            place = shortened(answer.headers.get("location", "an address that it does not name"))
+            raise requests.RequestException(f"{answer.status_code} leads to {place}: name it in tracing.endpoint")
+        return answer
 
     def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
         """Return the settings of one request."""

@@ -98,6 +98,11 @@ def test_a_broken_document_is_refused(data: bytes, found: list[tuple[str, str]])
     assert faults(data) == found
 
 
+def test_half_a_surrogate_pair_is_called_what_it_is() -> None:
+    with pytest.raises(DocumentInvalid, match="expected text of valid Unicode, found half of a surrogate pair"):
+        decode_document(rb'{"mode": "\ud800"}', Whole, source="body")
+
+
 def test_a_value_object_may_refuse_itself() -> None:
     assert faults(b'{"n": 0}', Positive) == [("", "value")]
 

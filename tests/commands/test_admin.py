@@ -25,12 +25,13 @@ from gateway.http.admin_access import ControlAccess
 from gateway.http.auth import BearerToken
 from gateway.http.problems import problem_response
 from gateway.snapshot import Snapshot, read_snapshot
+from gateway.state.alert_store import LedgerAlertStore
 from gateway.state.facts import encode_facts
 from gateway.state.ledger import Ledger
 from gateway.state.sqlite import SqliteStore
 from gateway.state.store import Write
 from gateway.types import Actor, VersionStatus, WorkerFacts
-from monitors.records import Page
+from monitors.records import Alert, Page
 from tests.models import columns_classifier
 from tests.serving import servable_of
 
@@ -81,6 +82,8 @@ ALERT = {
     "evidence": 17.25,
     "evidence_threshold": 14.5,
     "id": "a1b2",
+    "acknowledged": {"at": 1_700_000_001.0, "by": "ann", "reason": "on it"},
+    "is_false": True,
 }
 BUDGET = {"budget": "1 false page a week (mean)", "allowed": 4.0, "pages": 3, "false_pages": 1}
 PAGE = Page("a1b2", "m", "1", "stable", "drift", "profile", 1_700_000_000.0, "income moved")
@@ -159,6 +162,10 @@ class Gateway:
         document = self._store.read(key)
         write = Write(key, document.revision if document else 0, b"{")
         self._ledger.change([write], actor=Actor("x"), action="x", resource=key, before=None, after={})
+
+    def open_alert(self, name: str) -> None:
+        alert = Alert(name, "m", "1", "stable", "drift", "firing", "page", 0.3, 0.2, 1.0, 2.0, "income moved")
+        LedgerAlertStore(self._store, self._ledger).save(alert)
 
     def stop(self) -> None:
         self.server.should_exit = True
@@ -350,8 +357,18 @@ def test_alerts_say_what_moved(weir: Weir) -> None:
     code, out, _ = weir("alerts")
     assert code == 0
     words = ("m/1", "page", "firing", "2023-11-14 22:13:20Z", "income moved [sic]", "17.2 of 14.5 nats", "a1b2")
-    assert [word for word in words if word not in out] == []
+    said = ("acknowledged by ann: on it", "marked false")
+    assert [word for word in (*words, *said) if word not in out] == []
     assert json.loads(weir("alerts", "--json")[1])["alerts"] == [ALERT]
+
+
+def test_an_open_alert_is_acknowledged(gateway: Gateway, weir: Weir) -> None:
+    gateway.open_alert("a1b2")
+    code, out, _ = weir("acknowledge", "a1b2", "--reason", "on it [sic]")
+    assert (code, out) == (0, "a1b2 is acknowledged by admin: on it [sic]\n")
+    assert json.loads(weir("acknowledge", "a1b2", "--json")[1])["reason"] == ""
+    code, _, err = weir("acknowledge", "nobody")
+    assert (code, err) == (1, "weir: an open alert 'nobody' does not exist\n")
 
 
 @pytest.mark.usefixtures("gateway")

@@ -80,12 +80,14 @@ def test_the_key_of_another_user_stands_apart(state: Path, tmp_path: Path, capsy
 def test_what_cannot_be_used_is_told_in_a_line(state: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "text").write_text("no checkpoint")
     for arguments, code, word in (
-        (("verify", "--state", tmp_path / "none.db"), 1, "No such file"),
-        (("verify", "--state", "redis://x:y:z"), 1, "/state: expected redis://HOST:PORT"),
-        (("verify", tmp_path / "none.jsonl"), 1, "No such file"),
-        (("verify", tmp_path / "text"), 1, "first line"),
-        (("verify", "--state", state, "--checkpoint", tmp_path / "text"), 1, "a checkpoint as"),
-        (("verify", "--state", state, "--checkpoint", tmp_path / "text", "--verifier", "weir"), 1, "a verifier key"),
+        (("verify", "--state", tmp_path / "none.db"), 3, "No such file"),
+        (("verify", "--state", tmp_path), 3, f"{tmp_path} is no file"),
+        (("export", "--state", state, "--resource", "route/n"), 1, "no record is of the resource 'route/n'"),
+        (("verify", "--state", "redis://x:y:z"), 3, "/state: expected redis://HOST:PORT"),
+        (("verify", tmp_path / "none.jsonl"), 3, "No such file"),
+        (("verify", tmp_path / "text"), 3, "first line"),
+        (("verify", "--state", state, "--checkpoint", tmp_path / "text"), 3, "a checkpoint as"),
+        (("verify", "--state", state, "--checkpoint", tmp_path / "text", "--verifier", "weir"), 3, "a verifier key"),
         (("verify", "--state", state, "--verifier", "weir"), 2, "only checkpoints are signed"),
         (("verify", tmp_path / "text", "--state", state), 2, "without a state store"),
         (("checkpoint", "--state", state, "--key", tmp_path / "text"), 1, "an Ed25519 private key"),

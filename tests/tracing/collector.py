@@ -1,4 +1,4 @@
-"""A collector that takes spans by OTLP over HTTP on a free port, or refuses them, or leaves the sender waiting."""
+"""A collector that takes spans by OTLP over HTTP on a free port, refuses them, sends them elsewhere, or lets wait."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from tests.certificates import Certificate
 
-__all__ = ["Collector", "Received"]
+__all__ = ["Collector", "Manner", "Received"]
 
-Manner = Literal["take", "refuse", "hang"]
+Manner = Literal["take", "refuse", "redirect", "hang"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,8 @@ class Collector:
         self.asked.release()
         with self._come:
             self._come.wait_for(lambda: self._manner != "hang")
+            if self._manner == "redirect":
+                return 308
             if self._manner != "take" or path != "/v1/traces":
                 return 400
             self.headers = headers
@@ -99,6 +101,7 @@ class Collector:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 self.send_response(take(self.path, headers, body))
+                self.send_header("location", "http://elsewhere.example/v1/traces")
                 self.send_header("content-length", "0")
                 self.end_headers()
 

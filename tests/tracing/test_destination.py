@@ -48,6 +48,13 @@ def test_a_line_that_is_no_header_is_named_by_its_number(tmp_path: Path, text: s
     assert "secr" not in str(refused.value)
 
 
+def test_a_file_that_is_too_long_is_refused_instead_of_being_read_in_part(tmp_path: Path) -> None:
+    path = tmp_path / "headers"
+    path.write_text("a: b\n" * 20_000)
+    with pytest.raises(DocumentInvalid, match="65,536 bytes at most"):
+        read_headers(path)
+
+
 def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(DocumentInvalid, match="No such file"):
         read_headers(tmp_path / "nothing")

@@ -18,7 +18,7 @@ from gateway.tracing.opening import open_tracing
 from gateway.tracing.tracing import Tracing
 from tests.certificates import make_certificate
 from tests.serving import counted
-from tests.tracing.collector import Collector
+from tests.tracing.collector import Collector, Manner
 
 
 @pytest.fixture
@@ -81,10 +81,17 @@ def test_the_end_sends_what_waits_with_the_headers_of_the_file(tmp_path: Path, c
     assert [ground.counted(name) for name in ("exported", "refused", "queue_full", "unsent")] == [1, 0, 0, 0]
 
 
-def test_what_a_collector_refuses_is_counted_and_told_once(
-    tmp_path: Path, collector: Collector, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("manner", "says"),
+    [
+        pytest.param("refuse", "Failed to export spans batch code: 400", id="refused"),
+        pytest.param("redirect", "308 leads to http://elsewhere.example/v1/traces: name it", id="sent elsewhere"),
+    ],
+)
+def test_what_a_collector_does_not_take_is_counted_and_told_once(
+    tmp_path: Path, collector: Collector, caplog: pytest.LogCaptureFixture, manner: Manner, says: str
 ) -> None:
-    collector.behave("refuse")
+    collector.behave(manner)
     with caplog.at_level(logging.WARNING, "weir.tracing"):
         ground = Ground(tmp_path, settings_of(collector))
         ground.ask(1_200)
@@ -92,7 +99,20 @@ def test_what_a_collector_refuses_is_counted_and_told_once(
     assert [ground.counted(name) for name in ("exported", "refused", "unsent")] == [0, 1_200, 0]
     told = [record.getMessage() for record in caplog.records if record.name == "weir.tracing"]
     assert len(told) == 1
-    assert "Failed to export spans batch code: 400" in told[0]
+    assert says in told[0]
+
+
+def test_what_clients_send_does_not_hide_what_becomes_of_the_spans(
+    tmp_path: Path, collector: Collector, caplog: pytest.LogCaptureFixture
+) -> None:
+    collector.behave("refuse")
+    with caplog.at_level(logging.WARNING, "weir.tracing"):
+        ground = Ground(tmp_path, settings_of(collector))
+        for _ in range(3):
+            ground.ask(headers=[(b"traceparent", b"0" * 10_000)])
+        ground.close(within_s=20.0)
+    told = [record.getMessage() for record in caplog.records if record.name == "weir.tracing"]
+    assert [text.partition("OpenTelemetry: ")[2][:11] for text in told] == ["traceparent", "Failed to e"]
 
 
 def test_a_collector_that_hangs_bounds_what_waits_and_does_not_hold_up_the_end(
