@@ -6,14 +6,14 @@ Pure: entries in, findings out. What cannot be known is said as well, as a limit
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gateway.audit.checkpoint import Checkpoint
 from gateway.audit.merkle import Frontier
 from gateway.audit.stored import StoredRecord
-from gateway.codec.documents import decode_document, encode_document
+from gateway.codec.documents import decode_document
 from gateway.errors import DocumentInvalid
-from gateway.state.ledger import seal
+from gateway.state.ledger import sealed_body
 from gateway.state.store import EMPTY_HEAD, AuditRecord
 
 __all__ = ["MOST_FINDINGS", "Examination", "examine", "examined"]
@@ -97,13 +97,12 @@ def examined(entry: StoredRecord, found: Examination) -> AuditRecord | None:
         found.find(f"{name}: was changed after it was written: it cannot be read any more ({fault})")
         return None
     try:
-        sealed = seal(record)
-        is_whole = sealed.hash == record.hash and encode_document(record) == entry.body
+        digest, body = sealed_body(record)
     except (ValueError, RecursionError):
         # Lone surrogates and deep nesting: JSON has them, and no writer of ours lets them in.
         found.find(f"{name}: was changed after it was written: it has no canonical form")
         return None
-    if not is_whole:
+    if body != entry.body:
         found.find(f"{name}: was changed after it was written")
     kept = (
         (entry.place, str(record.sequence), "sequence"),
@@ -113,7 +112,7 @@ def examined(entry: StoredRecord, found: Examination) -> AuditRecord | None:
     for stored, own, what in kept:
         if stored is not None and stored != own:
             found.find(f"{name}: is kept under the {what} {stored[:80]!r}, but says {own[:80]!r} itself")
-    return sealed
+    return replace(record, hash=digest)
 
 
 def _misplaced(sequence: int, last: int) -> str:

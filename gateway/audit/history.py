@@ -123,9 +123,13 @@ class _Story:
         self.intervals: list[Interval] = []
         self.notes: list[str] = []
         self._digests: dict[str, str] = {}
+        self._view: Any = None
+        self._told: RouteDocument | None = None
 
     def take_route(self, record: AuditRecord, model: str) -> None:
-        before, after = route_of(record.before, model), route_of(record.after, model)
+        # Each record tells the route twice, and mostly the one before it told it already.
+        before = self._told if record.before == self._view else route_of(record.before, model)
+        after = route_of(record.after, model)
         if before is not None and not self.intervals:
             self._begin_before(before)
         elif self._revision() != (before.revision if before else 0):
@@ -133,6 +137,7 @@ class _Story:
                 f"record {record.sequence}: replaces revision {before.revision if before else 'none'}, and the records "
                 f"before it lead to {self._revision() or 'none'}: changes between them are not in the log"
             )
+        self._view, self._told = record.after, after
         self._learn(record.evidence.get("digests"))
         self._follow(record, after, record.reason)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache
 from pathlib import Path
@@ -68,20 +68,10 @@ class StrictReader:
         return None if self.faults else read
 
     def _read(self, value: object, type_: Any, at: str) -> Any:
-        origin = get_origin(type_)
-        if type_ in (Any, object):
+        if type(value) is type_:
             return value
-        if is_dataclass(type_):
-            return self._dataclass(value, type_, at)
-        if origin in (Union, UnionType):
-            return self._union(value, type_, at)
-        if origin is Literal:
-            return self._literal(value, type_, at)
-        if origin in (tuple, list, Sequence):
-            return self._sequence(value, type_, at)
-        if origin in (dict, Mapping):
-            return self._mapping(value, type_, at)
-        return self._scalar(value, type_, at)
+        reading = _reading(type_)
+        return value if reading is None else reading(self, value, type_, at)
 
     def _refuse(self, at: str, value: object, type_: Any, kind: str | None = None) -> Any:
         self.faults.append(Fault(at, kind or "wrong_type", _expected(type_), described(value)))
@@ -132,8 +122,11 @@ class StrictReader:
 
     def _union(self, value: object, type_: Any, at: str) -> Any:
         near: list[list[Fault]] = []
+        arms = get_args(type_)
+        if value is None and NoneType in arms:
+            return None
         # Integers before floats, so that a 1 stays an integer where both are welcome.
-        for arm in sorted(get_args(type_), key=lambda arm: arm is float):
+        for arm in sorted(arms, key=lambda arm: arm is float):
             trial = StrictReader()
             read = trial._read(value, arm, at)
             if not trial.faults:
@@ -148,11 +141,12 @@ class StrictReader:
     def _dataclass(self, value: object, type_: Any, at: str) -> Any:
         if not isinstance(value, Mapping):
             return self._refuse(at, value, type_)
-        declared = {field.name: field for field in fields(type_) if field.init}
+        declared = _declared(type_)
         self._report_unknown(value, declared, at)
         hints = _hints(type_)
         before = len(self.faults)
-        read = {name: self._read(value[name], hints[name], pointer_to(at, name)) for name in declared if name in value}
+        # A name in Python has nothing that a pointer escapes.
+        read = {name: self._read(value[name], hints[name], f"{at}/{name}") for name in declared if name in value}
         self._report_missing(value, declared, hints, at)
         return REFUSED if len(self.faults) > before else self._built(type_, read, at)
 
@@ -176,6 +170,31 @@ class StrictReader:
         except ValueError as error:
             self.faults.append(Fault(at, "value", str(error), "values that break it"))
             return REFUSED
+
+
+@cache
+def _reading(type_: Any) -> Callable[[StrictReader, Any, Any, str], Any] | None:
+    """Return how values are read as a type, ``None`` for as they are: telling types apart takes longer than reading."""
+    origin = get_origin(type_)
+    if type_ in (Any, object):
+        return None
+    if is_dataclass(type_):
+        return StrictReader._dataclass
+    if origin in (Union, UnionType):
+        return StrictReader._union
+    if origin is Literal:
+        return StrictReader._literal
+    if origin in (tuple, list, Sequence):
+        return StrictReader._sequence
+    if origin in (dict, Mapping):
+        return StrictReader._mapping
+    return StrictReader._scalar
+
+
+@cache
+def _declared(type_: type[Any]) -> Mapping[str, Field[Any]]:
+    """Return the fields that a document may have."""
+    return {field.name: field for field in fields(type_) if field.init}
 
 
 @cache

@@ -6,7 +6,7 @@ import hashlib
 import random
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -17,7 +17,7 @@ from gateway.state.store import EMPTY_HEAD, AuditRecord, ChainHead, HeadMoved, S
 from gateway.types import Actor
 from monitors.ports import Clock
 
-__all__ = ["ChainBroken", "Ledger", "rfc3339", "seal", "verify"]
+__all__ = ["ChainBroken", "Ledger", "rfc3339", "seal", "sealed_body", "verify"]
 
 LEAF = b"\x00"
 ATTEMPTS = 50
@@ -35,8 +35,34 @@ class ChainBroken(Exception):
 
 def seal(draft: AuditRecord) -> AuditRecord:
     """Return the record with the hash that its other fields give it."""
-    told = {field.name: getattr(draft, field.name) for field in fields(draft) if field.name != "hash"}
-    return replace(draft, hash=hashlib.sha256(LEAF + encode_document(told)).hexdigest())
+    return replace(draft, hash=_hash(_members(draft)))
+
+
+def sealed_body(record: AuditRecord) -> tuple[str, bytes]:
+    """Return the hash that a record's other fields give it, and the bytes that the record with it is kept as.
+
+    Notes
+    -----
+    The same as ``encode_document(seal(record))``, with each member encoded once for both.
+    """
+    members = _members(record)
+    digest = _hash(members)
+    return digest, _object({**members, "hash": b'"%s"' % digest.encode()})
+
+
+_NAMES = tuple(sorted(field.name for field in fields(AuditRecord)))
+
+
+def _members(record: AuditRecord) -> dict[str, bytes]:
+    return {name: encode_document(getattr(record, name)) for name in _NAMES}
+
+
+def _hash(members: Mapping[str, bytes]) -> str:
+    return hashlib.sha256(LEAF + _object({name: members[name] for name in _NAMES if name != "hash"})).hexdigest()
+
+
+def _object(members: Mapping[str, bytes]) -> bytes:
+    return b"{" + b",".join(b'"%s":%s' % (name.encode(), text) for name, text in members.items()) + b"}"
 
 
 def verify(records: Iterable[AuditRecord], head: ChainHead = EMPTY_HEAD) -> ChainHead:
