@@ -196,6 +196,22 @@ def test_bytes_that_are_no_record_are_named_unless_they_are_of_another_resource(
     assert read_history("fraud", [whole, replace(torn, resource="route/other")]).notes == ()
 
 
+def test_records_of_other_resources_are_not_examined_so_that_a_long_log_is_read_in_a_second() -> None:
+    whole = StoredRecord("1", encode_document(TABLE[0]))
+    # Examined, each would be a finding: there is no hash in it.
+    others = [StoredRecord("2", encode_document({"resource": "route/other"}))]
+    assert read_history("fraud", [whole, *others]).notes == ()
+    own = StoredRecord("3", encode_document({"resource": "route/fraud"}))
+    assert [note.split(":")[0] for note in read_history("fraud", [whole, own]).notes] == ["record 3"]
+
+
+def test_a_record_filed_under_another_resource_than_it_says_is_read_all_the_same() -> None:
+    moved_away = StoredRecord("1", encode_document(TABLE[0]), TABLE[0].hash, "route/other")
+    found = read_history("fraud", [moved_away])
+    assert revisions(found) == [1]
+    assert "is kept under the resource 'route/other'" in found.notes[0]
+
+
 class _Folder:
     def models(self) -> dict[str, list[str]]:
         return {"fraud": ["1", "2"]}

@@ -53,3 +53,21 @@ def test_what_is_not_json_is_refused(value: object) -> None:
 def test_other_types_are_refused() -> None:
     with pytest.raises(TypeError, match="JSON has no set"):
         canonical_json({1})
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(ANYTHING)
+def test_the_fast_way_and_the_one_for_unusual_values_write_the_same(value: object) -> None:
+    # A key beyond ASCII sends all that lies below it the slow way.
+    assert canonical_json({"é": value}) == '{"é":'.encode() + canonical_json(value) + b"}"
+
+
+def test_text_of_every_character_is_written_the_same_in_both_ways() -> None:
+    text = "".join(map(chr, [*range(0xD800), *range(0xE000, 0x110000, 7)]))
+    assert canonical_json({"é": text}) == '{"é":'.encode() + canonical_json(text) + b"}"
