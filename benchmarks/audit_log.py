@@ -35,7 +35,7 @@ def records(models: int) -> Iterator[AuditRecord]:
     """Give changes of the canary's weight, a model after the other."""
     first = RouteDocument("m", 1, "1", "salt", updated_at=rfc3339(BEGIN_S), updated_by="weir")
     routes = {name: replace(first, model=name) for name in (f"m{n}" for n in range(models))}
-    head, digests = EMPTY_HEAD.hash, {version: "sha256:" + "a" * 64 for version in "12"}
+    head, digests = EMPTY_HEAD.hash, dict.fromkeys("12", "sha256:" + "a" * 64)
     for n in range(RECORDS):
         before = routes[f"m{n % models}"]
         after = replace(before, revision=before.revision + 1, canary=CanaryRoute("2", 1 + n % 9_999))
