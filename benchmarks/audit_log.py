@@ -2,8 +2,8 @@
 
 Run: ``.venv/bin/python benchmarks/audit_log.py``
 
-Claim: of a log of 20,000 changes of routes, the history of one of ten models is read in a second of processor time, that
-of a model that made all of them in six; the whole log is examined in four.
+Claim: of a log of 20,000 changes of routes, the history of one of ten models is read in a second of processor time,
+that of a model that made all of them in six; the whole log is examined in five.
 
 Fills a state file with records as the gateway seals them, reads it as the commands do, and prints processor time.
 """
