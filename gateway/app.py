@@ -41,6 +41,7 @@ from gateway.control import Control
 from gateway.crash_marks import CrashMarks, marked_loader
 from gateway.crashes import CrashFile
 from gateway.failure_feed import FailureFeed
+from gateway.governance.policy import policy_of
 from gateway.heartbeat import BEAT_EVERY_S, Heartbeat
 from gateway.http.access_log import ACCESS
 from gateway.http.admin_access import ControlAccess
@@ -69,6 +70,7 @@ from gateway.rundir import RunDirectory
 from gateway.settings import Settings
 from gateway.shadow_feed import ShadowFeed
 from gateway.shadow_jobs import pack_jobs
+from gateway.signing.trust import trust_of
 from gateway.state.address import is_redis
 from gateway.state.hints import HintListener
 from gateway.state.ledger import Ledger
@@ -112,7 +114,8 @@ class Worker:
         self._hints = HintListener(hints, partial(loop.call_soon_threadsafe, self._is_hinted.set)) if hints else None
         ledger = Ledger(self._store, clock)
         limits = BundleLimits(external_data_bytes=settings.serving.external_data_bytes)
-        repository = Repository(settings.models, limits=limits)
+        trust = trust_of(settings.signing, policy_of(run_dir.policy()))
+        repository = Repository(settings.models, limits=limits, trust=trust)
         register = DigestRegister(ledger, self._store)
         actor = Actor(name, "system", "process")
         self._watch = ChannelSender(run_dir.watch_socket, limit_bytes=_CHANNEL_BYTES, on_connect=self._introductions)

@@ -8,7 +8,20 @@ from typing import NoReturn
 
 import typer
 
-from gateway.commands import admin, alerts, audit, baseline, catalog, history, log, monitor, rollout, serve, token
+from gateway.commands import (
+    admin,
+    alerts,
+    audit,
+    baseline,
+    bundle,
+    catalog,
+    history,
+    log,
+    monitor,
+    rollout,
+    serve,
+    token,
+)
 from gateway.commands.printable import printable
 from gateway.commands.problem import ProblemReported, reported
 from gateway.commands.report import command as report
@@ -27,7 +40,22 @@ def build_app() -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
     )
-    for group in (serve, catalog, admin, alerts, audit, history, baseline, rollout, log, monitor, report, token, demo):
+    for group in (
+        serve,
+        catalog,
+        bundle,
+        admin,
+        alerts,
+        audit,
+        history,
+        baseline,
+        rollout,
+        log,
+        monitor,
+        report,
+        token,
+        demo,
+    ):
         group.register(app)
     return app
 

@@ -20,6 +20,7 @@ from gateway.metrics.catalogue import METRICS
 from gateway.metrics.shared import SharedCounters
 from gateway.roster import Loader
 from gateway.settings import Settings
+from gateway.signing.trust import Trust
 from gateway.types import Actor
 
 __all__ = ["version_loader"]
@@ -41,6 +42,7 @@ def version_loader(
 
     def attempt(model: str, version: str) -> ServableVersion:
         bundle = gently(repository.read, model, version)
+        _warn_unsigned(bundle, repository.trust)
         register.check(bundle)
         threads = _granted(budget, bundle)
         build = partial(
@@ -72,6 +74,12 @@ def version_loader(
         return servable
 
     return load
+
+
+def _warn_unsigned(bundle: Bundle, trust: Trust) -> None:
+    rule, tier = trust.of_unsigned(bundle.model, bundle.manifest.identity.risk_tier)
+    if rule == "warn" and not bundle.signed_by:
+        _log.warning("%s version %s of the tier %s is not signed by a trusted key", bundle.model, bundle.version, tier)
 
 
 def _granted(budget: ThreadBudget, bundle: Bundle) -> int:

@@ -24,6 +24,7 @@ __all__ = [
     "RoutingSettings",
     "ServingSettings",
     "Settings",
+    "SigningSettings",
     "TracingSettings",
 ]
 
@@ -207,6 +208,13 @@ class TracingSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SigningSettings:
+    """Whose signatures count under bundles; without a key, signatures are not looked at."""
+
+    public_keys: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything a process tree needs to know."""
 
@@ -234,3 +242,4 @@ class Settings:
     tracing: TracingSettings = TracingSettings()
     auth: AuthSettings = AuthSettings()
     governance: GovernanceSettings = GovernanceSettings()
+    signing: SigningSettings = SigningSettings()

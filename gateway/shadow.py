@@ -30,6 +30,7 @@ from gateway.crashes import CrashFile
 from gateway.engine.session import RunFailed, RunHandle
 from gateway.engine.version import ServableVersion
 from gateway.errors import WeirError
+from gateway.governance.policy import policy_of
 from gateway.loading import version_loader
 from gateway.logs import configure_logging
 from gateway.metrics.catalogue import METRICS
@@ -42,6 +43,7 @@ from gateway.rundir import RunDirectory
 from gateway.settings import Settings
 from gateway.shadow_jobs import ShadowJob, unpack_jobs
 from gateway.shadow_runner import ParseGrpc, ShadowResult, ShadowRunner
+from gateway.signing.trust import trust_of
 from gateway.state.ledger import Ledger
 from gateway.state.opening import open_store
 from gateway.types import Actor
@@ -70,7 +72,8 @@ class ShadowProcess:
         self._marks = CrashMarks(run_dir.marks, name)
         self._store = open_store(settings, os.environ)
         limits = BundleLimits(external_data_bytes=settings.serving.external_data_bytes)
-        repository = Repository(settings.models, limits=limits)
+        trust = trust_of(settings.signing, policy_of(run_dir.policy()))
+        repository = Repository(settings.models, limits=limits, trust=trust)
         register = DigestRegister(Ledger(self._store, clock), self._store)
         actor = Actor(name, "system", "process")
         self._roster = Roster(

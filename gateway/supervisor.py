@@ -264,6 +264,8 @@ def _resolved(settings: Settings) -> Settings:
 def _absolute(value: Any) -> Any:
     if isinstance(value, Path):
         return value.resolve()
+    if isinstance(value, tuple):
+        return tuple(map(_absolute, value))
     if is_dataclass(value) and not isinstance(value, type):
         return replace(value, **{each.name: _absolute(getattr(value, each.name)) for each in fields(value)})
     return value

@@ -59,6 +59,7 @@ from gateway.routing.codec import decode_route
 from gateway.routing.watching import RouteReader
 from gateway.rundir import RunDirectory
 from gateway.settings import MonitorSettings, Settings
+from gateway.signing.trust import trust_of
 from gateway.state.acknowledgements import read_acknowledgements
 from gateway.state.alert_store import LedgerAlertStore
 from gateway.state.facts import decode_facts
@@ -252,7 +253,7 @@ async def run_watch(settings: Settings, run_dir: RunDirectory, stop: asyncio.Eve
     )
     use = ProcessUse(counters, "watch")
     notes, traffic = AlertNotes(), TrafficBook(clock)
-    repository = Repository(settings.models, limits=BundleLimits())
+    repository = Repository(settings.models, limits=BundleLimits(), trust=trust_of(settings.signing))
     _warn_of_unknown(monitor, repository)
     control = Control(Ledger(store, clock), store, clock, repository=repository)
     overview = Overview(control, service, traffic, clock, show_alert=notes.view)

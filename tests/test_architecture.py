@@ -27,7 +27,7 @@ COMPOSITION_ROOTS = (
 )
 COMMAND_LINE = ("gateway/cli.py", "gateway/commands/*", "gateway/demo/*")
 HOMES: dict[str, tuple[str, ...]] = {
-    "cryptography": ("gateway/audit/signing_key.py",),
+    "cryptography": ("gateway/audit/signing_key.py", "gateway/signing/keys.py"),
     "grpc": ("gateway/grpc/*",),
     "httpx": ("gateway/http/*", *COMMAND_LINE),
     "jwt": ("gateway/access/*", "gateway/http/issuer.py"),

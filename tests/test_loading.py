@@ -14,10 +14,12 @@ from gateway.catalog.digests import DigestRegister
 from gateway.catalog.repository import Repository
 from gateway.errors import VersionRefused
 from gateway.gently import NICENESS
+from gateway.governance.policy import Policy
 from gateway.loading import version_loader
 from gateway.metrics.shared import SharedCounters
 from gateway.roster import Loader
 from gateway.settings import ServingSettings, Settings
+from gateway.signing.trust import NOBODY, Trust
 from gateway.state.ledger import Ledger
 from gateway.state.sqlite import SqliteStore
 from gateway.types import Actor
@@ -36,10 +38,10 @@ class Place:
         manifest = {"model.yaml": f"schema_version: 1\nserving: {serving}\n"}
         models.write_bundle(self.root / "models" / "m" / version, model_bytes or models.echo_model(), **manifest)
 
-    def loader(self, threads: int = 4) -> Loader:
+    def loader(self, threads: int = 4, trust: Trust = NOBODY) -> Loader:
         return version_loader(
             Settings(serving=ServingSettings(threads=threads, max_batch_rows=2)),
-            Repository(self.root / "models", limits=BundleLimits()),
+            Repository(self.root / "models", limits=BundleLimits(), trust=trust),
             DigestRegister(Ledger(self.store, HandClock()), self.store),
             Actor("w", "system", "process"),
             SharedCounters.create(self.root, "w", role="worker"),
@@ -88,3 +90,14 @@ def test_threads_beyond_the_budget_are_not_granted_and_the_log_says_so(
     with caplog.at_level(logging.WARNING, "weir.loading"):
         place.loader(threads=2)("m", "1")
     assert "m version 1 asks for 8 threads and gets 2" in caplog.text
+
+
+def test_an_unsigned_version_is_refused_or_warned_of_as_the_policy_says(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    place.add("1")
+    with caplog.at_level(logging.WARNING, "weir.loading"):
+        assert place.loader(trust=Trust(policy=Policy(models={"m": "limited"})))("m", "1").version == "1"
+    assert "m version 1 of the tier limited is not signed by a trusted key" in caplog.text
+    with pytest.raises(VersionRefused, match="the policy demands that of the tier high"):
+        place.loader(trust=Trust(policy=Policy(models={"m": "high"})))("m", "1")

@@ -51,10 +51,14 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Intervals in the order of the log, and what could not be read or does not fit, in words."""
+    """Intervals in the order of the log, and what could not be read or does not fit, in words.
+
+    ``signers`` names, by version, the key whose signature held when the version was loaded last.
+    """
 
     intervals: tuple[Interval, ...]
     notes: tuple[str, ...]
+    signers: dict[str, str] = field(default_factory=dict)
 
 
 def history_of(model: str, records: Iterable[AuditRecord]) -> History:
@@ -72,9 +76,11 @@ def history_of(model: str, records: Iterable[AuditRecord]) -> History:
                 story.take_route(record, model)
             elif record.resource == rollout_key(model):
                 story.take_rollout(record)
+            elif record.resource.startswith(f"digest/{model}/") and record.action == "version.signature":
+                story.take_signature(record, record.resource.rpartition("/")[2])
         except RecordUnusable as unusable:
             story.notes.append(f"record {record.sequence}: {unusable}; what it changed is not known")
-    return History(tuple(story.intervals), tuple(story.notes))
+    return History(tuple(story.intervals), tuple(story.notes), story.signers)
 
 
 def in_force(history: History, at: datetime) -> Interval | None:
@@ -122,6 +128,7 @@ class _Story:
     def __init__(self) -> None:
         self.intervals: list[Interval] = []
         self.notes: list[str] = []
+        self.signers: dict[str, str] = {}
         self._digests: dict[str, str] = {}
         self._view: Any = None
         self._told: RouteDocument | None = None
@@ -155,6 +162,12 @@ class _Story:
         after = move.route_after(route)
         if after is not None:
             self._follow(record, after, record.reason, move.evidence)
+
+    def take_signature(self, record: AuditRecord, version: str) -> None:
+        signer = record.after.get("signed_by") if isinstance(record.after, dict) else None
+        if not isinstance(signer, str):
+            raise RecordUnusable("it names no key that signed")
+        self.signers[version] = signer
 
     def _begin_before(self, route: RouteDocument) -> None:
         try:

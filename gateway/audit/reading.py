@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from gateway.audit.examination import Examination, examined
 from gateway.audit.history import History, history_of
@@ -28,21 +29,25 @@ def read_history(model: str, entries: Iterable[StoredRecord]) -> History:
     history = history_of(model, _of_model(model, entries, found))
     more = found.total - len(found.findings)
     faults = [*found.findings, *([f"and {more} more; see weir audit verify"] if more else [])]
-    return History(history.intervals, (*faults, *history.notes))
+    return replace(history, notes=(*faults, *history.notes))
 
 
 def _of_model(model: str, entries: Iterable[StoredRecord], found: Examination) -> Iterator[AuditRecord]:
-    wanted = {route_key(model), rollout_key(model)}
     for entry in entries:
-        if decode_text_member(entry.body, "resource") not in (None, *wanted):
+        if not _concerns(model, decode_text_member(entry.body, "resource")):
             continue
         alone = Examination()
         record = examined(entry, alone)
         # A record that cannot be read may be anybody's, unless the store files it under another resource.
         name = record.resource if record else entry.resource
-        if name is not None and name not in wanted:
+        if not _concerns(model, name):
             continue
         for finding in alone.findings:
             found.find(finding)
         if record is not None:
             yield record
+
+
+def _concerns(model: str, resource: str | None) -> bool:
+    """Return whether a record of a resource may tell of a model; of none, it may."""
+    return resource in (None, route_key(model), rollout_key(model)) or resource.startswith(f"digest/{model}/")

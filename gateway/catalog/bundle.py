@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from gateway.codec.canonical import canonical_json
 from gateway.engine.graph import GraphInvalid, inspect_graph
 from gateway.engine.lean_graph import Buffer, lean_graph
 from gateway.errors import VersionRefused
+from gateway.signing.folder import SignedFolder, open_signed
+from gateway.signing.statement import SIGNATURE_FILE, SignatureInvalid
+from gateway.signing.trust import NOBODY, Trust
 from gateway.types import GraphInfo
 
 __all__ = ["Bundle", "BundleLimits", "GraphFile", "read_bundle", "read_card"]
@@ -74,6 +78,8 @@ class Bundle:
         There is no ``model.yaml``.
     sha256s
         Hash of each artifact by its path in the folder.
+    signed_by
+        The key whose signature over all files of the folder held; empty where there is none, or no key is trusted.
     """
 
     model: str
@@ -88,16 +94,24 @@ class Bundle:
     golden: bytes | None = field(repr=False)
     is_bare: bool
     sha256s: Mapping[str, str]
+    signed_by: str = ""
 
 
-def read_bundle(folder: Path, *, model: str, version: str, limits: BundleLimits = BundleLimits()) -> Bundle:
+def read_bundle(
+    folder: Path, *, model: str, version: str, limits: BundleLimits = BundleLimits(), trust: Trust = NOBODY
+) -> Bundle:
     """Read and check the folder of a version.
+
+    Parameters
+    ----------
+    trust
+        Where it has keys and there is a signature, no byte of a file is parsed that differs from what was signed.
 
     Raises
     ------
     VersionRefused
         A file is missing, a link, outside the folder, too big, not what the manifest says, or not an ONNX graph that
-        may be loaded here.
+        may be loaded here. The signature does not hold, or there is none and the policy demands one.
     DocumentInvalid
         ``model.yaml`` breaks its schema.
 
@@ -105,14 +119,13 @@ def read_bundle(folder: Path, *, model: str, version: str, limits: BundleLimits 
     -----
     Blocks for as long as reading and hashing all files takes. The folder's own path is trusted, its content is not.
     """
-    try:
-        with FolderReader(folder) as files:
-            return _Reading(files, limits).bundle(model, version)
-    except (FileRefused, GraphInvalid) as exc:
-        raise VersionRefused(model, version, str(exc)) from exc
+    with _opened(folder, model, version, limits, trust) as reading:
+        return reading.bundle(model, version)
 
 
-def read_card(folder: Path, *, model: str, version: str, limits: BundleLimits = BundleLimits()) -> str:
+def read_card(
+    folder: Path, *, model: str, version: str, limits: BundleLimits = BundleLimits(), trust: Trust = NOBODY
+) -> str:
     """Read the model card of a version and, of its other files, only the manifest; empty where there is no card.
 
     Raises
@@ -120,19 +133,30 @@ def read_card(folder: Path, *, model: str, version: str, limits: BundleLimits = 
     VersionRefused, DocumentInvalid
         As :func:`read_bundle`, for these two files.
     """
+    limits = replace(limits, document_bytes=SHOWN_CARD_BYTES)
+    with _opened(folder, model, version, limits, trust) as reading:
+        return reading.card(model, version)
+
+
+@contextmanager
+def _opened(folder: Path, model: str, version: str, limits: BundleLimits, trust: Trust) -> Iterator[_Reading]:
     try:
         with FolderReader(folder) as files:
-            return _Reading(files, replace(limits, document_bytes=SHOWN_CARD_BYTES)).card(model, version)
-    except FileRefused as exc:
+            signed = open_signed(files, trust.keys)
+            yield _Reading(files if signed is None else signed, limits, trust)
+    except (FileRefused, GraphInvalid) as exc:
         raise VersionRefused(model, version, str(exc)) from exc
+    except SignatureInvalid as exc:
+        raise VersionRefused(model, version, f"its {SIGNATURE_FILE} does not hold: {exc}") from exc
 
 
 class _Reading:
     """One pass over a folder: remembers contents and hashes, so that no file is opened twice."""
 
-    def __init__(self, files: FolderReader, limits: BundleLimits) -> None:
+    def __init__(self, files: FolderReader | SignedFolder, limits: BundleLimits, trust: Trust) -> None:
         self._files = files
         self._limits = limits
+        self._trust = trust
         self._contents: dict[str, memoryview] = {}
         self._sha256s: dict[str, str] = {}
         self._external_left = limits.external_data_bytes
@@ -140,6 +164,7 @@ class _Reading:
     def bundle(self, model: str, version: str) -> Bundle:
         declared = self._manifest(model, version)
         manifest = declared or Manifest(schema_version=1)
+        self._require_signature(model, manifest)
         graph = self._graph("model.onnx")
         has_features = self._optional("features.onnx", self._limits.graph_bytes) is not None
         features_graph = self._graph("features.onnx") if has_features else None
@@ -149,6 +174,8 @@ class _Reading:
         golden_set = manifest.evaluation.golden_set
         golden = None if golden_set is None else bytes(self._required(golden_set.path, self._limits.document_bytes))
         self._check_artifacts(manifest)
+        if isinstance(self._files, SignedFolder):
+            self._files.check_rest()
         return Bundle(
             model=model,
             version=version,
@@ -162,6 +189,7 @@ class _Reading:
             golden=golden,
             is_bare=declared is None,
             sha256s=self._sha256s,
+            signed_by=self._files.signed_by if isinstance(self._files, SignedFolder) else "",
         )
 
     def card(self, model: str, version: str) -> str:
@@ -172,6 +200,14 @@ class _Reading:
         text = self._files.read_if_present("model.yaml", limit=self._limits.manifest_bytes)
         source = f"{model}/{version}/model.yaml"
         return None if text is None else read_manifest(bytes(text), model=model, source=source)
+
+    def _require_signature(self, model: str, manifest: Manifest) -> None:
+        rule, tier = self._trust.of_unsigned(model, manifest.identity.risk_tier)
+        if rule == "refuse" and not isinstance(self._files, SignedFolder):
+            raise FileRefused(
+                f"no trusted key has signed it, and the policy demands that of the tier {tier}: sign it with "
+                "weir bundle sign, and name the public key in signing.public_keys"
+            )
 
     def _required(self, name: str, limit: int) -> memoryview:
         content = self._optional(name, limit)
@@ -186,7 +222,7 @@ class _Reading:
             if content is None:
                 return None
             self._contents[key] = content
-            self._sha256s[key] = hashlib.sha256(content).hexdigest()
+            self._sha256s[key] = self._files.sha256(name, content)
         return self._contents[key]
 
     def _graph(self, name: str) -> GraphFile:

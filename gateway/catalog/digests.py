@@ -1,8 +1,9 @@
-"""The digest that each version had when it was first loaded: a version never changes under its name."""
+"""The digest that each version had when it was first loaded, for good, and the key that has signed it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 
 from gateway.catalog.bundle import Bundle
 from gateway.codec.documents import decode_document, encode_document
@@ -11,7 +12,7 @@ from gateway.state.ledger import Ledger
 from gateway.state.store import StateStore, Write
 from gateway.types import Actor
 
-__all__ = ["DigestRegister", "KnownDigest"]
+__all__ = ["DigestRegister", "KnownDigest", "KnownSignature"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,13 @@ class KnownDigest:
     """The stored document ``digest/<model>/<version>``."""
 
     digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class KnownSignature:
+    """The stored document ``signature/<model>/<version>``: the key whose signature held when it was loaded last."""
+
+    signed_by: str
 
 
 class DigestRegister:
@@ -43,7 +51,7 @@ class DigestRegister:
             _compare(bundle, known)
 
     def admit(self, bundle: Bundle, actor: Actor) -> None:
-        """Record the bundle's digest, or check it against the one recorded first.
+        """Record the bundle's digest, or check it against the one recorded first; and record who signed it.
 
         Raises
         ------
@@ -53,6 +61,8 @@ class DigestRegister:
             The store does not answer.
         """
         _compare(bundle, self._known(bundle) or self._record(bundle, actor))
+        if bundle.signed_by:
+            self._record_signature(bundle, actor)
 
     def of(self, model: str, version: str) -> str | None:
         """Return the digest that a version had when it was first loaded; ``None`` for one that never was."""
@@ -73,6 +83,25 @@ class DigestRegister:
         except RevisionStale:
             return self._known(bundle) or self._record(bundle, actor)
         return bundle.digest
+
+    def _record_signature(self, bundle: Bundle, actor: Actor) -> None:
+        key = f"signature/{bundle.model}/{bundle.version}"
+        document = self._store.read(key)
+        before = None if document is None else decode_document(document.body, KnownSignature, source=key)
+        after = KnownSignature(bundle.signed_by)
+        if before == after:
+            return
+        write = Write(key, 0 if document is None else document.revision, encode_document(after))
+        # Another process that was faster has recorded the same.
+        with suppress(RevisionStale):
+            self._ledger.change(
+                [write],
+                actor=actor,
+                action="version.signature",
+                resource=_key(bundle.model, bundle.version),
+                before=before and asdict(before),
+                after={**asdict(after), "digest": bundle.digest},
+            )
 
 
 def _compare(bundle: Bundle, known: str) -> None:

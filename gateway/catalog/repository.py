@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gateway.catalog.bundle import Bundle, BundleLimits, read_bundle, read_card
 from gateway.catalog.folders import ModelFolders
+from gateway.signing.trust import NOBODY, Trust
 
 __all__ = ["Repository"]
 
@@ -19,11 +20,14 @@ class Repository(ModelFolders):
         The folder of models; may itself be a link.
     limits
         Sizes above which a version's files are refused.
+    trust
+        Whose signatures count, and what becomes of bundles without one.
     """
 
-    def __init__(self, root: Path, *, limits: BundleLimits) -> None:
+    def __init__(self, root: Path, *, limits: BundleLimits, trust: Trust = NOBODY) -> None:
         super().__init__(root)
         self._limits = limits
+        self.trust = trust
 
     def read(self, model: str, version: str) -> Bundle:
         """Read a version's bundle.
@@ -37,7 +41,8 @@ class Repository(ModelFolders):
         DocumentInvalid
             Its ``model.yaml`` breaks the schema.
         """
-        return read_bundle(self.existing(model, version), model=model, version=version, limits=self._limits)
+        folder = self.existing(model, version)
+        return read_bundle(folder, model=model, version=version, limits=self._limits, trust=self.trust)
 
     def card(self, model: str, version: str) -> str:
         """Return the model card of a version, reading none of its other files but the manifest that may name it.
@@ -49,4 +54,5 @@ class Repository(ModelFolders):
         VersionRefused
             The folder or the card is a link, too large, or no text.
         """
-        return read_card(self.existing(model, version), model=model, version=version, limits=self._limits)
+        folder = self.existing(model, version)
+        return read_card(folder, model=model, version=version, limits=self._limits, trust=self.trust)

@@ -34,17 +34,23 @@ def register(app: typer.Typer) -> None:
 def models(
     folder: ModelsFolder,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table")] = False,
+    key: Annotated[
+        list[Path] | None, typer.Option(help="Public key whose signatures count; repeatable", show_default=False)
+    ] = None,
 ) -> None:
     """List the versions of a folder; check every hash, load each and run its golden rows. Exit 1 if one is refused."""
     from gateway.catalog.folders import ModelFolders
     from gateway.commands.verification import verify_models  # ONNX Runtime: not at the start of every command
+    from gateway.settings import SigningSettings
+    from gateway.signing.trust import trust_of
 
-    verdicts = list(verify_models(folder))
+    trust = trust_of(SigningSettings(public_keys=tuple(key or ())))
+    verdicts = list(verify_models(folder, trust))
     problems = ModelFolders(folder).problems()
     if as_json:
         typer.echo(json.dumps({"versions": [asdict(verdict) for verdict in verdicts], "problems": problems}, indent=2))
     else:
-        _show(folder, verdicts, problems)
+        _show(folder, verdicts, problems, are_signatures_checked=bool(trust.keys))
     if not verdicts or any(verdict.refused for verdict in verdicts):
         raise typer.Exit(1)
 
@@ -122,18 +128,21 @@ def _write(target: Path, content: bytes) -> None:
     draft.replace(target)
 
 
-def _show(folder: Path, verdicts: Sequence[Verdict], problems: Sequence[str]) -> None:
+def _show(folder: Path, verdicts: Sequence[Verdict], problems: Sequence[str], *, are_signatures_checked: bool) -> None:
     from rich.console import Console
     from rich.table import Column, Table
 
     console = Console()
     shown = Table(Column("version", no_wrap=True), "digest", "inputs", "layout", "beside it", "state")
+    if are_signatures_checked:
+        shown.add_column("signed by")
     for verdict in verdicts:
         digest = verdict.digest.removeprefix("sha256:")[:_DIGEST_SHOWN]
         state = "[red]refused[/red]" if verdict.refused else "[green]ok[/green]"
         beside = ", ".join(verdict.beside)
         name, inputs = _as_text(f"{verdict.model}/{verdict.version}"), _as_text(_inputs(verdict))
-        shown.add_row(name, digest, inputs, verdict.layout, beside, state)
+        signer = (verdict.signed_by[:_DIGEST_SHOWN] or "nobody",) if are_signatures_checked else ()
+        shown.add_row(name, digest, inputs, verdict.layout, beside, state, *signer)
     console.print(shown if verdicts else _as_text(f"no version found in {folder}"), soft_wrap=not verdicts)
     for verdict in verdicts:
         if verdict.refused:

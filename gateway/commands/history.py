@@ -47,7 +47,8 @@ def history(
         raise ProblemReported(f"the audit log has no route of model {model!r}{more}")
     if moment is None:
         if as_json:
-            show_json({"model": model, "intervals": [*map(interval_view, found.intervals)], "notes": found.notes})
+            intervals = [*map(interval_view, found.intervals)]
+            show_json({"model": model, "intervals": intervals, "signed_by": found.signers, "notes": found.notes})
         else:
             show_history(model, found)
         return
@@ -59,9 +60,11 @@ def history(
             f"the audit log knows of model {model!r} since {first} only, which is after {_told(moment)}"
         )
     if as_json:
-        show_json({"model": model, "at": _told(moment), "interval": interval_view(interval), "notes": found.notes})
+        told = {"interval": interval_view(interval), "signed_by": found.signers, "notes": found.notes}
+        show_json({"model": model, "at": _told(moment), **told})
     else:
-        show_moment(model, _told(moment) + ("" if _names_zone(at) else " (no zone was given: taken as UTC)"), interval)
+        zone = "" if _names_zone(at) else " (no zone was given: taken as UTC)"
+        show_moment(model, _told(moment) + zone, interval, found.signers)
         show_notes(found)
 
 

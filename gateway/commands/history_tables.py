@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import typer
@@ -16,6 +17,8 @@ __all__ = ["interval_view", "origin_lines", "show_history", "show_moment", "show
 
 _DIGEST_LETTERS = 19
 """Of a digest in a table: ``sha256:`` and twelve digits."""
+
+_KEY_LETTERS = 12
 
 
 def interval_view(interval: Interval) -> dict[str, Any]:
@@ -38,18 +41,18 @@ def interval_view(interval: Interval) -> dict[str, Any]:
 
 def show_history(model: str, history: History) -> None:
     """Print all intervals, newest last, and what could not be read."""
-    rows = [(_when(one), served_lines(one), origin_lines(one)) for one in history.intervals]
+    rows = [(_when(one), served_lines(one, history.signers), origin_lines(one)) for one in history.intervals]
     blocks(f"{model}: what served when (UTC)", ("from, until", "served", "who, why, evidence"), rows)
     show_notes(history)
 
 
-def show_moment(model: str, moment: str, interval: Interval) -> None:
+def show_moment(model: str, moment: str, interval: Interval, signers: Mapping[str, str]) -> None:
     """Print what was in force at a time."""
     line(f"{model} at {moment}")
     blocks(
         "",
         ("from, until", "served", "who, why, evidence"),
-        [(_when(interval), served_lines(interval), origin_lines(interval))],
+        [(_when(interval), served_lines(interval, signers), origin_lines(interval))],
     )
 
 
@@ -59,8 +62,8 @@ def show_notes(history: History, *, err: bool = False) -> None:
         typer.echo(f"note: {printable(note)}", err=err)
 
 
-def served_lines(interval: Interval) -> list[str]:
-    """Return who served what, a line each, and the digest of each version below it."""
+def served_lines(interval: Interval, signers: Mapping[str, str]) -> list[str]:
+    """Return who served what, a line each, and below each version its digest and the key that signed it."""
     route = interval.route
     if route is None:
         return ["nothing: the route was deleted"]
@@ -68,14 +71,18 @@ def served_lines(interval: Interval) -> list[str]:
         if stop.version is None:
             return ["STOPPED: all refused"]
         if stop.answer is None:
-            return [f"STOPPED: {stop.version} answers all", _digest(interval, stop.version)]
+            return [f"STOPPED: {stop.version} answers all", *_identity(interval, stop.version, signers)]
         return [f"STOPPED: constant answer {json.dumps(stop.answer)}", f"as of {stop.version}, which is not asked"]
-    lines = [f"stable {route.stable}: {_percent(route.stable_bp)}", _digest(interval, route.stable)]
+    lines = [f"stable {route.stable}: {_percent(route.stable_bp)}", *_identity(interval, route.stable, signers)]
     if route.canary:
         canary = route.canary
-        lines += [f"canary {canary.version}: {_percent(canary.weight_bp)}", _digest(interval, canary.version)]
+        lines += [
+            f"canary {canary.version}: {_percent(canary.weight_bp)}",
+            *_identity(interval, canary.version, signers),
+        ]
     for shadow in route.shadows:
-        lines += [f"shadow {shadow.version}: {_percent(shadow.sample_bp)}", _digest(interval, shadow.version)]
+        identity = _identity(interval, shadow.version, signers)
+        lines += [f"shadow {shadow.version}: {_percent(shadow.sample_bp)}", *identity]
     return lines
 
 
@@ -100,9 +107,11 @@ def _named(interval: Interval) -> dict[str, str]:
     return {version: told for version, told in interval.digests.items() if version in versions}
 
 
-def _digest(interval: Interval, version: str) -> str:
+def _identity(interval: Interval, version: str, signers: Mapping[str, str]) -> list[str]:
     digest = interval.digests.get(version)
-    return "  digest not recorded" if digest is None else f"  {digest[:_DIGEST_LETTERS]}"
+    signer = signers.get(version)
+    lines = ["  digest not recorded" if digest is None else f"  {digest[:_DIGEST_LETTERS]}"]
+    return lines if signer is None else [*lines, f"  signed by {signer[:_KEY_LETTERS]}"]
 
 
 def _second(time: str) -> str:

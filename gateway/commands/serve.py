@@ -78,6 +78,7 @@ def serve(
     _require_collector(settings)
     _require_detectors(settings)
     _require_policy(settings)
+    _require_keys(settings)
     token = find_admin_token(os.environ, settings.admin_token_file, place_on_disk(settings))
     if token.path:
         typer.echo(f"admin token: {token.path}")
@@ -144,6 +145,13 @@ def _require_policy(settings: Settings) -> None:
 
     if settings.governance.policy is not None:
         read_policy(settings.governance.policy)
+
+
+def _require_keys(settings: Settings) -> None:
+    """Complain here of a public key that cannot be read: every process would only end of it again and again."""
+    from gateway.signing.trust import trust_of
+
+    trust_of(settings.signing)
 
 
 def with_flags(settings: Settings, flags: dict[str, Any], stable: dict[str, str], tick_s: float | None) -> Settings:

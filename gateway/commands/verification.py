@@ -11,6 +11,7 @@ from gateway.catalog.repository import Repository
 from gateway.commands.reference_hints import hints_of
 from gateway.engine.loading import load_version
 from gateway.errors import DocumentInvalid, VersionRefused
+from gateway.signing.trust import NOBODY, Trust
 from monitors.reference import ProfileInvalid
 
 __all__ = ["Verdict", "verify_models"]
@@ -21,7 +22,7 @@ class Verdict:
     """What was found of one version.
 
     ``beside`` names what lies beside the graph: ``golden rows``, ``reference``, ``evidence``, ``card``. ``refused``
-    says why the version may not serve, and is ``None`` where it may.
+    says why the version may not serve, and is ``None`` where it may. ``signed_by`` is the key whose signature held.
     """
 
     model: str
@@ -30,12 +31,13 @@ class Verdict:
     layout: str = ""
     inputs: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
+    signed_by: str = ""
     refused: str | None = None
 
 
-def verify_models(root: Path) -> Iterator[Verdict]:
+def verify_models(root: Path, trust: Trust = NOBODY) -> Iterator[Verdict]:
     """Give a verdict on each version below ``root``, by model and version."""
-    repository = Repository(root, limits=BundleLimits())
+    repository = Repository(root, limits=BundleLimits(), trust=trust)
     for model, versions in repository.models().items():
         for version in versions:
             yield _verdict(repository, model, version)
@@ -62,6 +64,7 @@ def _verdict(repository: Repository, model: str, version: str) -> Verdict:
         layout=layout,
         inputs=_inputs(bundle),
         beside=_beside(bundle),
+        signed_by=bundle.signed_by,
         refused=refused,
     )
 

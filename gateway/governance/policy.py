@@ -27,6 +27,7 @@ __all__ = [
     "decode_policy",
     "encode_policy",
     "parse_policy",
+    "policy_of",
     "read_policy",
 ]
 
@@ -171,6 +172,11 @@ def encode_policy(policy: Policy) -> bytes:
 def decode_policy(data: bytes) -> Policy:
     """Read what :func:`encode_policy` wrote."""
     return decode_document(data, Policy, source="the policy")
+
+
+def policy_of(data: bytes | None) -> Policy | None:
+    """Return the policy of a process tree, from what its run directory holds; ``None`` where it has none."""
+    return None if data is None else decode_policy(data)
 
 
 def _with_tiers(plain: dict[Any, Any]) -> dict[Any, Any]:

@@ -95,3 +95,15 @@ def test_of_two_contents_loaded_at_once_only_one_is_admitted(
         thread.join()
     assert len(refused) == len(contents) - 1
     assert len(store.audit()) == 1
+
+
+def test_who_signed_is_recorded_once_and_again_when_another_key_signs(
+    register: DigestRegister, store: SqliteStore, bundle: Bundle
+) -> None:
+    register.admit(bundle, ACTOR)
+    for key in ("a" * 64, "a" * 64, "b" * 64, ""):
+        register.admit(replace(bundle, signed_by=key), ACTOR)
+    first, second = store.audit(resource="digest/m/1")[1:]
+    assert (first.action, first.before) == ("version.signature", None)
+    assert first.after == {"signed_by": "a" * 64, "digest": bundle.digest}
+    assert (second.before, second.after["signed_by"]) == ({"signed_by": "a" * 64}, "b" * 64)

@@ -46,6 +46,15 @@ def fill(store: StateStore) -> None:
             evidence={"digests": {"1": "sha256:0123456789abcdef0123"}},
         )
         clock.now_s, before = clock.now_s + 20, route
+    for number, key in enumerate(("a" * 64, "b" * 64)):
+        Ledger(store, clock).change(
+            [Write("signature/m/1", number, b"{}")],
+            actor=Actor("worker-1"),
+            action="version.signature",
+            resource="digest/m/1",
+            before=None,
+            after={"signed_by": key},
+        )
     store.close()
 
 
@@ -78,6 +87,7 @@ def test_the_history_fits_a_terminal_and_comes_from_either_store(
     assert weir("history", "m", "--state", address) == 0
     shown = capsys.readouterr().out
     assert max(map(len, shown.splitlines())) <= 80
+    assert "signed by bbbbbbbbbbbb" in shown
     assert "\x1b" not in shown
     words = (
         "2026-01-31 11:00:00Z",
