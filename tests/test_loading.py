@@ -92,12 +92,16 @@ def test_threads_beyond_the_budget_are_not_granted_and_the_log_says_so(
     assert "m version 1 asks for 8 threads and gets 2" in caplog.text
 
 
-def test_an_unsigned_version_is_refused_or_warned_of_as_the_policy_says(
+def test_an_unsigned_version_is_warned_of_where_the_policy_says_so(
     place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
     place.add("1")
     with caplog.at_level(logging.WARNING, "weir.loading"):
         assert place.loader(trust=Trust(policy=Policy(models={"m": "limited"})))("m", "1").version == "1"
     assert "m version 1 of the tier limited is not signed by a trusted key" in caplog.text
+
+
+def test_an_unsigned_version_is_refused_where_the_policy_says_so(place: Place) -> None:
+    place.add("1")
     with pytest.raises(VersionRefused, match="the policy demands that of the tier high"):
         place.loader(trust=Trust(policy=Policy(models={"m": "high"})))("m", "1")
