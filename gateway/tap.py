@@ -19,7 +19,8 @@ from monitors.records import BROKEN_FLAG, FALLBACK_FLAG, Observation, StreamKey
 __all__ = ["Tap"]
 
 _FLUSH_ROWS = 512
-_IDLE_FLUSHES = 600
+_IDLE_FLUSHES = 20
+"""Two seconds. An arm that left and answered once more is held so long, and with it the memory of its version."""
 _WHOLE = slice(None)
 
 
