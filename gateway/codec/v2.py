@@ -18,6 +18,7 @@ from gateway.admission.deadline import of_parameters
 from gateway.codec.binary import RawTensors, raw_bytes, tensor_from
 from gateway.codec.decoded import Decoded
 from gateway.codec.limits import check_depth
+from gateway.codec.raw_layouts import RawLayout, RawLayouts, RawPlace
 from gateway.codec.rows import nested_type
 from gateway.codec.tensors import DATATYPES, GivenTensor, TensorDecoder, datatype_of, datatype_of_array
 from gateway.contract import Contract
@@ -56,7 +57,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class V2Decoder:
-    """Decode the protocol's requests for one version. Loop-safe, no state."""
+    """Decode the protocol's requests for one version. For one thread: it remembers the JSON before raw tensors."""
 
     def __init__(
         self,
@@ -69,6 +70,8 @@ class V2Decoder:
         ranks: Mapping[str, int],
     ) -> None:
         self._limits = limits
+        self._dtypes = {name: spec.dtype for name, spec in inputs.items()}
+        self._layouts = RawLayouts()
         self.tensors = TensorDecoder(contract, inputs, output_names, limits, names=names, ranks=ranks)
 
     def decode(self, body: bytes, json_bytes: int | None = None) -> Decoded:
@@ -84,6 +87,8 @@ class V2Decoder:
         gateway.errors.RequestInvalid
             The body is not the protocol's, a tensor does not fit, or values break the contract.
         """
+        if json_bytes is not None and (decoded := self._known(body, json_bytes)) is not None:
+            return decoded
         raw = RawTensors(body, json_bytes)
         request = self._parse(body if json_bytes is None else body[:json_bytes])
         feeds = self.tensors.feeds([_given(tensor, raw) for tensor in request.inputs])
@@ -94,7 +99,29 @@ class V2Decoder:
         decoded.binary = self._wanted_raw(request)
         if request.parameters and not _URGENCY.isdisjoint(request.parameters):
             decoded.urgency = of_parameters(request.parameters)
+        elif json_bytes is not None and request.id is None:
+            self._remember(body, json_bytes, request, decoded)
         return decoded
+
+    def _known(self, body: bytes, json_bytes: int) -> Decoded | None:
+        """Return a request whose JSON was read before; ``None`` for one that is to be read."""
+        layout = self._layouts.find(body, json_bytes)
+        feeds = None if layout is None else layout.feeds(memoryview(body)[json_bytes:])
+        if layout is None or feeds is None:
+            return None
+        decoded = self.tensors.judged(feeds, is_raw=True)
+        decoded.requested, decoded.binary = layout.requested, layout.binary
+        return decoded
+
+    def _remember(self, body: bytes, json_bytes: int, request: _InferRequest, decoded: Decoded) -> None:
+        """Remember the JSON of a request that was right, if all of its tensors are raw."""
+        places, stop = [], 0
+        for tensor in request.inputs:
+            if not (tensor.parameters and "binary_data_size" in tensor.parameters):
+                return
+            start, stop = stop, stop + tensor.parameters["binary_data_size"]
+            places.append(RawPlace(tensor.name, self._dtypes[tensor.name], tuple(tensor.shape), start, stop))
+        self._layouts.remember(body, json_bytes, RawLayout(places, stop, decoded.requested, decoded.binary))
 
     def _parse(self, body: bytes) -> _InferRequest:
         check_depth(body, self._limits.depth)
