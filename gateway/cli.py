@@ -24,6 +24,7 @@ from gateway.commands import (
 )
 from gateway.commands.printable import printable
 from gateway.commands.problem import ProblemReported, reported
+from gateway.commands.release import command as release
 from gateway.commands.report import command as report
 from gateway.demo import command as demo
 from gateway.errors import WeirError
@@ -49,6 +50,7 @@ def build_app() -> typer.Typer:
         audit,
         history,
         baseline,
+        release,
         rollout,
         log,
         monitor,

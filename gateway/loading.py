@@ -23,7 +23,7 @@ from gateway.settings import Settings
 from gateway.signing.trust import Trust
 from gateway.types import Actor
 
-__all__ = ["version_loader"]
+__all__ = ["measured", "version_loader"]
 
 _log = logging.getLogger("weir.loading")
 
@@ -53,7 +53,7 @@ def version_loader(
             hints_of=hints_of,
             threads=threads,
         )
-        servable = _measured(bundle, build if _starts_threads(bundle, threads) else partial(gently, build))
+        servable = measured(bundle, build if _starts_threads(bundle, threads) else partial(gently, build))
         budget.hold(servable, model, threads)
         register.admit(bundle, actor)  # what cannot be loaded leaves no digest: it may be repaired under its name
         return servable
@@ -95,7 +95,7 @@ def _starts_threads(bundle: Bundle, threads: int) -> bool:
     return threads > 1 or bool(set(bundle.manifest.serving.providers) - {"cpu"})
 
 
-def _measured(bundle: Bundle, build: Callable[[], ServableVersion]) -> ServableVersion:
+def measured(bundle: Bundle, build: Callable[[], ServableVersion]) -> ServableVersion:
     """Build a version and note how much memory that took; loads come one at a time."""
     before = heap_bytes()
     servable = build()

@@ -28,6 +28,7 @@ COMPOSITION_ROOTS = (
 COMMAND_LINE = ("gateway/cli.py", "gateway/commands/*", "gateway/demo/*")
 HOMES: dict[str, tuple[str, ...]] = {
     "cryptography": ("gateway/audit/signing_key.py", "gateway/signing/keys.py"),
+    "fairlearn": ("gateway/release/gates/fairness.py",),
     "grpc": ("gateway/grpc/*",),
     "httpx": ("gateway/http/*", *COMMAND_LINE),
     "jwt": ("gateway/access/*", "gateway/http/issuer.py"),
@@ -41,7 +42,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "requests": ("gateway/tracing/session.py",),
     "river": ("monitors/detectors/river.py", "gateway/demo/*"),
     "skl2onnx": ("gateway/demo/*",),
-    "sklearn": ("gateway/demo/*",),
+    "sklearn": ("gateway/demo/*", "gateway/release/scores.py"),
     "starlette": ("gateway/http/*", "gateway/app.py", "gateway/watch.py"),
     "tritonclient": ("gateway/grpc/*",),
     "typer": COMMAND_LINE,

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.extras import GRPC, TRACING, Extra
+from gateway.extras import GRPC, RELEASE, TRACING, Extra
 
 WITHOUT = """
 import sys
-for name in ("grpc", "tritonclient", "opentelemetry"):
+for name in ("grpc", "tritonclient", "opentelemetry", "sklearn", "fairlearn"):
     sys.modules[name] = None
 """
 ASK = f"""{WITHOUT}
@@ -41,7 +41,7 @@ asyncio.run(work())
 """
 
 
-@pytest.mark.parametrize("extra", [GRPC, TRACING], ids=lambda extra: extra.name)
+@pytest.mark.parametrize("extra", [GRPC, RELEASE, TRACING], ids=lambda extra: extra.name)
 def test_nothing_is_missing_here(extra: Extra) -> None:
     assert extra.missing() == []
 
@@ -79,3 +79,18 @@ def test_who_asks_for_an_extra_is_told_what_to_install(
 def test_every_process_runs_without_the_packages_and_a_worker_takes_the_fast_path(tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
     subprocess.run([sys.executable, "-c", DO_NOT], cwd=tmp_path, check=True, timeout=60)
+
+
+def test_a_release_check_says_what_it_needs_and_submitting_needs_nothing(tmp_path: Path) -> None:
+    asked = f"{WITHOUT}\nfrom gateway.cli import main\nmain()"
+
+    def said(*arguments: str) -> tuple[int, str]:
+        command = [sys.executable, "-c", asked, "release", *arguments]
+        ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        return ended.returncode, " ".join(ended.stderr.split())
+
+    (tmp_path / "report.json").write_text("{}")
+    code, told = said("check", "m", "1", "--holdout", "h.csv")
+    assert (code, "release checks need scikit-learn and fairlearn: install 'weir[release]'" in told) == (2, True), told
+    code, told = said("submit", "report.json")
+    assert (code, "/outcome: expected one of" in told) == (1, True), told

@@ -50,7 +50,7 @@ class AdminClient:
         return self.ask(*steps, body={"reason": reason})
 
     def ask(self, *steps: str, body: object, idempotency_key: str = "", dry_run: bool = False) -> Any:
-        """Ask for something that is carried out once for each key, or only foreseen."""
+        """Ask for something that is carried out once for each key, or only foreseen; bytes are sent as they are."""
         headers = {"idempotency-key": idempotency_key} if idempotency_key else {}
         return self._send("POST", steps, body=body, headers=headers, query={"dry_run": "true"} if dry_run else None)
 
@@ -116,6 +116,8 @@ def find_token(token_file: Path | None) -> str | None:
 
 def _json(body: object) -> bytes:
     """Return a body as JSON; bytes of an argument that are no text are escaped, for the gateway to refuse."""
+    if isinstance(body, bytes):
+        return body
     try:
         return json.dumps(body, allow_nan=False, separators=(",", ":")).encode("ascii")
     except (ValueError, RecursionError) as error:

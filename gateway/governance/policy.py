@@ -15,11 +15,11 @@ from gateway.codec.plain_yaml import YamlRefused, parse_yaml
 from gateway.codec.sparse import sparse_form
 from gateway.codec.strict import described, pointer_to
 from gateway.errors import DocumentInvalid, Fault
+from gateway.release.policy import ReleaseRules
 
 __all__ = [
     "TIERS",
     "Policy",
-    "ReleaseRules",
     "Tier",
     "TierRules",
     "Tiers",
@@ -72,11 +72,6 @@ class Tiers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReleaseRules:
-    """Thresholds of the release gates; there are none yet, so that the section must be empty."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """The whole of a policy file.
 
@@ -106,7 +101,7 @@ class Policy:
     tiers: Tiers = Tiers()
     approval_days: float = 30.0
     break_glass_hours: float = 4.0
-    release: ReleaseRules = ReleaseRules()
+    release: ReleaseRules = field(default_factory=ReleaseRules)
 
     @property
     def digest(self) -> str:

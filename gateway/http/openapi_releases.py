@@ -22,7 +22,7 @@ __all__ = ["RELEASES", "release_paths"]
 
 _DIGEST: Part = {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"}
 _HEX: Part = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
-_ROWS: Part = {"type": "integer", "minimum": 1}
+_ROWS: Part = {"type": "integer", "minimum": 0}
 _OUTCOME: Part = {"enum": ["pass", "fail"]}
 _TIER: Part = {"enum": ["minimal", "limited", "high"]}
 _NAME: Part = {"type": "string", "maxLength": 300}

@@ -17,8 +17,10 @@ __all__ = [
     "Holdout",
     "Outcome",
     "ReleaseReport",
+    "Tier",
     "decode_report",
     "encode_report",
+    "outcome_of",
 ]
 
 Outcome = Literal["pass", "fail", "skipped"]
@@ -51,15 +53,18 @@ class GateResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holdout:
-    """The labelled rows that the version was checked on: the file's name, ``sha256:`` of its bytes, its rows."""
+    """The labelled rows that the version was checked on: the file's name, ``sha256:`` of its bytes, its rows.
+
+    ``rows`` is 0 where the version did not load, so that nobody read them.
+    """
 
     name: str
     digest: str
     rows: int
 
     def __post_init__(self) -> None:
-        if len(self.name) > LONGEST_NAME or not _DIGEST.fullmatch(self.digest) or self.rows < 1:
-            raise ValueError("a name of at most 300 characters, a digest sha256:..., at least one row")
+        if len(self.name) > LONGEST_NAME or not _DIGEST.fullmatch(self.digest) or self.rows < 0:
+            raise ValueError("a name of at most 300 characters, a digest sha256:..., no less than 0 rows")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

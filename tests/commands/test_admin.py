@@ -13,6 +13,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.catalog.bundle import Bundle
+from gateway.catalog.digests import DigestRegister
 from gateway.cli import main
 from gateway.clock import SystemClock
 from gateway.codec.documents import encode_document
@@ -166,6 +168,10 @@ class Gateway:
     def open_alert(self, name: str) -> None:
         alert = Alert(name, "m", "1", "stable", "drift", "firing", "page", 0.3, 0.2, 1.0, 2.0, "income moved")
         LedgerAlertStore(self._store, self._ledger).save(alert)
+
+    def admit(self, bundle: Bundle) -> None:
+        """Remember the digest of a version, as a worker does that loads it first."""
+        DigestRegister(self._ledger, self._store).admit(bundle, Actor("weir"))
 
     def stop(self) -> None:
         self.server.should_exit = True
