@@ -13,6 +13,7 @@ from gateway.types import Role
 
 __all__ = [
     "AdmissionSettings",
+    "AuditSettings",
     "AuthSettings",
     "BudgetSettings",
     "GovernanceSettings",
@@ -208,6 +209,16 @@ class TracingSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AuditSettings:
+    """Where the gateway writes checkpoints of its audit log, by which key, how often; none without a folder."""
+
+    checkpoints: Path | None = None
+    checkpoint_key: Path | None = None
+    checkpoint_s: float = 60.0
+    checkpoint_records: int = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SigningSettings:
     """Whose signatures count under bundles; without a key, signatures are not looked at."""
 
@@ -243,3 +254,4 @@ class Settings:
     auth: AuthSettings = AuthSettings()
     governance: GovernanceSettings = GovernanceSettings()
     signing: SigningSettings = SigningSettings()
+    audit: AuditSettings = AuditSettings()

@@ -21,6 +21,8 @@ import uvloop
 from starlette.applications import Starlette
 
 from gateway.alert_notes import AlertNotes
+from gateway.audit.checkpointing import Checkpointer, CheckpointsRefused
+from gateway.audit.signing_key import CHECKPOINT_ORIGIN, read_key
 from gateway.baseline.watching import BaselineReader
 from gateway.catalog.bundle import BundleLimits
 from gateway.catalog.repository import Repository
@@ -84,6 +86,8 @@ FOLD_EVERY_S = 5.0
 COUNT_PAGES_EVERY_S = 2.0
 LONGEST_PAUSE_S = 0.5
 STEER_EVERY_S = 0.5
+SIGN_EVERY_S = 1.0
+SIGN_AGAIN_S = 30
 LEAST_SAVE_S = 5.0
 """Evidence is saved no more often; what a crash loses of it only delays a page."""
 logger = logging.getLogger(__name__)
@@ -239,6 +243,7 @@ async def run_watch(settings: Settings, run_dir: RunDirectory, stop: asyncio.Eve
     log = _prediction_log(settings, run_dir, clock)
     name = f"watch-{os.getpid()}-{secrets.token_hex(2)}"
     rollouts = _rollout_watch(settings, run_dir, store, service, clock, name)
+    checkpointer = _checkpointer(settings, store, clock)
     channel = ChannelServer(run_dir.watch_socket, _receiver(service, rollouts, log))
     counters = SharedCounters.create(run_dir.counters, name, role="watch")
     page = MetricsPage(
@@ -247,7 +252,7 @@ async def run_watch(settings: Settings, run_dir: RunDirectory, stop: asyncio.Eve
         store,
         LastingTotals(counters),
         Retention(clock),
-        steering=rollouts.gauges,
+        steering=lambda: (*rollouts.gauges(), *(checkpointer.gauges() if checkpointer else ())),
         log=log,
         most_series=settings.metrics.series,
     )
@@ -265,6 +270,8 @@ async def run_watch(settings: Settings, run_dir: RunDirectory, stop: asyncio.Eve
             tasks.create_task(server.serve(), name="watch pages")
             tasks.create_task(_keep_folding(run_dir.counters, use, stop), name="fold counters")
             tasks.create_task(_keep_steering(rollouts, stop), name="steer rollouts")
+            if checkpointer is not None:
+                tasks.create_task(_keep_signing(checkpointer, stop), name="sign checkpoints")
             tasks.create_task(_keep_counting_pages(store, service, notes, stop), name="count pages")
             readers = BaselineReader(store), RouteReader(store)
             await _keep_ticking(service, traffic, *readers, run_dir.counters, file, stop)
@@ -296,6 +303,15 @@ def _prediction_log(settings: Settings, run_dir: RunDirectory, clock: SystemCloc
     log = PredictionLog(settings.prediction_log, clock, salt=run_dir.key_salt())
     log.start()
     return log
+
+
+def _checkpointer(settings: Settings, store: StateStore, clock: SystemClock) -> Checkpointer | None:
+    audit = settings.audit
+    if audit.checkpoints is None or audit.checkpoint_key is None:
+        return None
+    key = read_key(audit.checkpoint_key, CHECKPOINT_ORIGIN)
+    most, longest_s = audit.checkpoint_records, audit.checkpoint_s
+    return Checkpointer(store, key, audit.checkpoints, clock, most_records=most, longest_s=longest_s)
 
 
 def _rollout_watch(
@@ -382,6 +398,19 @@ async def _keep_ticking(
 async def _keep_steering(rollouts: RolloutWatch, stop: asyncio.Event) -> None:
     while not await _is_set(stop, STEER_EVERY_S):
         await rollouts.tick()
+
+
+async def _keep_signing(checkpointer: Checkpointer, stop: asyncio.Event) -> None:
+    """Write checkpoints until the log does not fit any more: nothing may be signed then before somebody has looked."""
+    while not await _is_set(stop, SIGN_EVERY_S):
+        try:
+            await asyncio.to_thread(checkpointer.tick)
+        except CheckpointsRefused as refused:
+            logger.error("no checkpoints are written from now on: %s", refused)
+            return
+        except (StoreUnavailable, OSError):
+            logger.exception("no checkpoint could be written; trying again in %d s", SIGN_AGAIN_S)
+            await _is_set(stop, SIGN_AGAIN_S)
 
 
 async def _keep_counting_pages(

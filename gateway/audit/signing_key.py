@@ -22,10 +22,22 @@ from cryptography.hazmat.primitives.serialization import (
 
 from gateway.errors import DocumentInvalid, Fault
 
-__all__ = ["KeyStanding", "SigningKey", "VerifierKey", "make_key", "read_key", "read_verifier", "standing_of"]
+__all__ = [
+    "CHECKPOINT_ORIGIN",
+    "KeyStanding",
+    "SigningKey",
+    "VerifierKey",
+    "make_key",
+    "read_key",
+    "read_verifier",
+    "standing_of",
+]
 
 KeyStanding = Literal["apart", "shared", "unknown"]
 """Whether the user that serves can read the key: not, yes, or nobody can say."""
+
+CHECKPOINT_ORIGIN = "weir"
+"""Name of a log in its checkpoints, and of their key, where nobody gives another."""
 
 NAME_BYTES = 64
 KEY_BYTES = 4_096

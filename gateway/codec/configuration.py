@@ -87,6 +87,8 @@ RANGES: dict[str, tuple[float, float]] = {
     "prediction_log/failures_per_s": (0, 100_000),
     "auth/oidc/leeway_s": (0, 300),
     "auth/oidc/refresh_s": (30, 86_400),
+    "audit/checkpoint_s": (1, 86_400),
+    "audit/checkpoint_records": (1, 1_000_000),
     "tracing/sample_ratio": (0, 1),
     "tracing/timeout_s": (0.1, 60),
 }
@@ -135,6 +137,7 @@ def check_settings(settings: Settings, source: str = "the settings") -> None:
         _unreadable,
         _untraced,
         _unissued,
+        _unsigned,
     )
     faults = [fault for rule in rules for fault in rule(settings)]
     if faults:
@@ -294,6 +297,14 @@ def _untraced(settings: Settings) -> Iterator[Fault]:
         yield Fault(
             "/tracing/service_name", "value", "1 to 128 printable characters of ASCII", repr(tracing.service_name)
         )
+
+
+def _unsigned(settings: Settings) -> Iterator[Fault]:
+    audit = settings.audit
+    if (audit.checkpoints is None) != (audit.checkpoint_key is None):
+        absent = "checkpoints" if audit.checkpoints is None else "checkpoint_key"
+        expected = "a path, since checkpoints need a folder and a key"
+        yield Fault(f"/audit/{absent}", "missing", expected, "nothing")
 
 
 def _unissued(settings: Settings) -> Iterator[Fault]:

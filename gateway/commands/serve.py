@@ -79,6 +79,7 @@ def serve(
     _require_detectors(settings)
     _require_policy(settings)
     _require_keys(settings)
+    _require_checkpoint_key(settings)
     token = find_admin_token(os.environ, settings.admin_token_file, place_on_disk(settings))
     if token.path:
         typer.echo(f"admin token: {token.path}")
@@ -152,6 +153,14 @@ def _require_keys(settings: Settings) -> None:
     from gateway.signing.trust import trust_of
 
     trust_of(settings.signing)
+
+
+def _require_checkpoint_key(settings: Settings) -> None:
+    """Complain here of a key of checkpoints that cannot be read: the watch could only die of it again and again."""
+    from gateway.audit.signing_key import CHECKPOINT_ORIGIN, read_key
+
+    if settings.audit.checkpoint_key is not None:
+        read_key(settings.audit.checkpoint_key, CHECKPOINT_ORIGIN)
 
 
 def with_flags(settings: Settings, flags: dict[str, Any], stable: dict[str, str], tick_s: float | None) -> Settings:

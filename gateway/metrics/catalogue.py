@@ -417,6 +417,10 @@ CATALOGUE: tuple[Metric, ...] = (
         "weir_automatic_rollbacks", "gauge", "rollbacks", ("model",),
         "Automatic rollbacks of a model in the last day; three freeze automation",
     ),
+    Metric(
+        "weir_audit_checkpoint_timestamp_seconds", "gauge", "unix", (),
+        "When this host wrote a checkpoint of the audit log last; absent until it has written one",
+    ),
     Metric("weir_audit_records_total", "counter", "records", (), "Records in the audit log, the same on all hosts"),
     Metric("weir_build_info", "info", "", ("version", "revision", "python"), "The build that runs here; always 1"),
     Metric("weir_model_info", "info", "", ("model", "version", "digest"), "A version that is loaded; always 1"),
