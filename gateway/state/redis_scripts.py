@@ -136,7 +136,12 @@ for _, ended in ipairs(redis.call('ZRANGEBYSCORE', KEYS[5], '-inf', string.forma
   redis.call('ZREM', KEYS[5], ended)
   redis.call('HDEL', KEYS[6], ended)
 end
-redis.call('ZADD', KEYS[5], string.format('%.6f', time + tonumber(ARGV[8])), ARGV[6])
+local ends = string.format('%.6f', time + tonumber(ARGV[8]))
+-- One that seems to last longer than this was made before the clock went back; its worker may be dead.
+for _, worker in ipairs(redis.call('ZRANGEBYSCORE', KEYS[5], '(' .. ends, '+inf', 'LIMIT', 0, 256)) do
+  redis.call('ZADD', KEYS[5], ends, worker)
+end
+redis.call('ZADD', KEYS[5], ends, ARGV[6])
 redis.call('HSET', KEYS[6], ARGV[6], ARGV[7])
 return {'ok', sequence, hash, epoch, false}
 """

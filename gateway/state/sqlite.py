@@ -119,11 +119,13 @@ class SqliteStore:
 
     def announce(self, worker: str, facts: bytes, ttl_s: float) -> None:
         """Say that a worker lives and what it has; forgotten after ``ttl_s`` without another announcement."""
-        now = self._clock.unix_s()
         with self._writing("NORMAL"):
+            now = self._clock.unix_s()  # not before: the wait for another's write would count as a clock that went back
+            ends = now + ttl_s
             self._connection.execute("DELETE FROM announcements WHERE expires_at <= ?", (now,))
-            row = (worker, facts, now + ttl_s)
-            self._connection.execute("INSERT OR REPLACE INTO announcements VALUES (?, ?, ?)", row)
+            # One that seems to last longer than this was made before the clock went back; its worker may be dead.
+            self._connection.execute("UPDATE announcements SET expires_at = ? WHERE expires_at > ?", (ends, ends))
+            self._connection.execute("INSERT OR REPLACE INTO announcements VALUES (?, ?, ?)", (worker, facts, ends))
 
     def retire(self, worker: str) -> None:
         """Forget a worker at once."""

@@ -126,7 +126,11 @@ class StateStore(Protocol):
         """Return up to ``limit`` records with a sequence above ``after``, oldest first, optionally of one resource."""
 
     def announce(self, worker: str, facts: bytes, ttl_s: float) -> None:
-        """Say that a worker lives and what it has; forgotten after ``ttl_s`` without another announcement."""
+        """Say that a worker lives and what it has; forgotten after ``ttl_s`` without another announcement.
+
+        All workers give the same ``ttl_s``: an announcement that would end later than this one was made before the
+        clock went back, and ends with it.
+        """
 
     def retire(self, worker: str) -> None:
         """Forget a worker at once."""

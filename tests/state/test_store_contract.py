@@ -242,13 +242,38 @@ def test_the_chain_that_comes_back_verifies(store: StateStore) -> None:
 
 def test_announcements_end_by_themselves(store: StateStore, clock: HandClock) -> None:
     store.announce("w1", b"1", ttl_s=5)
-    store.announce("w2", b"2", ttl_s=10)
-    clock.now += 4
+    clock.now += 2
+    store.announce("w2", b"2", ttl_s=5)
+    clock.now += 2
     store.announce("w1", b"1b", ttl_s=5)
     assert store.announcements() == {"w1": b"1b", "w2": b"2"}
-    clock.now += 6
+    clock.now += 4
+    assert store.announcements() == {"w1": b"1b"}
+    clock.now += 1
     assert store.announcements() == {}
     assert store.revision() == 0
+
+
+def test_a_worker_that_died_before_the_clock_went_back_is_forgotten_as_soon_as_any(
+    store: StateStore, clock: HandClock
+) -> None:
+    store.announce("alive", b"1", ttl_s=5)
+    store.announce("dead", b"2", ttl_s=5)
+    clock.now -= 3_600
+    assert store.announcements() == {"alive": b"1", "dead": b"2"}
+    for _ in range(6):
+        store.announce("alive", b"1b", ttl_s=5)
+        clock.now += 1
+    assert store.announcements() == {"alive": b"1b"}
+
+
+def test_a_clock_that_goes_back_hides_no_worker_that_lives(store: StateStore, clock: HandClock) -> None:
+    store.announce("early", b"1", ttl_s=5)
+    store.announce("late", b"2", ttl_s=5)
+    clock.now -= 3_600
+    store.announce("early", b"1", ttl_s=5)
+    clock.now += 1
+    assert store.announcements() == {"early": b"1", "late": b"2"}
 
 
 def test_a_retired_worker_is_forgotten_at_once(store: StateStore) -> None:
