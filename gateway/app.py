@@ -134,7 +134,15 @@ class Worker:
         self._marks = CrashMarks(run_dir.marks, name)
         hosts = _MOST_HOSTS if is_redis(settings.state) else 1
         tripwires = partial(KeyTripwire, settings.workers * hosts)
-        self._keeper = ArmKeeper(loop, self._counters, settings, tripwires=tripwires, marks=self._marks)
+        crashes = CrashFile(run_dir.crashed_file)
+        self._keeper = ArmKeeper(
+            loop,
+            self._counters,
+            settings,
+            tripwires=tripwires,
+            marks=self._marks,
+            marks_stable=crashes.has_riddle,
+        )
         admission = settings.admission
         limit = ConcurrencyLimit(latency_target_s=admission.latency_target_ms / 1e3, most=admission.max_in_flight)
         self._gate = Gate(limit, now_s=perf_counter())
@@ -173,7 +181,7 @@ class Worker:
             load=marked_loader(
                 version_loader(settings, repository, register, actor, self._counters, hints_of), self._marks
             ),
-            crashed=CrashFile(run_dir.crashed_file).look,
+            crashed=crashes.look,
             wanted=lambda on_disk, route, residency: wanted_versions(
                 on_disk, route, residency, limit=settings.serving.resident_versions
             ),

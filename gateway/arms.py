@@ -40,7 +40,7 @@ class ArmKeeper:
 
     A canary has an executor of its own and never runs on the loop, since ONNX Runtime cannot be preempted there. So has
     every pinned version: one that hangs takes nobody else's thread. The thread ends with the arm. ``tripwires``
-    makes the tripwire of a canary.
+    makes the tripwire of a canary. ``marks_stable`` marks the runs of stable versions too, where a process crashed.
     """
 
     def __init__(
@@ -51,8 +51,10 @@ class ArmKeeper:
         *,
         tripwires: Callable[[], Tripwire],
         marks: CrashMarks | None = None,
+        marks_stable: bool = False,
     ) -> None:
         self._loop, self._counters, self._settings, self._marks = loop, counters, settings, marks
+        self._marks_stable = marks_stable
         self._tripwires = tripwires
         threads = settings.serving.threads or cores_of_one_worker(settings.workers)
         # Two at least: a long run of one model must not make a short one of another wait for its end.
@@ -241,7 +243,8 @@ class ArmKeeper:
 
     def _marked(self, servable: ServableVersion, variant: Variant, *, inline: bool) -> Runnable:
         """Return what a lane runs. Versions on probation are marked, so that one that crashes the process is known."""
-        if self._marks is None or inline or variant == "stable":
+        is_trusted = (inline or variant == "stable") and not self._marks_stable
+        if self._marks is None or is_trusted:
             return servable
         return MarkedVersion(servable, self._marks.mark(servable.model, servable.version, variant))
 

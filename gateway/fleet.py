@@ -32,8 +32,9 @@ class LoadProgress:
 
     @property
     def crash(self) -> str:
-        """How the version brought a process down, empty where it did not."""
-        return next((status.why for status in self.workers.values() if status.state == "crashed"), "")
+        """How the version brought a process down, empty where it did not; one that is relied on is still ready."""
+        told = (status.why for status in self.workers.values() if status.state in ("crashed", "ready"))
+        return next(filter(None, told), "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from gateway.catalog.folder_watch import FolderWatch, Name, newest_first
 from gateway.catalog.folders import Stamp
 from gateway.catalog.repository import Repository
 from gateway.catalog.residency import Residency
+from gateway.crashes import Crash
 from gateway.engine.memory import return_free_memory
 from gateway.engine.version import ServableVersion
 from gateway.errors import StoreUnavailable, WeirError
@@ -75,8 +76,8 @@ class Roster:
     rest
         Says which wanted versions rest on disk for now; without, none does.
     crashed
-        Returns the versions that brought a process down, with the reason; reads a file. They are not kept, except where
-        a route has them as the stable version or as the one before it.
+        Returns the versions that brought a process down; reads a file. They are not kept, except where a route has them
+        as the stable version or as the one before it; and where they are not loaded yet, such are not tried for ever.
     """
 
     def __init__(
@@ -93,7 +94,7 @@ class Roster:
         publish: Callable[[Mapping[str, RouteDocument], Mapping[Name, ServableVersion]], Mapping[str, int]],
         tidy: Callable[[], object] = return_free_memory,
         rest: RestKeeper | None = None,
-        crashed: Callable[[], Mapping[Name, str]] = dict,
+        crashed: Callable[[], Mapping[Name, Crash]] = dict,
     ) -> None:
         self._store, self._clock = store, clock
         self._folder, self._scan_s, self._scanned_at = FolderWatch(repository), scan_s, -1e9
@@ -114,6 +115,7 @@ class Roster:
         self._rest = rest
         self._resting: Mapping[Name, str] = {}
         self._look_for_crashes, self._crashed = crashed, dict[Name, str]()
+        self._blamed: Mapping[Name, Crash] = {}
         self._announced_at = -1e9
         self._answered_at = clock.monotonic_s()
         self.draining = False
@@ -150,8 +152,13 @@ class Roster:
         for model, version in self._loading:
             found.setdefault(model, {})[version] = VersionStatus("loading")
         for (model, version), servable in self._loaded.items():
+            blamed = self._blamed.get((model, version))
             found.setdefault(model, {})[version] = VersionStatus(
-                "ready", servable.digest, provider=servable.provider, memory_bytes=servable.memory_bytes
+                "ready",
+                servable.digest,
+                why=f"relied on, although {blamed.why}" if blamed else "",
+                provider=servable.provider,
+                memory_bytes=servable.memory_bytes,
             )
         return found
 
@@ -281,9 +288,14 @@ class Roster:
 
     async def _note_crashes(self) -> bool:
         """Ask which versions brought a process down; return whether others did than before."""
-        before, found = self._crashed, await self.call(self._look_for_crashes)
-        self._crashed = {name: why for name, why in found.items() if not self._is_relied_on(*name)}
-        return self._crashed.keys() != before.keys()
+        before, blamed_before = self._crashed, self._blamed
+        self._blamed = await self.call(self._look_for_crashes)
+        self._crashed = {name: one.why for name, one in self._blamed.items() if not self._is_kept(name, one)}
+        return self._crashed.keys() != before.keys() or self._blamed.keys() != blamed_before.keys()
+
+    def _is_kept(self, name: Name, crash: Crash) -> bool:
+        """Return whether a version that brought a process down is kept, or loaded, all the same."""
+        return self._is_relied_on(*name) and (name in self._loaded or not crash.is_hopeless)
 
     def _is_relied_on(self, model: str, version: str) -> bool:
         route = self._snapshot.routes.get(model)

@@ -121,9 +121,10 @@ class Supervisor:
     def _note_crash(self, life: Life) -> None:
         """Blame what a process was busy with when native code ended it."""
         number, busy = -life.ended.result(), take_marks(self._run_dir.marks, life.name)
-        if number in CRASHES and busy:
+        if number in CRASHES:
             self._crashed.add(life.name, signal.Signals(number), busy)
-            _log.error("%s crashed with %s, busy with %s", life.name, signal.Signals(number).name, busy)
+            told = busy or "nothing that is marked; stable versions are from now on"
+            _log.error("%s crashed with %s, busy with %s", life.name, signal.Signals(number).name, told)
 
     async def _give_head_start(self) -> None:
         """Return when a worker answers, or could have by now: what it shares its core with would double that time."""

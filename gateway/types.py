@@ -52,7 +52,7 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class VersionStatus:
-    """State of one version on one worker; ``why`` says it in words where it is not ready.
+    """State of one version on one worker; ``why`` says it in words where it is not ready, or brought a process down.
 
     ``provider`` is the execution provider that it runs on, ``memory_bytes`` what it took to load.
     """

@@ -16,6 +16,7 @@ from gateway.access.tokens import encode_token, new_token, token_key
 from gateway.catalog.bundle import BundleLimits
 from gateway.catalog.repository import Repository
 from gateway.catalog.residency import Residency, shadow_versions, wanted_versions
+from gateway.crashes import MOST_LOADS, Crash
 from gateway.engine.version import ServableVersion
 from gateway.errors import StoreUnavailable, VersionRefused
 from gateway.resting import RestKeeper
@@ -99,7 +100,7 @@ class Process:
         self.loads: list[Name] = []
         self.broken: dict[Name, Exception] = {}
         self.published: list[tuple[dict[str, str], list[Name]]] = []
-        self.crashed: dict[Name, str] = {}
+        self.crashed: dict[Name, Crash] = {}
         self.cannot_publish = False
         self.tidied = 0
         self.when_loaded: Callable[[ServableVersion], None] = lambda _servable: None
@@ -351,12 +352,34 @@ def test_a_version_that_crashed_a_process_is_dropped_and_not_loaded_unless_it_is
     async def check() -> None:
         await process.settle()
         assert process.states() == {"1": "ready", "2": "ready"}
-        process.crashed = {("m", "1"): "it crashed", ("m", "2"): "it crashed"}
+        process.crashed = {("m", "1"): Crash("it crashed"), ("m", "2"): Crash("it crashed")}
         await process.settle()
         assert process.states() == {"1": "ready", "2": "crashed"}
-        assert process.roster.status()["m"]["2"].why == "it crashed"
+        told = process.roster.status()["m"]
+        assert (told["1"].why, told["2"].why) == ("relied on, although it crashed", "it crashed")
         assert process.published[-1][1] == [("m", "1")]
         process.route("2", previous_stable="1")
+        await process.settle()
+        assert process.states() == {"1": "ready", "2": "ready"}
+
+    run(process, check)
+
+
+def test_a_stable_version_that_no_process_survives_loading_is_not_tried_for_ever_and_stays_where_it_is_loaded(
+    process: Process,
+) -> None:
+    process.on_disk("1", "2")
+    process.route("1")
+    hopeless = {("m", "1"): Crash("it crashed while it was loaded", loads=MOST_LOADS)}
+
+    async def check() -> None:
+        process.crashed = hopeless
+        await process.settle()
+        assert process.states() == {"1": "crashed", "2": "ready"}
+        process.crashed = {}
+        await process.settle()
+        assert process.states() == {"1": "ready", "2": "ready"}
+        process.crashed = hopeless
         await process.settle()
         assert process.states() == {"1": "ready", "2": "ready"}
 

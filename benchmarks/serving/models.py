@@ -15,7 +15,7 @@ from skl2onnx import to_onnx
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
 
-__all__ = ["FEATURES", "MODELS", "rows", "write_models"]
+__all__ = ["FEATURES", "MODELS", "perceptron", "rows", "small", "write_models"]
 
 FEATURES = 30
 _OPSET = 17
@@ -65,15 +65,16 @@ def trees() -> onnx.ModelProto:
 
 def mlp() -> onnx.ModelProto:
     """Make a perceptron of four hidden layers of 2,048: about 2 milliseconds a row, far less in a batch."""
-    return _perceptron(4, 2048)
+    return perceptron(4, 2048)
 
 
 def large() -> onnx.ModelProto:
     """Make a perceptron whose weights take 100 MB: five hidden layers of 2,500."""
-    return _perceptron(5, 2500)
+    return perceptron(5, 2500)
 
 
-def _perceptron(hidden: int, width: int) -> onnx.ModelProto:
+def perceptron(hidden: int, width: int) -> onnx.ModelProto:
+    """Make a perceptron of any size."""
     rng = np.random.default_rng(3)
     widths = [FEATURES, *[width] * hidden, 2]
     nodes, constants, last = [], {}, "x"

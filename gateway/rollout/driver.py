@@ -162,6 +162,7 @@ class RolloutDriver:
             load_why=held_in or progress.why,
             crash=progress.crash,
             is_home_ready=_is_ready(fleet, rollout.model, rollout.stable),
+            is_home_lost=fleet.progress(rollout.model, rollout.stable).state == "failed",
             is_converged=route is not None and _is_applied(fleet, route),
             tripped=seen.tripped,
             incident=seen.incident,

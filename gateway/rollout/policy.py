@@ -133,9 +133,13 @@ def _condemned(situation: Situation, cause: str, against: tuple[str, ...]) -> Mo
 
 
 def _back(situation: Situation, cause: str, against: tuple[str, ...]) -> Move | None:
-    """Go back, unless the version to go back to is not there: then nothing better than to hold can be done."""
+    """Go back, unless the version to go back to is not there: then nothing better than to hold can be done.
+
+    From a version that crashes its workers it is enough that the other may still load: they do not live until it has.
+    """
     rollout = situation.rollout
-    if rollout.stage != "baking" or situation.is_home_ready:
+    may_be_home = situation.is_home_ready or (bool(situation.crash) and not situation.is_home_lost)
+    if rollout.stage != "baking" or may_be_home:
         return _move(situation, "rolling_back", cause, against=against)
     if rollout.state == "holding":
         return None

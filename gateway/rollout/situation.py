@@ -27,8 +27,8 @@ class Situation:
         Whether every worker has the candidate ready, and what is wrong where one does not.
     crash
         How the candidate brought a process down, in words; empty where it did not.
-    is_home_ready
-        Whether every worker has the version ready that the rollout would go back to.
+    is_home_ready, is_home_lost
+        Whether every worker has the version ready that the rollout would go back to, and whether one cannot load it.
     is_converged
         Whether every worker applies the present revision of the route.
     tripped
@@ -49,6 +49,7 @@ class Situation:
     load_why: str = ""
     crash: str = ""
     is_home_ready: bool = True
+    is_home_lost: bool = False
     is_converged: bool = True
     tripped: int = 0
     incident: str = ""

@@ -1,4 +1,5 @@
-"""A candidate whose native code ends the process that runs it: as a shadow nobody notices, as a canary once."""
+"""A version whose native code ends the process that runs it: as a shadow nobody notices, as a canary or stable once or
+twice."""
 
 from __future__ import annotations
 
@@ -20,10 +21,10 @@ BROKEN_OFF = {"ConnectionResetError", "RemoteDisconnected", "BrokenPipeError"}
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
     folder = tmp_path_factory.mktemp("crashing")
-    for model in ("careful", "bold"):
+    for model in ("careful", "bold", "baked"):
         write_bundle(folder / "models" / model / "1", echo_model())
         write_bundle(folder / "models" / model / "2", crashing_model())
-    flags = ("--stable", "careful=1", "--stable", "bold=1")
+    flags = ("--stable", "careful=1", "--stable", "bold=1", "--stable", "baked=1")
     with RunningGateway(folder / "models", folder / "weir.db", *flags, workers=WORKERS) as running:
         yield running
 
@@ -72,6 +73,21 @@ def test_as_a_canary_it_ends_each_worker_once_at_most_and_goes_back(gateway: Run
     assert {failure.error for failure in load.failures} <= BROKEN_OFF
     assert {answer.version for answer in load.answers} == {"1"}
     assert gateway.log.read_text().count("crashed with SIGFPE, busy") <= WORKERS + 1  # and the shadow process
+
+
+def test_in_the_bake_it_goes_back_though_every_worker_that_serves_it_crashes(gateway: RunningGateway) -> None:
+    start(gateway, "baked", shadow=None, steps=[30], dwell_s=0)
+    gateway.wait_until(lambda: rollout(gateway, "baked")["state"] == "canary", "in the canary step")
+    with gateway.client() as client:
+        answer = client.post("/admin/v1/rollouts/baked/promote", json={"reason": "a test"})
+        assert answer.status_code == 200, answer.text
+    gateway.wait_until(lambda: gateway.ready_workers("baked", "2") == WORKERS, "the stable version")
+    with load_on(gateway, "baked") as load:
+        gateway.wait_until(lambda: on_all_workers(gateway, "baked"), "back")
+        load.wait_for(200)
+    assert "crashed with SIGFPE while it ran this version as stable" in rollout(gateway, "baked")["cause"]
+    assert {failure.error for failure in load.failures} <= {*BROKEN_OFF, "503"}
+    assert {answer.version for answer in load.answers} == {"1"}
 
 
 def on_all_workers(gateway: RunningGateway, model: str) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.crash_marks import Busy, CrashMarks, take_marks
-from gateway.crashes import CrashFile
+from gateway.crashes import MOST_LOADS, Crash, CrashFile
 
 
 def test_a_process_that_dies_in_the_middle_leaves_what_it_was_busy_with(tmp_path: Path) -> None:
@@ -52,9 +52,33 @@ def test_who_looks_sees_each_version_that_was_blamed_with_the_first_reason(tmp_p
     writer, reader = CrashFile(path), CrashFile(path)
     assert dict(reader.look()) == {}
     writer.add("w-1", signal.SIGSEGV, [Busy("m", "2", "loading")])
-    assert dict(reader.look()) == {("m", "2"): "w-1 crashed with SIGSEGV while it loaded this version"}
+    assert dict(reader.look()) == {("m", "2"): Crash("w-1 crashed with SIGSEGV while it loaded this version", loads=1)}
     writer.add("w-2", signal.SIGABRT, [Busy("m", "2", "canary"), Busy("m", "3", "shadow")])
     assert dict(reader.look()) == {
-        ("m", "2"): "w-1 crashed with SIGSEGV while it loaded this version",
-        ("m", "3"): "w-2 crashed with SIGABRT while it ran this version as shadow",
+        ("m", "2"): Crash("w-1 crashed with SIGSEGV while it loaded this version", loads=1),
+        ("m", "3"): Crash("w-2 crashed with SIGABRT while it ran this version as shadow"),
     }
+    assert not reader.has_riddle
+
+
+def test_a_stable_version_is_blamed_only_where_nobody_else_was_busy(tmp_path: Path) -> None:
+    file = CrashFile(tmp_path / "crashed.json")
+    file.add("w-1", signal.SIGFPE, [Busy("m", "1", "stable"), Busy("m", "2", "canary")])
+    assert list(file.look()) == [("m", "2")]
+    file.add("w-2", signal.SIGFPE, [Busy("m", "1", "stable")])
+    assert file.look()["m", "1"].why == "w-2 crashed with SIGFPE while it ran this version as stable"
+
+
+def test_a_crash_that_nobody_can_be_blamed_for_is_remembered(tmp_path: Path) -> None:
+    file = CrashFile(tmp_path / "crashed.json")
+    file.add("w-1", signal.SIGSEGV, [])
+    assert CrashFile(tmp_path / "crashed.json").has_riddle
+    assert dict(file.look()) == {}
+
+
+def test_a_version_whose_load_crashes_again_and_again_is_hopeless(tmp_path: Path) -> None:
+    file = CrashFile(tmp_path / "crashed.json")
+    for number in range(MOST_LOADS):
+        assert not any(crash.is_hopeless for crash in file.look().values())
+        file.add(f"w-{number}", signal.SIGSEGV, [Busy("m", "2", "loading")])
+    assert file.look()["m", "2"].is_hopeless

@@ -113,6 +113,23 @@ def test_evidence_against_the_candidate_is_heeded_in_every_state_that_is_not_ove
 
 
 @often
+@given(situations(), st.booleans())
+def test_a_crash_is_heeded_in_every_state_that_is_not_over_even_before_home_is_ready(
+    found: Situation, is_home_lost: bool
+) -> None:
+    is_ours = found.route is not None and found.route.stable != "5"
+    if found.rollout.state in TERMINAL or found.rollout.state == "rolling_back" or not is_ours:
+        return
+    move = decide(replace(found, crash="worker-0 crashed with SIGFPE", is_home_lost=is_home_lost))
+    if found.rollout.stage == "baking" and is_home_lost and not found.is_home_ready:
+        assert move is None or move.to == "holding"
+        return
+    assert move is not None
+    assert move.against == ("crash",)
+    assert move.to == ("failed" if found.rollout.stage in ("validating", "shadow") else "rolling_back")
+
+
+@often
 @given(situations())
 def test_a_route_that_others_changed_is_left_alone(found: Situation) -> None:
     is_ours = found.route is not None and found.route.stable != "5"
@@ -272,6 +289,7 @@ def test_a_candidate_that_does_not_load_never_gets_traffic(facts: dict[str, Any]
         pytest.param({"state": "canary", "stage": "canary"}, "rolling_back", id="canary"),
         pytest.param({"state": "holding", "stage": "canary"}, "rolling_back", id="held"),
         pytest.param({"state": "paused", "stage": "canary"}, "rolling_back", id="paused"),
+        pytest.param({"state": "baking", "stage": "baking"}, "rolling_back", id="baking"),
     ],
 )
 def test_a_candidate_that_crashed_a_process_is_out_whatever_else_is_known(at: dict[str, Any], to: str) -> None:

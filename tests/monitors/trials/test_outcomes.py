@@ -139,6 +139,27 @@ def book_of(**changes: object) -> TrialBook:
     return book
 
 
+def test_an_outage_that_makes_half_of_all_answers_wrong_blames_no_equal_candidate_while_weights_change() -> None:
+    level = abort_level("outcomes", spec(steps=3))
+    assert sum(most_nats_in_an_outage(seed) >= level for seed in range(12)) == 0
+
+
+def most_nats_in_an_outage(seed: int, report: int = 10) -> float:
+    """Return the highest evidence over three steps of 1,200 keys; outages come and go in each."""
+    rng = np.random.default_rng(seed)
+    join, evidence, most = OutcomeJoin(), evidence_of(), -9.0
+    for step, weight in enumerate((0.01, 0.05, 0.25)):
+        for first in range(0, 1_200, report):
+            wrong = 0.5 if first % 400 < 200 else 0.02
+            names = [f"{step}-{first + at}" for at in range(report)]
+            for name in names:
+                join.expect(name, 0, Answer(bool(rng.random() < weight), step, "no" if rng.random() < wrong else "yes"))
+            join.take(told(**dict.fromkeys(names, "yes")))
+            evidence.add(join.cut())
+            most = max(most, evidence.nats)
+    return most
+
+
 def test_answers_are_joined_by_the_name_of_their_class_and_pinned_or_mended_ones_are_not() -> None:
     book = book_of()
     book.receive(answers("2", ["a"], [1], labels=[1]))
