@@ -71,6 +71,7 @@ from gateway.settings import Settings
 from gateway.shadow_feed import ShadowFeed
 from gateway.shadow_jobs import pack_jobs
 from gateway.signing.trust import trust_of
+from gateway.standstill_feed import StandstillFeed
 from gateway.state.address import is_redis
 from gateway.state.hints import HintListener
 from gateway.state.ledger import Ledger
@@ -130,6 +131,7 @@ class Worker:
             key_salt=run_dir.key_salt(),
         )
         self._failures = self._failure_feed(run_dir, name, clock)
+        self._standstills = StandstillFeed(self._watch, encode_frame, clock, worker=name, every_s=_TAP_FLUSH_S)
         self._feed = ShadowFeed(self._shadow, lambda jobs: encode_frame(pack_jobs(jobs)), self._counters, clock)
         self._marks = CrashMarks(run_dir.marks, name)
         hosts = _MOST_HOSTS if is_redis(settings.state) else 1
@@ -274,6 +276,7 @@ class Worker:
         )
 
     def _flush_tap(self) -> None:
+        self._standstills.tick()
         self._failures.flush()
         self._tap.flush()
 

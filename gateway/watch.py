@@ -73,7 +73,7 @@ from gateway.traffic import TrafficBook
 from monitors.detectors.plug_ins import load_choice
 from monitors.evidence.budget import Budget
 from monitors.paging import Paging
-from monitors.records import Alert, Failures
+from monitors.records import Alert, Failures, Standstill
 from monitors.service import MonitorService
 from monitors.thresholds import Thresholds
 from monitors.transport.channel import ChannelServer
@@ -331,7 +331,7 @@ def _receiver(service: MonitorService, rollouts: RolloutWatch, log: PredictionLo
         if log is not None:
             log.take(record)
         rollouts.receive(record)
-        if not isinstance(record, Failures):
+        if not isinstance(record, Failures | Standstill):
             service.receive(record)
 
     return receive

@@ -46,6 +46,7 @@ __all__ = [
     "Severity",
     "ShadowComparison",
     "ShadowGuard",
+    "Standstill",
     "StreamInfo",
     "StreamKey",
     "TickSummary",
@@ -251,6 +252,15 @@ class Failures:
 
     worker: str
     failures: tuple[Failure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Standstill:
+    """A time in which one worker's event loop did not turn, in Unix seconds: no answer of its was on time then."""
+
+    worker: str
+    began_at: float
+    ended_at: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from gateway.metrics.shared import SharedCounters
 from gateway.pipeline import FallbackReason, Pipeline
 from gateway.routing.document import CanaryRoute, RouteDocument
 from gateway.settings import Settings
+from gateway.standstill_feed import StandstillFeed
 from gateway.tap import Tap
 from monitors.records import Guards, LatencyGuard, TrialSpec
 from monitors.trials.book import TrialBook
@@ -187,6 +188,7 @@ class _Step:
         self._tap = Tap(self._books, _as_it_is, self._counters, clock, rows_per_s=settings.monitor.rows_per_s, **about)
         per_s = settings.prediction_log.failures_per_s
         self._feed = FailureFeed(self._books, _as_it_is, self._counters, clock, per_s=per_s, **about)
+        self._standstills = StandstillFeed(self._books, _as_it_is, clock, worker="w", every_s=FLUSH_S)
         self._watching = Watching(self._tap, self._feed)
 
     async def serve(self, seconds: float) -> None:
@@ -230,6 +232,7 @@ class _Step:
                 self._books.judge()
 
     def _flush(self) -> None:
+        self._standstills.tick()
         self._tap.flush()
         self._feed.flush()
 

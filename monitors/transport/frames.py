@@ -21,6 +21,7 @@ from monitors.records import (
     Observation,
     OutputSchema,
     ShadowComparison,
+    Standstill,
     StreamInfo,
     StreamKey,
 )
@@ -33,7 +34,7 @@ HEADER = struct.Struct("<IB")
 MOST_FAILURES = 1_000
 LONGEST_TEXT = 1_024
 
-Record = StreamInfo | Observation | ShadowComparison | Failures | dict[str, Any]
+Record = StreamInfo | Observation | ShadowComparison | Failures | Standstill | dict[str, Any]
 T = TypeVar("T")
 
 
@@ -166,6 +167,8 @@ def _outgoing(record: Record) -> tuple[int, Any]:
         return 3, _comparison_out(record)
     if isinstance(record, Failures):
         return 5, record
+    if isinstance(record, Standstill):
+        return 6, record
     return 4, record
 
 
@@ -286,6 +289,13 @@ def _failures_in(payload: bytes) -> Failures:
     return block
 
 
+def _standstill_in(payload: bytes) -> Standstill:
+    found = _read(payload, Standstill)
+    if not -math.inf < found.began_at <= found.ended_at < math.inf or len(found.worker) > LONGEST_TEXT:
+        raise FrameInvalid("a standstill begins before it ends, and names its worker in short")
+    return found
+
+
 def _plain_in(payload: bytes) -> dict[str, Any]:
     return _read(payload, dict[str, Any])
 
@@ -296,4 +306,5 @@ _DECODERS: dict[int, Callable[[bytes], Record]] = {
     3: _comparison_in,
     4: _plain_in,
     5: _failures_in,
+    6: _standstill_in,
 }

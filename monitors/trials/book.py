@@ -9,6 +9,7 @@ from monitors.records import (
     Failures,
     Observation,
     ShadowComparison,
+    Standstill,
     StreamInfo,
     TrialFindings,
     TrialSpec,
@@ -72,6 +73,9 @@ class TrialBook:
         elif isinstance(record, Failures):
             for intake, _ in self._trials.values():
                 intake.take_failures(record)
+        elif isinstance(record, Standstill):
+            for intake, _ in self._trials.values():
+                intake.take_standstill(record)
         elif isinstance(record, Observation | ShadowComparison):
             followed = self._intake(record.key.model)
             if followed is not None and isinstance(record, Observation):

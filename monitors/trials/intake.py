@@ -3,7 +3,8 @@
 Whose fault a failure is: a request that the candidate failed is answered by stable instead. If stable fails it too, the
 request is to blame and counts for neither arm's failures. The word for that comes in another record than the failure,
 so a failure waits for it, for a few blocks at most. An answer that took longer than a canary's time slice counts as a
-failure on both arms, since a canary would not have been given that time: a stall of the host then hits both alike.
+failure on both arms, since a canary would not have been given that time. Time in which the worker's event loop stood
+still does not count for either; word of it comes a moment later, so what came late waits for it too.
 
 Left out are requests that were shed, that the client got wrong, or that named their version, and a canary that was
 busy. Where workers pass on only a sample of one arm, the other arm is thinned to the same share.
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Literal
 
@@ -29,6 +30,7 @@ from monitors.records import (
     Failures,
     Observation,
     ShadowComparison,
+    Standstill,
     StreamInfo,
     TrialSpec,
 )
@@ -36,6 +38,7 @@ from monitors.trials.counts import CLASS_CELLS, TrialCounts
 from monitors.trials.joining import Answer, OutcomeJoin
 from monitors.trials.keys import ArmTally, KeyFilter
 from monitors.trials.predictions import confidence_cells, value_cells
+from monitors.trials.standstills import Standstills
 
 __all__ = ["Intake", "Side"]
 
@@ -43,8 +46,19 @@ Side = Literal["candidate", "stable"]
 
 _SETTLE_BLOCKS = 20
 _SPLIT_BLOCKS = 12
+_LATE_BLOCKS = 2
 _MOST_PENDING = 10_000
 _OWN_FAULTS = ("server_error", "timeout")
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """A key that failed; where that was for want of time, on which worker, and from when until when it took."""
+
+    key: int
+    worker: str = ""
+    began_at: float = 0.0
+    ended_at: float = 0.0
 
 
 class Intake:
@@ -63,7 +77,7 @@ class Intake:
 
     Notes
     -----
-    Memory: the keys of the stage, bounded by the filter, and 10,000 failures that wait. About a microsecond a request.
+    Memory: the keys of the stage, bounded by the filter, and 20,000 failures that wait. About a microsecond a request.
     """
 
     def __init__(
@@ -74,7 +88,9 @@ class Intake:
         self.is_split_paused = False
         self._keys, self._infos = keys, infos
         self._tallies: dict[Side, ArmTally] = {"candidate": ArmTally(keys), "stable": ArmTally(keys)}
-        self._waiting: dict[str, tuple[int, int]] = {}
+        self._waiting: dict[str, tuple[_Failed, int]] = {}
+        self._late: deque[tuple[Side, _Failed, int]] = deque()
+        self._standstills = Standstills()
         self._answered: dict[str, int] = {}
         self._ratios: dict[tuple[str, Side, str], float] = {}
         self._cells: dict[str, int] = {}
@@ -93,6 +109,7 @@ class Intake:
         kept = self._kept_share(observation.worker, side, "answers")
         classes_n, scores_n = self._classes(observation), self._scores(observation)
         flags, durations = observation.flags_n.tolist(), observation.durations_n.tolist()
+        answered_at = observation.answered_at_n.tolist()
         hashes = observation.key_hashes_n.tolist()
         for at in _first_rows(observation.request_ids):
             request_id = observation.request_ids[at]
@@ -101,12 +118,15 @@ class Intake:
                 continue
             if kept < 1.0 and _unit(request_id) >= kept:
                 continue
-            failed = bool(flags[at] & BROKEN_FLAG) or durations[at] >= self.spec.slow_s
+            is_broken, is_late = bool(flags[at] & BROKEN_FLAG), durations[at] >= self.spec.slow_s
             tally, key = self._tallies[side], hashes[at] or _hash(request_id)
-            if tally.see(key, failed=failed):
+            if tally.see(key, failed=is_broken or is_late):
                 tally.describe(durations[at], classes_n[at], scores_n[at])
-            if failed:
+            if is_broken:
                 tally.fail(key)
+            elif is_late:
+                began_at = answered_at[at] - durations[at]
+                self._fail(side, _Failed(key, observation.worker, began_at, answered_at[at]))
             if self._join is not None and self.spec.stage == "canary" and not flags[at] & BROKEN_FLAG:
                 value = self._value(observation, at)
                 if value is not None:
@@ -124,7 +144,11 @@ class Intake:
             if failure.request_id in self._waiting and failure.status in _OWN_FAULTS:
                 self._settle(failure.request_id, repeated=True)
             elif self._is_counted(failure) and self._is_kept(failure, failures.worker, side):
-                self._take_failure(failure, side)
+                self._take_failure(failure, failures.worker, side)
+
+    def take_standstill(self, standstill: Standstill) -> None:
+        """Take word that a worker stood still."""
+        self._standstills.note(standstill)
 
     def take_comparison(self, comparison: ShadowComparison) -> None:
         """Count requests that the candidate repeated as a shadow; those without classes count as compared only."""
@@ -155,6 +179,10 @@ class Intake:
         for request_id, (_, since) in list(self._waiting.items()):
             if self._block - since > _SETTLE_BLOCKS:
                 self._settle(request_id, repeated=False)
+        while self._late and self._block - self._late[0][2] > _LATE_BLOCKS:
+            side, failed, _ = self._late.popleft()
+            if not self._is_excused(failed):
+                self._tallies[side].fail(failed.key)
         self._answered = {
             name: since for name, since in self._answered.items() if self._block - since <= _SETTLE_BLOCKS
         }
@@ -171,21 +199,35 @@ class Intake:
         self._split.append((mine, theirs))
         return self._split.popleft() if len(self._split) > _SPLIT_BLOCKS else (0, 0)
 
-    def _take_failure(self, failure: Failure, side: Side) -> None:
-        key = failure.key_hash or _hash(failure.request_id)
+    def _take_failure(self, failure: Failure, worker: str, side: Side) -> None:
+        failed = _Failed(failure.key_hash or _hash(failure.request_id))
+        if "timeout" in (failure.status, failure.reason):
+            failed = _Failed(failed.key, worker, failure.failed_at - failure.duration_s, failure.failed_at)
         self.taken += 1
-        self._tallies[side].see(key, failed=True)
+        self._tallies[side].see(failed.key, failed=True)
         is_settled = failure.status != "masked" or self._answered.pop(failure.request_id, None) is not None
         if is_settled or len(self._waiting) >= _MOST_PENDING:
-            self._tallies[side].fail(key)
+            self._fail(side, failed)
         else:
-            self._waiting[failure.request_id] = (key, self._block)
+            self._waiting[failure.request_id] = (failed, self._block)
+
+    def _fail(self, side: Side, failed: _Failed) -> None:
+        """Count a failure; one for want of time once it is known how long its worker stood still."""
+        if failed.worker and len(self._late) < _MOST_PENDING:
+            self._late.append((side, failed, self._block))
+        else:
+            self._tallies[side].fail(failed.key)
+
+    def _is_excused(self, failed: _Failed) -> bool:
+        """Return whether it was late only because its worker stood still."""
+        lost_s = self._standstills.lost_s(failed.worker, failed.began_at, failed.ended_at)
+        return lost_s > 0 and failed.ended_at - failed.began_at - lost_s < self.spec.slow_s
 
     def _settle(self, request_id: str, *, repeated: bool) -> None:
         """Take the word on a request that the candidate failed: stable failed it too, or answered it."""
         waiting = self._waiting.pop(request_id, None)
         if waiting is not None and not repeated:
-            self._tallies["candidate"].fail(waiting[0])
+            self._fail("candidate", waiting[0])
         elif waiting is None and not repeated and len(self._answered) < _MOST_PENDING:
             self._answered[request_id] = self._block
 

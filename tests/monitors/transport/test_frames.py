@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from monitors.records import Failure, Failures, ShadowComparison, StreamKey
+from monitors.records import Failure, Failures, ShadowComparison, Standstill, StreamKey
 from monitors.transport.frames import MAXIMUM_BYTES, FrameInvalid, FrameParser, Record, decode_frame, encode_frame
 from tests.monitors.material import info, observe, rows
 
@@ -43,6 +43,7 @@ def same(a: Any, b: Any) -> bool:
         pytest.param(observe(ROWS[:0], 1.0), id="no-rows"),
         pytest.param(COMPARISON, id="comparison"),
         pytest.param(Failures("w", (FAILURE, replace(FAILURE, variant=None))), id="failures"),
+        pytest.param(Standstill("w", 1.5, 2.5), id="standstill"),
         pytest.param({"kind": "hello", "pid": 7, "x": [1.5, None, b"raw"]}, id="plain"),
     ],
 )
@@ -154,3 +155,17 @@ def test_random_bytes_never_do_more_than_raise() -> None:
 def test_failures_beyond_their_bounds_are_refused(block: Failures) -> None:
     with pytest.raises(FrameInvalid):
         decode_frame(encode_frame(block))
+
+
+@pytest.mark.parametrize(
+    "standstill",
+    [
+        pytest.param(Standstill("w", 2.5, 1.5), id="backwards"),
+        pytest.param(Standstill("w", float("-inf"), 1.5), id="for-ever"),
+        pytest.param(Standstill("w", 1.5, float("nan")), id="not-a-time"),
+        pytest.param(Standstill("w" * 1_025, 1.5, 2.5), id="long"),
+    ],
+)
+def test_a_standstill_that_is_none_is_refused(standstill: Standstill) -> None:
+    with pytest.raises(FrameInvalid):
+        decode_frame(encode_frame(standstill))

@@ -73,13 +73,15 @@ def answers(
     )
 
 
-def failures(version: str, *ids: str, status: FailureStatus, key: int = 0, reason: str = "error") -> Failures:
+def failures(
+    version: str, *ids: str, status: FailureStatus, key: int = 0, reason: str = "error", duration_s: float = 0.01
+) -> Failures:
     """Return failed requests of one version."""
     each = [
         Failure(
             request_id=name, failed_at=0.0, model="fraud", version=version, digest="",
             variant="canary" if version == "2" else "stable", route_revision=7, key_hash=key, status=status,
-            reason=reason, duration_s=0.01, sampled_ratio=1.0,
+            reason=reason, duration_s=duration_s, sampled_ratio=1.0,
         )
         for name in ids
     ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 import pytest
 
-from monitors.records import BROKEN_FLAG, FALLBACK_FLAG, StreamInfo
+from monitors.records import BROKEN_FLAG, FALLBACK_FLAG, Standstill, StreamInfo
 from monitors.trials.book import TrialBook
 from monitors.trials.counts import TrialCounts
 from monitors.trials.intake import Intake
@@ -19,7 +19,7 @@ def intake() -> Intake:
 def settled(intake: Intake) -> TrialCounts:
     """Return the counts once nothing waits for a word any more."""
     counts = intake.cut()
-    for _ in range(21):
+    for _ in range(25):
         counts += intake.cut()
     return counts
 
@@ -92,8 +92,50 @@ def test_what_is_nobodys_fault_does_not_count(intake: Intake, status: str) -> No
 def test_an_answer_beyond_the_time_slice_is_a_failure_on_either_arm(intake: Intake) -> None:
     for version in ("1", "2"):
         intake.take(answers(version, [f"{version}a", f"{version}b"], durations=[0.01, 0.3]))
-    counts = intake.cut()
+    counts = settled(intake)
     assert (counts.stable.failed, counts.candidate.failed) == (1, 1)
+
+
+@pytest.mark.parametrize("is_told_first", [True, False])
+def test_what_is_late_because_its_worker_stood_still_is_no_versions_fault(intake: Intake, is_told_first: bool) -> None:
+    if is_told_first:
+        intake.take_standstill(Standstill("w", -0.4, -0.1))
+    intake.take(answers("1", ["a"], durations=[0.5]))
+    intake.take(answers("2", ["b"], durations=[0.5]))
+    intake.take_failures(failures("2", "c", status="masked", reason="timeout", duration_s=0.5))
+    counts = intake.cut()
+    if not is_told_first:
+        intake.take_standstill(Standstill("w", -0.4, -0.1))
+    counts += settled(intake)
+    assert (counts.stable.failed, counts.candidate.failed) == (0, 0)
+    assert (counts.stable.keys, counts.candidate.keys, counts.candidate.first_failed) == (1, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("standstill", "reason", "duration_s"),
+    [
+        pytest.param(Standstill("w", -0.4, -0.3), "timeout", 0.5, id="late-all-the-same"),
+        pytest.param(Standstill("v", -0.4, -0.1), "timeout", 0.5, id="another-worker"),
+        pytest.param(Standstill("w", -9.0, -8.0), "timeout", 0.3, id="another-time"),
+        pytest.param(Standstill("w", -0.4, -0.1), "error", 0.5, id="not-for-want-of-time"),
+    ],
+)
+def test_a_standstill_excuses_nothing_else(
+    intake: Intake, standstill: Standstill, reason: str, duration_s: float
+) -> None:
+    intake.take_standstill(standstill)
+    intake.take_failures(failures("2", "c", status="masked", reason=reason, duration_s=duration_s))
+    assert settled(intake).candidate.failed == 1
+
+
+def test_a_book_brings_a_standstill_to_every_trial() -> None:
+    book = TrialBook()
+    book.follow([spec()])
+    book.receive(Standstill("w", -0.4, -0.1))
+    book.receive(answers("2", ["b"], durations=[0.5]))
+    for _ in range(4):
+        book.judge()
+    assert "0 of 1 keys failed on the candidate" in book.judge()["fraud"].verdicts[1].why
 
 
 def test_classes_are_compared_by_name(intake: Intake) -> None:
