@@ -1,10 +1,11 @@
-"""How long a rollback takes: from the decision to the last answer of the version that was taken back.
+"""How long a change of the route takes: from the decision to the last answer under the route before.
 
-    PYTHONPATH=. .venv/bin/python -m benchmarks.rollout.rollback_time [--rounds N] [--redis]
+    PYTHONPATH=. .venv/bin/python -m benchmarks.rollout.rollback_time [--rounds N] [--redis] [--weight]
 
 A gateway with four workers serves eight clients that ask without a pause, half of their keys from a canary. A round
-takes the canary out by ``POST rollback`` and puts it back. The time runs from before the request until no client gets
-an answer under an earlier route any more: request, write, the look of every worker, and answers that were under way.
+takes the canary out by ``POST rollback`` and puts it back; with ``--weight`` it gives it another weight instead, by
+``PUT route``. The time runs from before the request until no client gets an answer under an earlier route any more:
+request, write, the look of every worker, and answers that were under way.
 
 Claim: below one second at p99, with either store. With SQLite workers look every 200 ms; Redis tells them.
 """
@@ -15,7 +16,9 @@ import argparse
 import random
 import shutil
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -33,10 +36,23 @@ CANARY = {"version": "2", "weight": 50.0}
 SETTLE_S = 0.7
 
 
-def rollback_s(load: Load, client: httpx.Client) -> float:
-    """Roll back; return the seconds until the last answer under an earlier route."""
+Change = Callable[[RunningGateway, httpx.Client], httpx.Response]
+
+
+def roll_back(_gateway: RunningGateway, client: httpx.Client) -> httpx.Response:
+    """Take the canary out."""
+    return client.post("/admin/v1/models/m/rollback", json={"reason": "a measurement"})
+
+
+def change_weight(gateway: RunningGateway, _client: httpx.Client) -> httpx.Response:
+    """Give the canary another share."""
+    return gateway.put_route("m", stable="1", canary={**CANARY, "weight": 25.0})
+
+
+def change_s(change: Callable[[], httpx.Response], load: Load) -> float:
+    """Change the route; return the seconds until the last answer under an earlier one."""
     began = time.monotonic()
-    answer = client.post("/admin/v1/models/m/rollback", json={"reason": "a measurement"})
+    answer = change()
     assert answer.status_code == 200, answer.text
     revision = answer.json()["revision"]
     while True:
@@ -47,7 +63,7 @@ def rollback_s(load: Load, client: httpx.Client) -> float:
             return last - began
 
 
-def rounds_of(gateway: RunningGateway, rounds: int) -> list[float]:
+def rounds_of(gateway: RunningGateway, change: Change, rounds: int) -> list[float]:
     """Return the seconds of each round; a request that is not answered with 200 ends the measurement."""
     chance, seconds = random.Random(1), list[float]()
     with gateway.client() as client:
@@ -57,7 +73,7 @@ def rounds_of(gateway: RunningGateway, rounds: int) -> list[float]:
                 assert gateway.put_route("m", stable="1", canary=CANARY).status_code == 200
                 load.wait_for(200)
                 time.sleep(chance.random() * 0.4)  # workers look at times of their own
-                seconds.append(rollback_s(load, client))
+                seconds.append(change_s(partial(change, gateway, client), load))
             assert load.failures == [], load.failures[:3]
     return seconds
 
@@ -67,6 +83,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--redis", action="store_true", help="with a redis-server of its own instead of SQLite")
+    parser.add_argument("--weight", action="store_true", help="change the weight instead of rolling back")
     asked = parser.parse_args()
     if asked.redis and shutil.which("redis-server") is None:
         parser.error("redis-server is not installed")
@@ -82,10 +99,11 @@ def main() -> None:
         gateway = RunningGateway(folder / "models", folder / "weir.db", *flags, workers=WORKERS, environ=environ)
         stack.enter_context(gateway)
         gateway.wait_for_workers("m", "2")
-        seconds = rounds_of(gateway, asked.rounds)
+        seconds = rounds_of(gateway, change_weight if asked.weight else roll_back, asked.rounds)
     p50, p95, p99 = np.quantile(seconds, [0.5, 0.95, 0.99]) * 1e3
     store = "Redis" if asked.redis else "SQLite"
-    print(f"| {store} | {len(seconds)} | {p50:.0f} | {p95:.0f} | {p99:.0f} | {max(seconds) * 1e3:.0f} |")
+    change = "a weight" if asked.weight else "a rollback"
+    print(f"| {change} | {store} | {len(seconds)} | {p50:.0f} | {p95:.0f} | {p99:.0f} | {max(seconds) * 1e3:.0f} |")
 
 
 if __name__ == "__main__":
