@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -20,8 +19,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.rollout.watched import Books, Pair, Watching
 from benchmarks.serving.models import perceptron, rows, small
-from gateway.arm import Arm
 from gateway.arms import ArmKeeper
 from gateway.call import Call
 from gateway.catalog.bundle import read_bundle
@@ -31,13 +30,12 @@ from gateway.engine.version import ServableVersion
 from gateway.errors import WeirError
 from gateway.failure_feed import FailureFeed
 from gateway.metrics.shared import SharedCounters
-from gateway.pipeline import FallbackReason, Pipeline
+from gateway.pipeline import Pipeline
 from gateway.routing.document import CanaryRoute, RouteDocument
 from gateway.settings import Settings
 from gateway.standstill_feed import StandstillFeed
 from gateway.tap import Tap
 from monitors.records import Guards, LatencyGuard, TrialSpec
-from monitors.trials.book import TrialBook
 from monitors.trials.tripwire import KeyTripwire
 
 __all__ = ["GUARDS", "MODELS", "Served", "loaded_pair", "serve"]
@@ -50,7 +48,6 @@ MODELS: dict[str, Callable[[], Any]] = {"small": small, "perceptron": partial(pe
 CALLERS, KEYS, DRAWS, WEIGHT_BP, STEPS = 64, 100_000, 300_000, 500, 3
 LOOK_S, FLUSH_S, WORKERS = 0.25, 0.1, 4
 _REFUSED_S = 0.01
-Pair = Mapping[tuple[str, str], ServableVersion]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,71 +69,6 @@ class Served:
     def rows_a_run(self, arm: str) -> float:
         """Return the mean size of an arm's batches; a request has one row."""
         return self.requests[arm] / max(1, self.runs[arm])
-
-
-class Books:
-    """A channel to the evidence of several guards at once, in the same process; it takes records as they are."""
-
-    def __init__(self, specs: Mapping[str, TrialSpec], pair: Pair) -> None:
-        self._books = {name: TrialBook() for name in specs}
-        self.aborted: dict[str, set[str]] = {name: set() for name in specs}
-        self.keys = 0
-        for name, book in self._books.items():
-            book.follow([specs[name]])
-            for servable in pair.values():
-                book.receive(servable.info)
-
-    def send(self, record: Any) -> bool:
-        """Take a record; never full."""
-        for book in self._books.values():
-            book.receive(record)
-        return True
-
-    def judge(self) -> None:
-        """Look at the evidence; note which gates have ever aborted, and how many keys of the canary there are."""
-        for name, book in self._books.items():
-            verdicts = book.judge()["m"].verdicts
-            self.aborted[name] |= {verdict.gate for verdict in verdicts if verdict.result == "abort"}
-            self.keys = next(verdict.samples for verdict in verdicts if verdict.gate == "errors")
-
-
-class Watching:
-    """The observer of a pipeline: tap and failure feed, and what this benchmark counts itself."""
-
-    def __init__(self, tap: Tap, feed: FailureFeed) -> None:
-        self._tap, self._feed = tap, feed
-        self.requests: Counter[str] = Counter()
-        self.runs: Counter[str] = Counter()
-        self.totals_s: dict[str, list[float]] = {"stable": [], "canary": []}
-        self.sheds = self.fallbacks = 0
-        self.has_tripped = False
-
-    def answered(self, calls: Sequence[Call], rows_of: Sequence[int]) -> None:
-        self._tap.take(calls, rows_of)
-        if calls[0].is_fallback:
-            return
-        arm = calls[0].arm.variant
-        self.requests[arm] += len(calls)
-        self.runs[arm] += 1
-        self.totals_s[arm] += [call.total_s for call in calls]
-
-    def faulted(self, arm: Arm, counts: dict[tuple[str, str], int], *, refused_rows: int = 0) -> None:
-        pass
-
-    def shed(self, reason: str, priority: int) -> None:
-        self.sheds += 1
-
-    def passes_over_failure(self) -> bool:
-        return self._feed.passes_over()
-
-    def failed(self, call: Call, arm: Arm | None, why: WeirError | FallbackReason) -> None:
-        self._feed.take(call, arm, why)
-
-    def fell_back(self, arm: Arm, reason: FallbackReason) -> None:
-        self.fallbacks += 1
-
-    def tripped(self, arm: Arm) -> None:
-        self.has_tripped = True
 
 
 def loaded_pair(folder: Path, name: str) -> Pair:
@@ -184,10 +116,25 @@ class _Step:
             slow_s=settings.serving.canary_slice_ms / 1e3,
         )
         self._books = Books({label: replace(spec, guards=guards) for label, guards in GUARDS.items()}, pair)
-        clock, about = SystemClock(), {"worker": "w", "key_salt": b"k"}
-        self._tap = Tap(self._books, _as_it_is, self._counters, clock, rows_per_s=settings.monitor.rows_per_s, **about)
-        per_s = settings.prediction_log.failures_per_s
-        self._feed = FailureFeed(self._books, _as_it_is, self._counters, clock, per_s=per_s, **about)
+        clock, salt_of_keys = SystemClock(), b"k"
+        self._tap = Tap(
+            self._books,
+            _as_it_is,
+            self._counters,
+            clock,
+            worker="w",
+            rows_per_s=settings.monitor.rows_per_s,
+            key_salt=salt_of_keys,
+        )
+        self._feed = FailureFeed(
+            self._books,
+            _as_it_is,
+            self._counters,
+            clock,
+            worker="w",
+            key_salt=salt_of_keys,
+            per_s=settings.prediction_log.failures_per_s,
+        )
         self._standstills = StandstillFeed(self._books, _as_it_is, clock, worker="w", every_s=FLUSH_S)
         self._watching = Watching(self._tap, self._feed)
 
