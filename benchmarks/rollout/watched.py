@@ -1,4 +1,4 @@
-"""What watches a real worker in a benchmark: the evidence of a rollout in the same process, and an observer that counts."""
+"""What watches a real worker in a benchmark: the evidence of a rollout, in the same process, and an observer."""
 
 from __future__ import annotations
 
