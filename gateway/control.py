@@ -160,11 +160,20 @@ class Control:
         self._require_warm(after)
         return self._save(current, after, actor, "route.set", request_id, revision=found)
 
-    def roll_back(self, model: str, actor: Actor, reason: str = "", request_id: str = "") -> RouteDocument:
-        """Remove the canary or, without one, return to the previous stable version, whatever the present revision.
+    def roll_back(
+        self, model: str, actor: Actor, reason: str = "", request_id: str = "", *, if_match: int | None = None
+    ) -> RouteDocument:
+        """Remove the canary or, without one, return to the previous stable version.
+
+        Parameters
+        ----------
+        if_match
+            The only revision that is rolled back; any without it, so that two who ask may go back two steps.
 
         Raises
         ------
+        RevisionStale
+            The route has another revision than ``if_match``.
         NothingToRollBack
             There is neither.
         VersionNotWarm
@@ -173,6 +182,8 @@ class Control:
 
         def once() -> RouteDocument:
             current = self.route(model)
+            if if_match not in (None, current.revision):
+                raise RevisionStale(route_key(model), if_match, current.revision)
             after = roll_back(current, now=self._now(), actor=actor.subject, reason=reason)
             if after.stable != current.stable:
                 self._fleet().require_warm(model, after.stable)

@@ -108,7 +108,7 @@ class Pipeline:
             raise
         return call
 
-    def turns_away(self, priority: int) -> Overloaded | None:
+    def turns_away(self, model: str | None, priority: int) -> Overloaded | None:
         """Refuse a request before anything is made of it, not even a call, and count it; ``None`` where it may come in.
 
         The error is shared: it is to be told, not raised. Of failures that somebody wants to see, calls are made.
@@ -118,6 +118,7 @@ class Pipeline:
             return None
         gate.refuse()
         self.observer.shed("concurrency_limit", priority)
+        self._count_shed(model)
         return _FULL[gate.retry_after_s()]
 
     async def predict(self, call: Call) -> Call:
@@ -140,8 +141,16 @@ class Pipeline:
         call.close()
         error = Overloaded("concurrency_limit", self.gate.retry_after_s())
         self.observer.shed(error.reason, call.priority)
+        self._count_shed(call.model)
         self.observer.failed(call, None, error)
         reply(error)
+
+    def _count_shed(self, model: str | None) -> None:
+        """Count a refusal to the stable version, from which whoever was refused has got no answer."""
+        table = self.table
+        route = table.routes.get(model or table.default_model or "")
+        if route is not None and route.stable is not None:
+            route.stable.metrics.shed.inc()
 
     def _begin(self, call: Call) -> None:
         """Route, decode and queue; a key that is a feature needs the rows first."""

@@ -243,6 +243,16 @@ def test_rolling_back_removes_the_canary_then_returns_to_the_previous_version(
     assert [record.action for record in control.audit()][1:] == ["route.set", "route.rollback", "route.rollback"]
 
 
+def test_two_who_roll_back_the_same_revision_take_one_step(store: SqliteStore, control: Control) -> None:
+    seed(control)
+    all_ready(store)
+    control.put_route("m", body("2", canary={"version": "3", "weight": 5}), 1, ANN)
+    assert control.roll_back("m", ANN, if_match=2).stable == "2"
+    with pytest.raises(RevisionStale):
+        control.roll_back("m", ANN, if_match=2)
+    assert control.route("m").stable == "2"
+
+
 def test_a_canary_goes_even_when_no_worker_is_warm_but_stable_never_becomes_cold(
     store: SqliteStore, control: Control
 ) -> None:

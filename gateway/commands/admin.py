@@ -89,6 +89,7 @@ def set_route(
 def rollback(
     model: Model,
     reason: Reason = "",
+    if_match: Annotated[int | None, typer.Option(help="The only revision to roll back; any when left out.")] = None,
     url: Url = LOCAL,
     token_file: TokenFile = None,
     ca_file: CaFile = None,
@@ -97,7 +98,7 @@ def rollback(
     """Remove the canary or, without one, return to the previous stable version."""
     from gateway.commands import tables
 
-    answer = client_of(url, token_file, ca_file).post("models", model, "rollback", reason=reason)
+    answer = client_of(url, token_file, ca_file).post("models", model, "rollback", reason=reason, revision=if_match)
     _show(answer, as_json, tables.show_route)
 
 

@@ -45,9 +45,10 @@ class AdminClient:
         """Take away what lies under a path; ``None`` leaves a query parameter out."""
         return self._send("DELETE", steps, query={name: value for name, value in query.items() if value is not None})
 
-    def post(self, *steps: str, reason: str) -> Any:
-        """Ask for an action, and say why."""
-        return self.ask(*steps, body={"reason": reason})
+    def post(self, *steps: str, reason: str, revision: int | None = None) -> Any:
+        """Ask for an action, and say why; of a document of that revision alone, where one is given."""
+        headers = {} if revision is None else {"if-match": f'"{revision}"'}
+        return self._send("POST", steps, body={"reason": reason}, headers=headers)
 
     def ask(self, *steps: str, body: object, idempotency_key: str = "", dry_run: bool = False) -> Any:
         """Ask for something that is carried out once for each key, or only foreseen; bytes are sent as they are."""

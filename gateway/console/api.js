@@ -1,6 +1,7 @@
 // The admin API, asked with the session's cookie. What a change must carry besides lives in this module's memory only.
 
 const BASE = "/admin/v1";
+const PATIENCE_MS = 40000; // above the half minute that loading a version may take
 let csrf = "";
 
 /** Fires `ended` when the server no longer knows the session. */
@@ -22,7 +23,7 @@ export function at(...steps) {
 }
 
 async function ask(method, path, { body, headers = {}, quiet = false } = {}) {
-  const init = { method, headers: { ...headers }, cache: "no-store", credentials: "same-origin", redirect: "error" };
+  const init = { method, headers: { ...headers }, cache: "no-store", credentials: "same-origin", redirect: "error", signal: AbortSignal.timeout(PATIENCE_MS) };
   if (body !== undefined) {
     init.body = JSON.stringify(body);
     init.headers["content-type"] = "application/json";
@@ -51,9 +52,17 @@ export async function text(path) {
   return (await ask("GET", path)).text();
 }
 
-/** Ask for an action. */
-export async function post(path, body) {
-  return (await ask("POST", path, { body })).json();
+/** Ask for an action: under a key once, however often one asks; of a revision, where it is still that one. */
+export async function post(path, body, { key, revision } = {}) {
+  const headers = {};
+  if (key) headers["idempotency-key"] = key;
+  if (revision !== undefined) headers["if-match"] = `"${revision}"`;
+  return (await ask("POST", path, { body, headers })).json();
+}
+
+/** Return a key for one decision. */
+export function freshKey() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** Replace the document of that revision. */

@@ -33,9 +33,17 @@ function show(next) {
 
 function viewOf(hash) {
   const [, kind, name] = hash.replace(/^#/, "").split("/");
-  if (kind === "models" && name) return new ModelView(live, decodeURIComponent(name));
+  if (kind === "models" && name) return new ModelView(live, decoded(name));
   if (kind === "audit") return new AuditView();
   return new GlanceView(live);
+}
+
+function decoded(name) {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
+  }
 }
 
 function go() {

@@ -1,12 +1,15 @@
 // The step between wanting something and doing it: what will happen, why, and what the gateway says to it.
 
+import { freshKey } from "./api.js";
 import { button, fill, h } from "./dom.js";
 
+const SLOW_MS = 2000;
 let count = 0;
 
 /**
  * Ask for a reason and do it; closes when it is done, and shows what was refused where it was asked.
- * `act(reason)` returns a promise; `facts` says what will happen. `begin(allow)` is called
+ * `act(reason, key)` returns a promise, and may be called again after a failure: the key says that it is the same
+ * decision. `facts` says what will happen. `begin(allow)` is called
  * once, with a function that allows the act or does not for now, and returns what gets the focus first, if not the reason.
  * Returns whether it was done.
  */
@@ -22,12 +25,18 @@ export function confirm({ title, facts, verb, act, danger = false, needsReason =
       h("label", { for: `${id}-reason` }, needsReason ? "Reason" : "Reason (optional)"), reason, said,
       h("div", { class: "actions" }, button("Cancel", () => close(false)), go));
     const dialog = h("dialog", { "aria-labelledby": `${id}-title`, id }, form);
-    let isAllowed = true;
+    const key = freshKey();
+    let [isAllowed, isAsked] = [true, false];
+    const see = () => {
+      go.disabled = !isAllowed || isAsked;
+    };
     const allow = (may) => {
       isAllowed = may;
-      go.disabled = !may;
+      see();
     };
     const close = (done) => {
+      if (!dialog.isConnected) return;
+      if (isAsked && !done) tell("The gateway was asked already: what you decided may still happen.");
       dialog.close();
       dialog.remove();
       if (before?.isConnected) before.focus();
@@ -35,19 +44,25 @@ export function confirm({ title, facts, verb, act, danger = false, needsReason =
     };
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
-      if (!isAllowed) return;
+      if (!isAllowed || isAsked) return;
       if (needsReason && !reason.value.trim()) {
         fill(said, "Say why: it goes into the audit log.");
         reason.focus();
         return;
       }
-      go.disabled = true;
+      isAsked = true;
+      see();
+      fill(said);
+      const slow = setTimeout(() => fill(said, "The gateway has not answered yet."), SLOW_MS);
       try {
-        await act(reason.value.trim());
+        await act(reason.value.trim(), key);
         close(true);
       } catch (problem) {
-        go.disabled = false;
-        fill(said, refused(problem) || problem.message);
+        fill(said, refused(problem) || repeated(problem) || problem.message);
+      } finally {
+        clearTimeout(slow);
+        isAsked = false;
+        see();
       }
     });
     dialog.addEventListener("cancel", (event) => {
@@ -59,6 +74,10 @@ export function confirm({ title, facts, verb, act, danger = false, needsReason =
     dialog.showModal();
     (first || reason).focus();
   });
+}
+
+function repeated(problem) {
+  return problem.kind === "idempotency-key-reused" ? "It was done when you asked first, with the reason that you gave then." : null;
 }
 
 /** Show a text to read, and nothing to decide. */

@@ -1,7 +1,7 @@
 // One model: its river, its weights, its rollout, how it drifts, who did what.
 
 import { AlertList } from "./alerts.js";
-import { at, post, text } from "./api.js";
+import { at, get, post, text } from "./api.js";
 import { AuditTable } from "./audit.js";
 import { lines } from "./charts.js";
 import { confirm, read, tell } from "./dialog.js";
@@ -152,13 +152,14 @@ export class ModelView {
   }
 
   async #rollBack() {
-    const { canary, stable, previous_stable: previous } = this.#model.route;
+    const { route } = this.#model;
+    const { canary, stable, previous_stable: previous } = route;
     const done = await confirm({
       title: `Roll back ${this.title}`,
       facts: canary ? `Version ${canary.version} gets no traffic any more; version ${stable} answers everything.`
         : `Version ${previous} becomes stable again in place of ${stable}.`,
       verb: "Roll back", danger: true,
-      act: (reason) => post(at("models", this.title, "rollback"), { reason }),
+      act: (reason) => stepBack(this.title, route, reason),
     });
     if (done) tell(`${this.title} is rolled back.`);
   }
@@ -172,5 +173,20 @@ export class ModelView {
       act: (reason) => post(at("models", this.title, isStopped ? "resume" : "stop"), { reason }),
     });
     if (done) tell(isStopped ? `${this.title} answers again.` : `${this.title} is stopped.`);
+  }
+}
+
+/** Go back from the route that was looked at, or from a later one where that is the same step: two must not go back twice. */
+async function stepBack(name, seen, reason) {
+  const from = ({ canary, stable, previous_stable: previous }) => (canary ? `${canary.version} to ${stable}` : `${stable} to ${previous}`);
+  for (let route = seen; ; route = await get(at("models", name, "route"))) {
+    if (from(route) !== from(seen)) {
+      throw new Error(`Somebody was faster (${route.updated_by}: ${route.reason}), and this would be another step back. Nothing more was changed. Cancel, and look again.`);
+    }
+    try {
+      return await post(at("models", name, "rollback"), { reason }, { revision: route.revision });
+    } catch (problem) {
+      if (problem.kind !== "revision-stale") throw problem;
+    }
   }
 }

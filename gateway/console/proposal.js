@@ -9,7 +9,7 @@ let count = 0;
  * Let somebody choose, and show what the choice would come to and what stands in its way before anything is changed.
  * `options` are {value, name}; `foresee(value, isWaived)` asks for a dry run and returns {words, violations, isWaivable}:
  * what would happen, as nodes; what stands in the way; and whether some of that is only there for want of the `waiver`,
- * which says what one takes upon oneself. `act(value, reason, isWaived)` does it.
+ * which says what one takes upon oneself. `act(value, reason, isWaived, key)` does it.
  * Returns the value that was carried out, or null.
  */
 export async function propose({ title, label, options, chosen, verb, foresee, act, waiver = "" }) {
@@ -43,7 +43,7 @@ export async function propose({ title, label, options, chosen, verb, foresee, ac
     facts: h("div", {}, h("p", { class: "choice" }, h("label", { for: id }, label), choice), preview, responsibility),
     verb,
     needsReason: true,
-    act: (reason) => act(choice.value, reason, waived.checked),
+    act: (reason, key) => act(choice.value, reason, waived.checked, `${key}.${choice.value}`),
     begin: (allow) => {
       choice.addEventListener("change", () => {
         waived.checked = false; // it was for what was chosen before

@@ -117,7 +117,7 @@ export class RolloutPanel {
     const { label, facts, danger } = VERBS[verb];
     const done = await confirm({
       title: `${label} the rollout of ${this.#name}`, facts, verb: label, danger,
-      act: (reason) => post(at("rollouts", this.#name, verb), { reason }),
+      act: (reason, key) => post(at("rollouts", this.#name, verb), { reason }, { key }),
     });
     if (done) {
       this.#revision = -1;

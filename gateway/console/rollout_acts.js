@@ -27,7 +27,7 @@ export function startRollout(model) {
       const isWaivable = violations.length > 0 && !isWaived && (await ask(true)).violations.length < violations.length;
       return { words: way(rollout, model), violations, isWaivable };
     },
-    act: (version, reason, isWaived) => post("/rollouts", body(version, reason, isWaived)),
+    act: (version, reason, isWaived, key) => post("/rollouts", body(version, reason, isWaived), { key }),
   });
 }
 
@@ -46,7 +46,7 @@ export function overrideGate(rollout, evidence) {
       const { violations } = await post(`${at("rollouts", rollout.model, "override")}?dry_run=true`, { gate, reason: "dry run" });
       return { words: answering(gate, rollout, verdicts.find((verdict) => verdict.gate === gate)), violations };
     },
-    act: (gate, reason) => post(at("rollouts", rollout.model, "override"), { gate, reason }),
+    act: (gate, reason, isWaived, key) => post(at("rollouts", rollout.model, "override"), { gate, reason }, { key }),
   });
 }
 

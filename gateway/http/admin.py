@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -99,10 +100,11 @@ class AdminApi:
         return _route(await self._call(self._control.put_route, model, body, revision, actor, request_id_of(request)))
 
     async def roll_back(self, request: Request, actor: Actor) -> Response:
-        """Remove the canary, or return to the previous stable version."""
+        """Remove the canary, or return to the previous stable version; ``If-Match`` may name the revision meant."""
         reason = await read_reason(request)
+        roll_back = partial(self._control.roll_back, if_match=revision_of(request))
         model = request.path_params["model"]
-        return _route(await self._call(self._control.roll_back, model, actor, reason, request_id_of(request)))
+        return _route(await self._call(roll_back, model, actor, reason, request_id_of(request)))
 
     async def stop(self, request: Request, actor: Actor) -> Response:
         """Put a model into its safe state."""

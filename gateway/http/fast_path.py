@@ -100,9 +100,12 @@ class FastProtocol(Connection):
         answers: list[bytes] = []
         while data and not self._arriving and self._may_take():
             taken = self._known_of(data)
-            if taken is None or (error := self._pipeline.turns_away(taken[0].urgency.priority)) is None:
+            if taken is None:
                 break
-            asked, _, data = taken
+            asked = taken[0]
+            if (error := self._pipeline.turns_away(asked.model, asked.urgency.priority)) is None:
+                break
+            data = taken[2]
             answers.append(self.fast_path.turned_away(asked, error))
         if answers:
             self.server_state.total_requests += len(answers)

@@ -77,7 +77,8 @@ def _put_route() -> Part:
 def _roll_back() -> Part:
     summary = "Remove the canary or, without one, return to the previous stable version"
     kinds = (*CHANGING, errors.ResourceUnknown, errors.VersionNotWarm, errors.NothingToRollBack)
-    return stored("rollBack", summary, ROUTE, *kinds, requestBody=reason_body())
+    meant = IF_MATCH | {"description": 'The only revision that is rolled back, such as `"7"`; any without.'}
+    return stored("rollBack", summary, ROUTE, *kinds, parameters=[meant], requestBody=reason_body())
 
 
 def _stop() -> Part:

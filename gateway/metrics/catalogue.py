@@ -68,7 +68,8 @@ class Metric:
 CATALOGUE: tuple[Metric, ...] = (
     Metric(
         "weir_requests_total", "counter", "requests", (*_STREAM, "outcome"),
-        "Prediction requests answered or refused, each once, under the variant that answered",
+        "Prediction requests answered or refused, each once, under the variant that answered; under stable where the "
+        "worker had no room",
         values=_VARIANTS | {"outcome": ("ok", "client_error", "server_error", "timeout", "shed")},
     ),
     Metric(

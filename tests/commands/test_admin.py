@@ -218,7 +218,9 @@ def test_a_canary_goes_up_is_promoted_and_rolled_back(weir: Weir) -> None:
     promoted = json.loads(out)
     assert (code, promoted["stable"], promoted["canary"], promoted["previous_stable"]) == (0, "2", None, "1")
     assert promoted["shadow"] == [{"version": "3", "sample": 100}]
-    code, out, _ = weir("rollback", "m", "--reason", "worse", "--json")
+    code, _, err = weir("rollback", "m", "--reason", "worse", "--if-match", "1")
+    assert (code, "revision" in err) == (1, True)
+    code, out, _ = weir("rollback", "m", "--reason", "worse", "--if-match", "3", "--json")
     assert (code, json.loads(out)["stable"]) == (0, "1")
     code, out, _ = weir("audit", "--resource", "route/m", "--after", "1")
     assert code == 0

@@ -13,7 +13,7 @@ import pytest
 
 from tests import loopback
 from tests.end_to_end.running import RunningGateway, free_port
-from tests.models import echo_model, endless_model, failing_model, multi_output, write_bundle
+from tests.models import echo_model, endless_model, failing_model, write_bundle
 
 ROW = {"instances": [[1]]}
 V2_ROW = {"inputs": [{"name": "x", "shape": [1, 1], "datatype": "FP32", "data": [1]}]}
@@ -53,9 +53,9 @@ def pinned(gateway: RunningGateway, version: str) -> int:
 def test_changed_bytes_under_the_same_version_are_refused_until_they_are_put_back(folder: Path) -> None:
     for name in ("m/1", "m/2", "n/1"):
         write_bundle(folder / name, echo_model())
-    gateway = serving(folder)
-    with gateway:
+    with serving(folder) as gateway:
         gateway.wait_for_workers("m", "1")
+    gateway = serving(folder)
     for name in ("m/1", "n/1"):
         write_bundle(folder / name, failing_model())
     gateway.start(until="/startupz")
@@ -145,51 +145,50 @@ def test_drift_of_an_unknown_model_is_a_problem_of_the_gateway(many: RunningGate
             assert unknown.json()["request_id"] == unknown.headers["x-request-id"]
 
 
-def test_a_first_start_that_names_do_not_decide_says_how_to_choose(folder: Path) -> None:
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
+    """Give a gateway on its first start, which was told the stable version of its only model, and no token."""
+    folder = tmp_path_factory.mktemp("first") / "models"
     for version in ("blue", "green"):
         write_bundle(folder / "m" / version, echo_model())
+    with serving(folder, "--stable", "m=blue", "--log-level", "debug", WEIR_ADMIN_TOKEN="") as gateway:
+        yield gateway
+
+
+def test_a_first_start_that_names_do_not_decide_says_how_to_choose(first: RunningGateway) -> None:
+    folder = first.state.with_name("models")
     command = [sys.executable, "-m", "gateway.cli", "serve", "--models", str(folder), "--port", str(free_port())]
     refused = subprocess.run(
-        [*command, "--state", str(folder.with_name("weir.db"))], capture_output=True, text=True, timeout=30.0
+        [*command, "--state", str(folder.with_name("other.db"))], capture_output=True, text=True, timeout=30.0
     )
     assert refused.returncode == 1
     assert "weir serve --stable m=VERSION" in refused.stderr
     assert "blue, green" in refused.stderr
     assert "Traceback" not in refused.stderr
-    with serving(folder, "--stable", "m=blue") as gateway:
-        assert loopback.post(f"{gateway.url}/predict/m", json=ROW).headers["x-model-version"] == "blue"
+    assert loopback.post(f"{first.url}/predict/m", json=ROW).headers["x-model-version"] == "blue"
 
 
-def test_the_only_model_answers_without_a_name_and_of_several_the_one_that_is_set(folder: Path) -> None:
-    write_bundle(folder / "m" / "1", echo_model())
-    with serving(folder) as gateway:
-        assert loopback.post(f"{gateway.url}/predict", json=ROW).json()["model"] == "m"
-    write_bundle(folder / "n" / "1", multi_output())
-    with serving(folder) as gateway:
-        problem(loopback.post(f"{gateway.url}/predict", json=ROW), 404, "model-unknown")
-        assert loopback.post(f"{gateway.url}/predict", json={"model": "m", **ROW}).json()["model"] == "m"
-    with serving(folder, WEIR_ROUTING__DEFAULT_MODEL="m") as gateway:
-        assert loopback.post(f"{gateway.url}/predict", json=ROW).json()["model"] == "m"
+def test_the_only_model_answers_without_a_name(first: RunningGateway) -> None:
+    assert loopback.post(f"{first.url}/predict", json=ROW).json()["model"] == "m"
 
 
-def test_a_token_that_nobody_gave_is_made_into_a_private_file_and_shown_nowhere(folder: Path) -> None:
-    write_bundle(folder / "m" / "1", echo_model())
-    with serving(folder, "--log-level", "debug", WEIR_ADMIN_TOKEN="") as gateway:
-        path = gateway.state.with_name("weir.db.admin-token")
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
-        secret = path.read_text().strip()
-        assert len(secret) >= 32
-        headers = {"authorization": f"Bearer {secret}"}
-        assert loopback.get(f"{gateway.url}/admin/v1/models", headers=headers).status_code == 200
-        assert loopback.get(f"{gateway.url}/admin/v1/models", headers={"authorization": "Bearer no"}).status_code == 401
-        for process in psutil.Process(gateway.pid).children(recursive=True):
-            assert secret not in " ".join([*process.cmdline(), *process.environ().values()])
-    log = gateway.log.read_text()
+def test_a_token_that_nobody_gave_is_made_into_a_private_file_and_shown_nowhere(first: RunningGateway) -> None:
+    path = first.state.with_name("weir.db.admin-token")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    secret = path.read_text().strip()
+    assert len(secret) >= 32
+    headers = {"authorization": f"Bearer {secret}"}
+    assert loopback.get(f"{first.url}/admin/v1/models", headers=headers).status_code == 200
+    assert loopback.get(f"{first.url}/admin/v1/models", headers={"authorization": "Bearer no"}).status_code == 401
+    for process in psutil.Process(first.pid).children(recursive=True):
+        assert secret not in " ".join([*process.cmdline(), *process.environ().values()])
+    first.stop()
+    log = first.log.read_text()
     assert f"admin token: {path}" in log
     assert secret not in log
 
 
-def test_a_new_folder_is_ready_without_being_asked_for_and_no_route_changes(folder: Path) -> None:
+def test_a_new_folder_is_ready_without_being_asked_for_and_answers_once_it_has_a_route(folder: Path) -> None:
     write_bundle(folder / "m" / "1", echo_model())
     with serving(folder, WEIR_SERVING__SCAN_S="0.3") as gateway:
         write_bundle(folder / "m" / "2", failing_model())
@@ -209,18 +208,29 @@ def test_a_new_folder_is_ready_without_being_asked_for_and_no_route_changes(fold
             put = client.put("/admin/v1/models/n/route", json=body, headers={"if-match": '"0"'})
         assert put.status_code == 200, put.text
         gateway.wait_until(lambda: loopback.post(f"{gateway.url}/predict/n", json=ROW).status_code == 200, "routed")
+        problem(loopback.post(f"{gateway.url}/predict", json=ROW), 404, "model-unknown")
+        assert loopback.post(f"{gateway.url}/predict", json={"model": "m", **ROW}).json()["model"] == "m"
 
 
-def test_a_model_that_never_answers_is_refused_and_keeps_nobody_else_from_being_served(folder: Path) -> None:
+@pytest.fixture(scope="module")
+def several(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
+    """Give a gateway with two models, of which one never answers and the other one is the default."""
+    folder = tmp_path_factory.mktemp("several") / "models"
     write_bundle(folder / "endless/1", endless_model())
     write_bundle(folder / "m/1", echo_model())
-    gateway = serving(folder, WEIR_SERVING__LOAD_S="1")
+    gateway = serving(folder, WEIR_SERVING__LOAD_S="1", WEIR_ROUTING__DEFAULT_MODEL="m")
     gateway.start(until="/startupz")
-    try:
-        assert loopback.post(f"{gateway.url}/predict/m", json=ROW).status_code == 200
-        assert status_of(gateway, "endless", "1") == (
-            "refused",
-            "endless version 1 is refused: it was not ready within 1 s",
-        )
-    finally:
-        assert gateway.stop() == 0
+    yield gateway
+    assert gateway.stop() == 0
+
+
+def test_of_several_models_the_one_that_is_set_answers_without_a_name(several: RunningGateway) -> None:
+    assert loopback.post(f"{several.url}/predict", json=ROW).json()["model"] == "m"
+
+
+def test_a_model_that_never_answers_is_refused_and_keeps_nobody_else_from_being_served(several: RunningGateway) -> None:
+    assert loopback.post(f"{several.url}/predict/m", json=ROW).status_code == 200
+    assert status_of(several, "endless", "1") == (
+        "refused",
+        "endless version 1 is refused: it was not ready within 1 s",
+    )

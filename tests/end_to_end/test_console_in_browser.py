@@ -33,6 +33,17 @@ GOOD = {"petal_length": 1.4, "petal_width": 0.2, "sepal": "long"}
 ODD = {"petal_length": 1.4, "petal_width": 0.2, "sepal": MARKUP + "unseen"}
 WRONG = {"petal_length": "1", "petal_width": 0.2, "sepal": "long"}
 MODEL = "#/models/iris"
+LOSES_THE_FIRST_ANSWER = """
+const ask = window.fetch;
+window.keys = [];
+window.fetch = async (place, init) => {
+  const answer = await ask(place, init);
+  if (init.method !== "POST" || place.includes("dry_run")) return answer;
+  window.keys.push(init.headers["idempotency-key"]);
+  if (window.keys.length === 1) throw new TypeError("Failed to fetch");
+  return answer;
+};
+"""
 ADMIN = Caller("admin", ("admin",), "configured", "configured")
 
 
@@ -158,6 +169,34 @@ def test_a_canary_is_rolled_back(console: Browser, gateway: RunningGateway) -> N
     console.wait(lambda: "seen enough" in console.text("#audit"), "the record")
 
 
+def test_a_second_rollback_is_no_second_step_back(console: Browser, gateway: RunningGateway) -> None:
+    assert gateway.put_route("iris", stable="2").status_code == 200
+    gateway.put_route("iris", stable="2", canary={"version": "1", "weight": 50})
+    console.open(MODEL)
+    console.press("Roll back…")
+    console.wait(lambda: console.find("dialog input"), "the dialog")
+    gateway.put_route("iris", stable="2", canary={"version": "1", "weight": 40}, reason="the same step back")
+    gateway.put_route("iris", stable="2", reason="faster")
+    console.decide("Roll back", "seen enough")
+    console.wait(lambda: "Somebody was faster (admin: faster)" in console.text("dialog"), "the refusal")
+    console.press("Cancel", "dialog")
+    assert route(gateway)["stable"] == "2"
+    gateway.put_route("iris", stable="2", canary={"version": "1", "weight": 50}, reason="again").raise_for_status()
+    console.wait(lambda: "admin: again" in console.text(".page-head"), "the new canary")
+    console.press("Roll back…")
+    console.wait(lambda: console.find("dialog input"), "the dialog")
+    gateway.put_route("iris", stable="2", canary={"version": "1", "weight": 60}, reason="more of the same")
+    console.decide("Roll back", "seen enough")
+    console.wait(lambda: route(gateway)["canary"] is None, "no canary")
+    assert route(gateway)["stable"] == "2"
+    gateway.put_route("iris", stable="1")
+
+
+def test_a_place_that_is_spelt_wrong_signs_nobody_out(console: Browser) -> None:
+    console.open("#/models/%zz")
+    console.wait(lambda: "There is no such model" in console.text("#main"), "the model that is none")
+
+
 def test_a_model_is_stopped_and_resumed(console: Browser, gateway: RunningGateway) -> None:
     console.open(MODEL)
     console.press("Stop…")
@@ -260,7 +299,7 @@ def test_a_rollout_is_started_a_gate_of_it_is_overridden_and_it_is_aborted(
     assert console.run("return window.pwned === undefined")
 
 
-def test_a_version_in_quarantine_is_started_by_who_answers_for_it(console: Browser, gateway: RunningGateway) -> None:
+def test_a_version_in_quarantine_is_started_once_by_who_is_for_it(console: Browser, gateway: RunningGateway) -> None:
     console.resize(360, 740)
     console.open(MODEL)
     console.press("Start a rollout…")
@@ -269,8 +308,16 @@ def test_a_version_in_quarantine_is_started_by_who_answers_for_it(console: Brows
     assert console.run(wide)
     console.wait(lambda: console.find("dialog .waiver input"), "the waiver").click()
     console.wait(lambda: console.button("Start", "dialog"), "nothing in the way")
+    console.run(LOSES_THE_FIRST_ANSWER)
     console.run("document.querySelector('dialog input[type=text]').focus()")
-    console.driver.switch_to.active_element.send_keys("known to be sound", Keys.ENTER)
+    console.driver.switch_to.active_element.send_keys("known to be sound", Keys.ENTER, Keys.ENTER)
+    console.wait(lambda: "does not answer" in console.text("dialog .refusal"), "the answer is lost")
+    console.press("Start", "dialog")
+    console.wait(lambda: console.find("dialog") is None, "done")
+    first, again = console.run("return window.keys")
+    assert first == again
+    records = gateway.read("/admin/v1/audit", last=100).json()["records"]
+    assert [each["reason"] for each in records if each["action"] == "rollout.start"].count("known to be sound") == 1
     console.wait(lambda: "known to be sound" in console.text("#rollout"), "the rollout")
     with gateway.client() as client:
         client.post("/admin/v1/rollouts/iris/abort", json={"reason": "the test is over"}).raise_for_status()

@@ -35,7 +35,7 @@ PORTS = ("8080", "9090", "9093")
 PATIENCE_S = 60.0
 POLL_S = 0.1
 MODEL = "#/models/phishing"
-HASTE = {"WEIR_MONITOR__TICK_S": "0.5", "WEIR_MONITOR__MINIMUM_FIRING_S": "1"}
+HASTE = {"TICK_S": "0.5", "MINIMUM_FIRING_S": "1", "MINIMUM_ROWS": "50", "CLEAR_TICKS": "1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,8 @@ class Terminal:
         self._folder, self._ports = folder, ports
         self._block, self._printed = folder / "block.sh", folder / "printed"
         environ = {name: value for name, value in os.environ.items() if not name.startswith("WEIR_")}
-        environ |= HASTE | {"WEIR_URL": f"http://127.0.0.1:{ports['8080']}", "NO_COLOR": "1", "COLUMNS": "80"}
+        environ |= {f"WEIR_MONITOR__{name}": value for name, value in HASTE.items()}
+        environ |= {"WEIR_URL": f"http://127.0.0.1:{ports['8080']}", "NO_COLOR": "1", "COLUMNS": "80"}
         self._bash = subprocess.Popen(
             ["bash"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=folder, env=environ, process_group=0
         )

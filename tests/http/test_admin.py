@@ -169,7 +169,9 @@ def test_a_route_is_read_changed_and_rolled_back(admin: Admin) -> None:
     assert (changed.status_code, changed.headers["etag"], changed.json()["revision"]) == (200, '"2"', 2)
     assert changed.json()["canary"] == {"version": "2", "weight": 33.33}
     assert changed.json()["stable_weight"] == 66.67
-    back = admin("POST", "/models/m/rollback", json={"reason": "bad"})
+    stale = admin("POST", "/models/m/rollback", json={"reason": "bad"}, if_match='"1"')
+    assert_problem(stale, 412, "revision-stale")
+    back = admin("POST", "/models/m/rollback", json={"reason": "bad"}, if_match='"2"')
     assert (back.status_code, back.json()["canary"], back.json()["reason"]) == (200, None, "bad")
     assert_problem(admin("POST", "/models/m/rollback"), 409, "nothing-to-roll-back")
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.call import Call
-from gateway.errors import BodyMalformed, DeadlineExceeded, QueueFull
+from gateway.errors import BodyMalformed, DeadlineExceeded, Overloaded, QueueFull
 from gateway.settings import LimitSettings, ServingSettings, Settings
 from tests import models
 from tests.pipeline.ground import FOR_EVER, Ground, Notes, Outcome, eventually, predictions, run
@@ -24,6 +24,21 @@ def test_a_full_queue_is_shed(ground: Ground) -> None:
         await asyncio.sleep(0)
         assert [type(outcome) for outcome in first] == [Call]
         assert ground.requests() == {("stable", "ok"): 1, ("stable", "shed"): 1}
+
+    run(check)
+
+
+def test_what_finds_no_room_counts_to_the_stable_version_of_its_model(ground: Ground) -> None:
+    async def check() -> None:
+        ground.start()
+        ground.route(weight=100.0)
+        ground.pipeline.gate.limits = (0, 0, 0)
+        for model in ("m", None, "nobody"):
+            assert [type(outcome) for outcome in ground.submit(1.0, model=model)] == [Overloaded]
+            ground.notes.passes_over = True
+            assert isinstance(ground.pipeline.turns_away(model, 1), Overloaded)
+        assert ground.requests() == {("stable", "shed"): 4}
+        assert len(ground.notes.sheds) == 6
 
     run(check)
 
