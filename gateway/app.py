@@ -41,6 +41,7 @@ from gateway.control import Control
 from gateway.crash_marks import CrashMarks, marked_loader
 from gateway.crashes import CrashFile
 from gateway.failure_feed import FailureFeed
+from gateway.governance.declared import DeclaredRegister
 from gateway.governance.policy import policy_of
 from gateway.heartbeat import BEAT_EVERY_S, Heartbeat
 from gateway.http.access_log import ACCESS
@@ -115,9 +116,11 @@ class Worker:
         self._hints = HintListener(hints, partial(loop.call_soon_threadsafe, self._is_hinted.set)) if hints else None
         ledger = Ledger(self._store, clock)
         limits = BundleLimits(external_data_bytes=settings.serving.external_data_bytes)
-        trust = trust_of(settings.signing, policy_of(run_dir.policy()))
+        policy = policy_of(run_dir.policy())
+        trust = trust_of(settings.signing, policy)
         repository = Repository(settings.models, limits=limits, trust=trust)
         register = DigestRegister(ledger, self._store)
+        declared = None if policy is None else DeclaredRegister(ledger, self._store)
         actor = Actor(name, "system", "process")
         self._watch = ChannelSender(run_dir.watch_socket, limit_bytes=_CHANNEL_BYTES, on_connect=self._introductions)
         self._shadow = ChannelSender(run_dir.shadow_socket, limit_bytes=_CHANNEL_BYTES)
@@ -181,7 +184,8 @@ class Worker:
             pid=os.getpid(),
             scan_s=settings.serving.scan_s,
             load=marked_loader(
-                version_loader(settings, repository, register, actor, self._counters, hints_of), self._marks
+                version_loader(settings, repository, register, actor, self._counters, hints_of, declared),
+                self._marks,
             ),
             crashed=crashes.look,
             wanted=lambda on_disk, route, residency: wanted_versions(
@@ -204,6 +208,7 @@ class Worker:
             repository=repository,
             loaded=self._roster.find,
             refusal_of_text=refusal_of_text,
+            policy=policy,
         )
         oidc = settings.auth.oidc
         self._issued = None if oidc.issuer is None else open_issuer(oidc, oidc.issuer, clock)

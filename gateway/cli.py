@@ -11,6 +11,7 @@ import typer
 from gateway.commands import (
     admin,
     alerts,
+    approval,
     audit,
     baseline,
     bundle,
@@ -32,6 +33,11 @@ from gateway.errors import WeirError
 
 __all__ = ["build_app", "main"]
 
+_GROUPS = (
+    serve, catalog, bundle, card, admin, alerts, approval, audit, history, baseline, release, rollout, log, monitor,
+    report, token, demo,
+)  # fmt: skip
+
 
 def build_app() -> typer.Typer:
     """Return the application with all its commands."""
@@ -42,24 +48,7 @@ def build_app() -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
     )
-    for group in (
-        serve,
-        catalog,
-        bundle,
-        card,
-        admin,
-        alerts,
-        audit,
-        history,
-        baseline,
-        release,
-        rollout,
-        log,
-        monitor,
-        report,
-        token,
-        demo,
-    ):
+    for group in _GROUPS:
         group.register(app)
     return app
 

@@ -28,9 +28,13 @@ from gateway.errors import (
     VersionUnknown,
 )
 from gateway.fleet import Fleet, LoadProgress
+from gateway.governance.guard import Clearance, Guard, evidence_of, guards_of
+from gateway.governance.operations import ApprovalControl
+from gateway.governance.policy import Policy
+from gateway.governance.traffic import raised
 from gateway.release.operations import ReleaseControl
 from gateway.rollout.operations import RolloutControl
-from gateway.routing.change import parse_route_request, propose, resumed, roll_back, stopped
+from gateway.routing.change import RouteRequest, parse_route_request, propose, resumed, roll_back, stopped
 from gateway.routing.codec import encode_route, route_key, route_view
 from gateway.routing.document import RouteDocument
 from gateway.routing.overview import models_view
@@ -80,6 +84,8 @@ class Control:
         Finds a version that is loaded in this process; answers and baselines are held to its contract.
     refusal_of_text
         What the evidence of an accepted baseline is held to; for those that accept none, nothing.
+    policy
+        What versions must have before they take live traffic; nothing without.
     """
 
     def __init__(
@@ -92,6 +98,7 @@ class Control:
         salt_source: Callable[[], str] = lambda: secrets.token_hex(16),
         loaded: Callable[[str, str], ServableVersion | None] = lambda _model, _version: None,
         refusal_of_text: RefusalOfText = lambda _text, _info: "",
+        policy: Policy | None = None,
     ) -> None:
         self._ledger = ledger
         self._store = store
@@ -103,12 +110,20 @@ class Control:
         )
         self.tokens = TokenControl(ledger, store, clock)
         self.releases = ReleaseControl(ledger, store, clock, repository=repository)
-        self.rollouts = RolloutControl(ledger, store, clock, repository=repository, salt_source=salt_source)
+        self._guard = Guard(store, clock, policy)
+        self.rollouts = RolloutControl(
+            ledger, store, clock, repository=repository, guard=self._guard, salt_source=salt_source
+        )
+        self.approvals = ApprovalControl(ledger, store, clock, self._guard, repository=repository)
 
     def models(self) -> list[dict[str, Any]]:
-        """Return every model with its route and, for each version, its role and its state on every worker."""
+        """Return every model with its route and, for each version, its role, its states and what it lacks."""
         routes = {doc.model: doc for doc in self._routes()}
-        return models_view(self._repository.models(), routes, self._fleet())
+        on_disk = self._repository.models()
+        stable = {model: routes[model].stable if model in routes else None for model in on_disk}
+        asked = [(model, one, stable[model]) for model, versions in on_disk.items() for one in versions]
+        missing = self._guard.missing([one for one in asked if one[1] != one[2]])
+        return models_view(on_disk, routes, self._fleet(), missing)
 
     def route(self, model: str) -> RouteDocument:
         """Return a model's route.
@@ -144,6 +159,8 @@ class Control:
             The body breaks its rules.
         VersionNotWarm
             A named version is not ready where its role needs it.
+        GovernanceUnmet
+            A version would get more live traffic and lacks what its tier demands.
         """
         stored = self._store.read(route_key(model))
         if stored is None:
@@ -151,6 +168,18 @@ class Control:
         if if_match is None:
             raise PreconditionMissing(route_key(model))
         request = parse_route_request(body)
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return self._put_route(model, request, if_match, actor, request_id)
+            except RevisionStale as stale:
+                if stale.document == route_key(model):
+                    raise
+        return self._put_route(model, request, if_match, actor, request_id)
+
+    def _put_route(
+        self, model: str, request: RouteRequest, if_match: int, actor: Actor, request_id: str
+    ) -> RouteDocument:
+        stored = self._store.read(route_key(model))
         found = stored.revision if stored else 0
         if if_match != found:
             raise RevisionStale(route_key(model), if_match, found)
@@ -158,7 +187,8 @@ class Control:
         base = current or RouteDocument(model, found, stable=request.stable, salt="")
         after = propose(base, request, now=self._now(), actor=actor.subject, salt_source=self._salt_source)
         self._require_warm(after)
-        return self._save(current, after, actor, "route.set", request_id, revision=found)
+        clearances = self._cleared(current, after, actor)
+        return self._save(current, after, actor, "route.set", request_id, revision=found, clearances=clearances)
 
     def roll_back(
         self, model: str, actor: Actor, reason: str = "", request_id: str = "", *, if_match: int | None = None
@@ -326,10 +356,11 @@ class Control:
         request_id: str,
         *,
         revision: int,
+        clearances: Sequence[Clearance] = (),
     ) -> RouteDocument:
         key = route_key(after.model)
         self._ledger.change(
-            [Write(key, revision, encode_route(after))],
+            [Write(key, revision, encode_route(after)), *guards_of(clearances)],
             actor=actor,
             action=action,
             resource=key,
@@ -337,9 +368,20 @@ class Control:
             after=route_view(after),
             reason=after.reason,
             request_id=request_id,
-            evidence={"digests": self._digests(after)},
+            evidence={"digests": self._digests(after), **evidence_of(clearances)},
         )
         return after
+
+    def _cleared(self, current: RouteDocument | None, after: RouteDocument, actor: Actor) -> list[Clearance]:
+        """Return the clearances of the versions that get more live traffic; raise ``GovernanceUnmet`` for a lack."""
+        stable = current.stable if current else None
+        found = [
+            self._guard.look(after.model, version, stable=stable, starter=actor.subject)
+            for version in raised(current, after)
+        ]
+        for clearance in found:
+            clearance.require()
+        return found
 
     def _digests(self, route: RouteDocument) -> dict[str, str]:
         """Return the digests of a route's versions as far as workers tell them; no change ever waits for them."""

@@ -38,6 +38,8 @@
     │   ├── VersionNotWarm             a route would name a version that not every worker has ready
     │   ├── VersionInUse               a routed version cannot be unloaded
     │   ├── RolloutRefused             a rollout that may not begin, or not go on like this
+    │   ├── GovernanceUnmet            a version lacks what its tier demands before it takes live traffic
+    │   ├── ApprovalRefused            a consent, or a way around it, that may not be given
     │   └── NothingToRollBack
     └── AccessDenied
         ├── CredentialsMissing
@@ -58,6 +60,7 @@ from typing import Literal, get_args
 __all__ = [
     "SHED_REASONS",
     "AccessDenied",
+    "ApprovalRefused",
     "BodyMalformed",
     "BodyTooLarge",
     "Conflict",
@@ -70,6 +73,7 @@ __all__ = [
     "EncodingUnsupported",
     "ExecutionFailed",
     "Fault",
+    "GovernanceUnmet",
     "HeadTooLarge",
     "HeaderInvalid",
     "IdempotencyKeyReused",
@@ -450,6 +454,28 @@ class RolloutRefused(Conflict):
     def __init__(self, model: str, violations: Sequence[str]) -> None:
         super().__init__(f"rollout of {model}: {'; '.join(violations)}")
         self.model, self.violations = model, tuple(violations)
+
+
+class GovernanceUnmet(Conflict):
+    """A change would give live traffic to a version that lacks what its tier demands.
+
+    ``missing`` says what, each with the command that gets it.
+    """
+
+    def __init__(self, model: str, version: str, tier: str, missing: Sequence[tuple[str, str]]) -> None:
+        told = "; ".join(f"{what} ({command})" for what, command in missing)
+        super().__init__(
+            f"{model} version {version} is of tier {tier} and may not take live traffic yet. Missing: {told}"
+        )
+        self.model, self.version, self.tier, self.missing = model, version, tier, tuple(missing)
+
+
+class ApprovalRefused(Conflict):
+    """A consent, a withdrawal, a break-glass grant or its review cannot be. ``violations`` says why, one by one."""
+
+    def __init__(self, model: str, version: str, violations: Sequence[str]) -> None:
+        super().__init__(f"{model} version {version}: {'; '.join(violations)}")
+        self.model, self.version, self.violations = model, version, tuple(violations)
 
 
 class NothingToRollBack(Conflict):

@@ -16,6 +16,7 @@ from gateway.engine.threads import ThreadBudget, cores_of_one_worker
 from gateway.engine.version import ServableVersion
 from gateway.errors import WeirError
 from gateway.gently import gently
+from gateway.governance.declared import DeclaredRegister
 from gateway.metrics.catalogue import METRICS
 from gateway.metrics.shared import SharedCounters
 from gateway.roster import Loader
@@ -35,8 +36,15 @@ def version_loader(
     actor: Actor,
     counters: SharedCounters,
     hints_of: HintsOf,
+    declared: DeclaredRegister | None = None,
 ) -> Loader:
-    """Return a function that loads one version and counts the attempt. It blocks, and raises ``WeirError``."""
+    """Return a function that loads one version and counts the attempt. It blocks, and raises ``WeirError``.
+
+    Parameters
+    ----------
+    declared
+        Keeps what bundles declare for the guard of a gateway with a policy.
+    """
 
     budget = ThreadBudget(settings.serving.threads or cores_of_one_worker(settings.workers))
 
@@ -56,6 +64,8 @@ def version_loader(
         servable = measured(bundle, build if _starts_threads(bundle, threads) else partial(gently, build))
         budget.hold(servable, model, threads)
         register.admit(bundle, actor)  # what cannot be loaded leaves no digest: it may be repaired under its name
+        if declared is not None:
+            declared.note(bundle, actor)
         return servable
 
     def load(model: str, version: str) -> ServableVersion:

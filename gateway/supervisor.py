@@ -17,6 +17,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import fields, is_dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,9 @@ from gateway.codec.configuration import encode_settings
 from gateway.crash_marks import take_marks
 from gateway.crashes import CRASHES, CrashFile
 from gateway.errors import StoreUnavailable
-from gateway.governance.policy import encode_policy, read_policy
+from gateway.governance.first import declaring, first_clearance
+from gateway.governance.guard import Guard
+from gateway.governance.policy import Policy, encode_policy, read_policy
 from gateway.heartbeat import BEAT_EVERY_S
 from gateway.logs import configure_logging
 from gateway.metrics.shared import Counter, SharedCounters
@@ -228,7 +231,7 @@ def serve(settings: Settings, *, admin_token: str) -> None:
     settings = _resolved(settings)
     policy = None if settings.governance.policy is None else read_policy(settings.governance.policy)
     scheme = "http" if server_context(settings) is None else "https"
-    _seed(settings)
+    _seed(settings, policy)
     with ExitStack() as stack:
         public = stack.enter_context(_listener(settings.host, settings.port))
         settings = replace(settings, port=public.getsockname()[1])
@@ -276,7 +279,7 @@ async def _run(settings: Settings, run_dir: RunDirectory, listeners: Mapping[str
     await Supervisor(settings, run_dir, listeners).run()
 
 
-def _seed(settings: Settings) -> None:
+def _seed(settings: Settings, policy: Policy | None) -> None:
     """Write revision 1 of the route of every model that has none yet.
 
     Raises
@@ -290,7 +293,19 @@ def _seed(settings: Settings) -> None:
         folders = ModelFolders(settings.models)
         for problem in folders.problems():
             _log.warning("left aside: %s", problem)
-        seed_routes(Ledger(store, clock), store, clock, folders.models(), settings.routing.stable)
+        versions = folders.models()
+        if policy is None:
+            for model in declaring(folders, versions):
+                _log.warning("%s declares a risk tier, and no policy is in force: see governance.policy", model)
+        guard = Guard(store, clock, policy)
+        seed_routes(
+            Ledger(store, clock),
+            store,
+            clock,
+            versions,
+            settings.routing.stable,
+            clearance=partial(first_clearance, guard, folders),
+        )
     except StoreUnavailable as error:
         if not store.read_prefix("route/"):
             raise

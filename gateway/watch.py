@@ -31,6 +31,9 @@ from gateway.codec.configuration import decode_settings
 from gateway.control import Control
 from gateway.errors import DocumentInvalid, StoreUnavailable
 from gateway.evidence_file import EvidenceFile
+from gateway.governance.guard import Guard
+from gateway.governance.policy import policy_of
+from gateway.governance.watching import GrantReader
 from gateway.http.watch_pages import Pages, watch_pages
 from gateway.logs import configure_logging
 from gateway.metrics.catalogue import METRICS
@@ -148,6 +151,7 @@ class MetricsPage:
         self._steering = steering
         self._log = log
         self._most_series = most_series
+        self._grants = GrantReader(store)
 
     async def __call__(self, accept: str) -> tuple[bytes, str]:
         """Return body and content type. Files and store are read in a thread, the monitors on the loop."""
@@ -169,6 +173,7 @@ class MetricsPage:
             routes = [decode_route(found.body, found.revision) for found in self._store.read_prefix("route/")]
             fleet = [decode_facts(facts) for facts in self._store.announcements().values()]
             records = self._store.head().sequence
+            grants = list(self._grants.gauges(time.time()))
         except (StoreUnavailable, DocumentInvalid):
             logger.exception("the metrics page goes without routes and fleet")
             return []
@@ -176,6 +181,7 @@ class MetricsPage:
         self._retention.note(versions_in_use(routes, fleet))
         gauges += lag_gauges(routes, fleet)
         gauges.append(("weir_audit_records_total", {}, float(records)))
+        gauges += grants
         return gauges + list(fleet_gauges(live_workers(self._counters), fleet)) + self._rollouts()
 
     def _rollouts(self) -> list[Gauge]:
@@ -242,7 +248,9 @@ async def run_watch(settings: Settings, run_dir: RunDirectory, stop: asyncio.Eve
     _restore(service, file)
     log = _prediction_log(settings, run_dir, clock)
     name = f"watch-{os.getpid()}-{secrets.token_hex(2)}"
-    rollouts = _rollout_watch(settings, run_dir, store, service, clock, name)
+    policy = policy_of(run_dir.policy())
+    guard = Guard(store, clock, policy)
+    rollouts = _rollout_watch(settings, run_dir, store, service, clock, name, guard)
     checkpointer = _checkpointer(settings, store, clock)
     channel = ChannelServer(run_dir.watch_socket, _receiver(service, rollouts, log))
     counters = SharedCounters.create(run_dir.counters, name, role="watch")
@@ -260,7 +268,7 @@ async def run_watch(settings: Settings, run_dir: RunDirectory, stop: asyncio.Eve
     notes, traffic = AlertNotes(), TrafficBook(clock)
     repository = Repository(settings.models, limits=BundleLimits(), trust=trust_of(settings.signing))
     _warn_of_unknown(monitor, repository)
-    control = Control(Ledger(store, clock), store, clock, repository=repository)
+    control = Control(Ledger(store, clock), store, clock, repository=repository, policy=policy)
     overview = Overview(control, service, traffic, clock, show_alert=notes.view)
     pages = Pages(service, page, rollouts.view, rollouts.take_outcomes, overview, traffic.history, notes.view)
     server = _internal_server(watch_pages(pages), run_dir.watch_http_socket)
@@ -315,11 +323,18 @@ def _checkpointer(settings: Settings, store: StateStore, clock: SystemClock) -> 
 
 
 def _rollout_watch(
-    settings: Settings, run_dir: RunDirectory, store: StateStore, service: MonitorService, clock: SystemClock, name: str
+    settings: Settings,
+    run_dir: RunDirectory,
+    store: StateStore,
+    service: MonitorService,
+    clock: SystemClock,
+    name: str,
+    guard: Guard,
 ) -> RolloutWatch:
     recorder = RolloutRecorder(store, Ledger(store, clock), clock)
     holder = f"{socket.gethostname()}-{name}"
-    driver = RolloutDriver(store, recorder, clock, holder=holder, slow_s=settings.serving.canary_slice_ms / 1e3)
+    slow_s = settings.serving.canary_slice_ms / 1e3
+    driver = RolloutDriver(store, recorder, clock, holder=holder, slow_s=slow_s, guard=guard)
     read_series = partial(read_counters, run_dir.counters)
     return RolloutWatch(driver, TrialBook(), clock, read_series=read_series, alerts=service.alerts)
 

@@ -311,6 +311,7 @@ def test_models_are_listed_with_roles_and_states(store: SqliteStore, control: Co
         "version": "1",
         "role": "stable",
         "digest": "dv1",
+        "missing": [],
         "workers": {"w-1": {"state": "ready", "why": ""}},
     }
 

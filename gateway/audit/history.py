@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.audit.route_record import RecordUnusable, moved, route_of
+from gateway.audit.route_record import RecordUnusable, cleared, moved, route_of
 from gateway.rollout.document import rollout_key
 from gateway.routing.codec import route_key
 from gateway.routing.document import RouteDocument
@@ -35,7 +35,7 @@ class Interval:
     by, reason, action
         Who changed it, why, and what was asked for.
     evidence
-        What each gate of a rollout said when it moved, in words.
+        By whom the versions were approved that got more traffic, and what each gate of a rollout said, in words.
     """
 
     begin: str
@@ -146,7 +146,7 @@ class _Story:
             )
         self._view, self._told = record.after, after
         self._learn(record.evidence.get("digests"))
-        self._follow(record, after, record.reason)
+        self._follow(record, after, record.reason, cleared(record))
 
     def take_rollout(self, record: AuditRecord) -> None:
         move = moved(record)

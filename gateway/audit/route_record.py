@@ -13,9 +13,10 @@ from gateway.rollout.policy import Move
 from gateway.routing.document import FULL_BP, RouteDocument
 from gateway.state.store import AuditRecord
 
-__all__ = ["RecordUnusable", "RolloutMove", "moved", "route_of"]
+__all__ = ["RecordUnusable", "RolloutMove", "cleared", "moved", "route_of"]
 
 _MOVES = {f"rollout.{state}": state for state in STATES}
+_DIGITS = 12
 _ROLLOUT_FIELDS = frozenset(field.name for field in fields(RolloutDocument))
 
 
@@ -89,7 +90,15 @@ def moved(record: AuditRecord) -> RolloutMove | None:
         return None
     before, after = _rollout(record.before), _rollout(record.after)
     move = Move(state, after.stage, after.step, after.cause, after.rearms > before.rearms)
-    return RolloutMove(move, before, after.digest, tuple(_verdicts(record.evidence.get("verdicts"))))
+    said = (*cleared(record), *_verdicts(record.evidence.get("verdicts")))
+    return RolloutMove(move, before, after.digest, said)
+
+
+def cleared(record: AuditRecord) -> tuple[str, ...]:
+    """Return by whom each version was approved that a change gave more traffic, and on what evidence, in words."""
+    told = record.evidence.get("governance")
+    rows = [one for one in told if isinstance(one, dict)] if isinstance(told, list | tuple) else []
+    return tuple(map(_clearance, rows))
 
 
 def _rollout(view: Any) -> RolloutDocument:
@@ -105,6 +114,19 @@ def _rollout(view: Any) -> RolloutDocument:
 def _verdicts(told: Any) -> list[str]:
     rows = [one for one in told if isinstance(one, dict)] if isinstance(told, list | tuple) else []
     return [f"{one.get('gate')} {one.get('result')}: {one.get('why')}" for one in rows]
+
+
+def _clearance(told: dict[str, Any]) -> str:
+    approvers, missing = (
+        [str(one) for one in found] if isinstance(found := told.get(name), list | tuple) else []
+        for name in ("approved_by", "missing")
+    )
+    said = f"{told.get('version')} at tier {told.get('tier')}, approved by {', '.join(approvers) or 'nobody'}"
+    if told.get("break_glass"):
+        said += f", glass broken by {told['break_glass']}, who did without {'; '.join(missing)}"
+    if told.get("release_report_sha256"):
+        said += f"; release report {str(told['release_report_sha256'])[:_DIGITS]}"
+    return f"{said}; policy {str(told.get('policy_digest'))[:_DIGITS]}"
 
 
 def _basis_points(percent: Any) -> int:

@@ -39,13 +39,17 @@ class Owner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """What the version is, and what for. ``name`` must be the model's; ``version`` is the trainer's own number."""
+    """What the version is, and what for. ``name`` must be the model's; ``version`` is the trainer's own number.
+
+    ``author`` is the subject, as tokens name it, whose approval of the version does not count.
+    """
 
     name: str | None = None
     version: str | None = None
     created_at: str | None = None
     description: str | None = None
     owner: Owner = Owner()
+    author: str | None = None
     risk_tier: Literal["minimal", "limited", "high"] | None = None
     intended_use: str | None = None
     out_of_scope_use: str | None = None

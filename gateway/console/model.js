@@ -120,6 +120,7 @@ export class ModelView {
       const states = Object.values(each.workers);
       const ready = states.filter((worker) => worker.state === "ready").length;
       const why = [...new Set(states.map((worker) => worker.why).filter(Boolean))].join("; ");
+      const lacks = each.missing?.length ? `May not take live traffic yet. Missing: ${each.missing.join("; ")}` : "";
       const acts = [button("Card", () => this.#card(each.version), { class: "quiet" })];
       if (!each.role) {
         acts.push(ready ? button("Unload…", () => this.#residency(each.version, "unload"), { class: "quiet", needs: "operator" })
@@ -127,7 +128,8 @@ export class ModelView {
       }
       return h("tr", {}, h("th", { scope: "row" }, each.version),
         h("td", { "data-label": "Role" }, each.role ? h("span", { class: `arm ${each.role}` }, h("i", { class: `key ${each.role}`, "aria-hidden": "true" }), each.role) : h("span", { class: "muted" }, "–")),
-        h("td", { "data-label": "Workers" }, states.length ? `${ready} of ${states.length} ready` : "not loaded", why ? h("span", { class: "warn small" }, ` ${why}`) : ""),
+        h("td", { "data-label": "Workers" }, states.length ? `${ready} of ${states.length} ready` : "not loaded", why ? h("span", { class: "warn small" }, ` ${why}`) : "",
+          lacks ? h("span", { class: "warn small lacks" }, ` ${lacks}`) : ""),
         h("td", { "data-label": "Digest" }, h("code", { title: each.digest || "" }, each.digest ? each.digest.slice(7, 19) : "–")), h("td", { class: "acts" }, acts));
     }));
   }

@@ -59,6 +59,11 @@ class TierRules:
     canary_cap: float | None = None
     auto_promote: bool = True
 
+    @property
+    def is_free(self) -> bool:
+        """Whether a version may take live traffic without anything stored for it."""
+        return self.release_report == "optional" and self.approvals == 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tiers:

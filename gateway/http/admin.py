@@ -14,6 +14,7 @@ from gateway.access.roles import Role
 from gateway.codec.documents import encode_document
 from gateway.errors import ModelUnknown, VersionRefused
 from gateway.http.admin_access import Authenticate, ControlAccess, Endpoint, WatchReader
+from gateway.http.admin_approvals import ApprovalApi
 from gateway.http.admin_baselines import BaselineApi
 from gateway.http.admin_releases import ReleaseApi
 from gateway.http.admin_requests import admin_body, audit_query, read_reason, read_stop, request_id_of, revision_of
@@ -64,6 +65,7 @@ def admin_routes(
         ("POST", "/alerts/{alert}/acknowledge", api.acknowledge),
         ("POST", "/alerts/{alert}/false", api.mark_false),
         ("GET", "/audit", api.audit),
+        *ApprovalApi(access).table(),
         *BaselineApi(access).table(),
         *ReleaseApi(access).table(),
         *TokenApi(access).table(),

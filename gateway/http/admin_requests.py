@@ -11,11 +11,14 @@ from starlette.requests import Request
 from gateway.codec.documents import decode_document
 from gateway.errors import DocumentInvalid, Fault
 from gateway.http.reading import read_body
+from gateway.rollout.operations import Ask
+from gateway.types import Actor
 
 __all__ = [
     "AuditQuery",
     "StopBody",
     "admin_body",
+    "ask_of",
     "asked_reason",
     "audit_query",
     "read_reason",
@@ -25,6 +28,8 @@ __all__ = [
 ]
 
 BODY_BYTES = 64 * 1024
+_KEY = re.compile(r"[\x21-\x7e]{1,128}")
+_ANSWERS = {"true": True, "false": False}
 LONGEST_REASON = 500
 MOST_RECORDS = 1_000
 REVISION = re.compile(r'"(0|[1-9][0-9]{0,17})"')
@@ -119,3 +124,29 @@ def audit_query(request: Request) -> AuditQuery:
     if faults:
         raise DocumentInvalid("query", faults)
     return query
+
+
+def ask_of(request: Request, actor: Actor) -> Ask:
+    """Return how something is asked: under which idempotency key, whether only to see what it would do."""
+    return Ask(
+        actor=actor,
+        request_id=request_id_of(request),
+        idempotency_key=_idempotency_key(request),
+        dry_run=_is_dry_run(request),
+    )
+
+
+def _idempotency_key(request: Request) -> str:
+    text = request.headers.get("idempotency-key", "").strip()
+    if text and not _KEY.fullmatch(text):
+        raise DocumentInvalid(
+            "Idempotency-Key", [Fault("", "value", "1 to 128 visible characters of ASCII", repr(text[:64]))]
+        )
+    return text
+
+
+def _is_dry_run(request: Request) -> bool:
+    text = request.query_params.get("dry_run", "false")
+    if text not in _ANSWERS:
+        raise DocumentInvalid("query", [Fault("/dry_run", "value", "true or false", repr(text[:64]))])
+    return _ANSWERS[text]

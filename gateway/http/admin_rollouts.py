@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -12,18 +11,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.codec.documents import encode_document
-from gateway.errors import DocumentInvalid, Fault, WatchUnavailable
+from gateway.errors import WatchUnavailable
 from gateway.http.admin_access import ControlAccess, Endpoint, WatchReader
-from gateway.http.admin_requests import admin_body, read_reason, request_id_of
+from gateway.http.admin_requests import admin_body, ask_of, read_reason
 from gateway.rollout.document import rollout_view
-from gateway.rollout.operations import Ask, Outcome, Verb
+from gateway.rollout.operations import Outcome, Verb
 from gateway.rollout.outcomes import parse_outcomes
 from gateway.types import Actor
 
 __all__ = ["RolloutApi"]
 
-_KEY = re.compile(r"[\x21-\x7e]{1,128}")
-_ANSWERS = {"true": True, "false": False}
 _VERBS: tuple[Verb, ...] = ("pause", "resume", "abort", "promote")
 
 
@@ -58,19 +55,19 @@ class RolloutApi:
     async def start(self, request: Request, actor: Actor) -> Response:
         """Begin a rollout."""
         body = await admin_body(request)
-        outcome = await self._call(self._rollouts.start, body, _ask(request, actor))
+        outcome = await self._call(self._rollouts.start, body, ask_of(request, actor))
         return _outcome(outcome, 201)
 
     async def act(self, verb: Verb, request: Request, actor: Actor) -> Response:
         """Pause, resume, abort or promote a model's rollout."""
         reason, model = await read_reason(request), request.path_params["model"]
-        return _outcome(await self._call(self._rollouts.act, model, verb, reason, _ask(request, actor)), 200)
+        return _outcome(await self._call(self._rollouts.act, model, verb, reason, ask_of(request, actor)), 200)
 
     async def override(self, request: Request, actor: Actor) -> Response:
         """Answer for a gate of a model's rollout."""
         body, model = await admin_body(request), request.path_params["model"]
         known = await self._evidence(model)
-        return _outcome(await self._call(self._rollouts.override, model, body, known, _ask(request, actor)), 200)
+        return _outcome(await self._call(self._rollouts.override, model, body, known, ask_of(request, actor)), 200)
 
     async def outcomes(self, request: Request, actor: Actor) -> Response:
         """Take what turned out to be right for requests of a model's rollout."""
@@ -89,31 +86,6 @@ class RolloutApi:
         except WatchUnavailable:
             return None
         return json.loads(body) if status == 200 else None
-
-
-def _ask(request: Request, actor: Actor) -> Ask:
-    return Ask(
-        actor=actor,
-        request_id=request_id_of(request),
-        idempotency_key=_idempotency_key(request),
-        dry_run=_is_dry_run(request),
-    )
-
-
-def _idempotency_key(request: Request) -> str:
-    text = request.headers.get("idempotency-key", "").strip()
-    if text and not _KEY.fullmatch(text):
-        raise DocumentInvalid(
-            "Idempotency-Key", [Fault("", "value", "1 to 128 visible characters of ASCII", repr(text[:64]))]
-        )
-    return text
-
-
-def _is_dry_run(request: Request) -> bool:
-    text = request.query_params.get("dry_run", "false")
-    if text not in _ANSWERS:
-        raise DocumentInvalid("query", [Fault("/dry_run", "value", "true or false", repr(text[:64]))])
-    return _ANSWERS[text]
 
 
 def _outcome(outcome: Outcome, status: int) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway import errors
 from gateway.http.openapi_answers import answer
+from gateway.http.openapi_approvals import approval_paths
 from gateway.http.openapi_baselines import baseline_paths
 from gateway.http.openapi_console import live_paths
 from gateway.http.openapi_guarded import CHANGING, READING, WATCHED, all_of, guarded, reason_body, stored
@@ -57,6 +58,7 @@ def admin_paths() -> dict[str, Part]:
         "/admin/v1/alerts/{alert}/false": {"parameters": [path_parameter("alert")], "post": _mark_false()},
         "/admin/v1/audit": {"get": _audit()},
         **live_paths(),
+        **approval_paths(),
         **baseline_paths(),
         **release_paths(),
         **rollout_paths(),
@@ -69,7 +71,7 @@ def _get_route() -> Part:
 
 
 def _put_route() -> Part:
-    kinds = (*CHANGING, errors.VersionNotWarm, errors.PreconditionMissing)
+    kinds = (*CHANGING, errors.VersionNotWarm, errors.GovernanceUnmet, errors.PreconditionMissing)
     body = body_of(ref("RouteRequest"))
     return stored("putRoute", "Replace a model's route", ROUTE, *kinds, parameters=[IF_MATCH], requestBody=body)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from gateway import errors
 from gateway.admission.deadline import PRIORITIES
 from gateway.errors import MethodUnsupported, QuotaExceeded, SignInThrottled, Unavailable, WeirError
-from gateway.http.openapi_parts import Part, ref
+from gateway.http.openapi_parts import Part, object_of, ref
 from gateway.http.problems import MEDIA_TYPE, TABLE, UNKNOWN, Problem
 
 __all__ = [
@@ -129,6 +129,11 @@ def problem_schema() -> Part:
             "instance": {"type": "string", "description": "Path of the request."},
             "request_id": {"type": "string"},
             "reason": {"type": "string", "description": "Of a 503 or 504: one word out of a closed set."},
+            "missing": {
+                "type": "array",
+                "description": "Of `governance-unmet`: what the version lacks, and the command that gets it.",
+                "items": object_of(what={"type": "string"}, command={"type": "string"}),
+            },
             "errors": {"type": "array", "maxItems": 64, "items": ref("Fault")},
             "total_errors": {"type": "integer", "description": "All faults, those beyond 64 included."},
         },

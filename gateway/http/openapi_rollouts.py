@@ -7,10 +7,10 @@ from gateway.http.openapi_answers import answer
 from gateway.http.openapi_guarded import CHANGING, READING, WATCHED, all_of, reason_body, stored
 from gateway.http.openapi_parts import Part, body_of, path_parameter, ref
 
-__all__ = ["rollout_paths"]
+__all__ = ["ASKED", "rollout_paths"]
 
 _OUTCOME = answer("The rollout afterwards; with `dry_run` as it would be.", ref("RolloutOutcome"))
-_ASKED: list[Part] = [
+ASKED: list[Part] = [
     {
         "name": "dry_run",
         "in": "query",
@@ -49,8 +49,8 @@ def rollout_paths() -> dict[str, Part]:
         },
     }
     for verb, (name, summary) in _VERBS.items():
-        kinds = (*_ASKING, errors.ResourceUnknown, errors.RolloutRefused, errors.VersionNotWarm)
-        told = stored(name, summary, _OUTCOME, *kinds, parameters=_ASKED, requestBody=reason_body())
+        kinds = (*_ASKING, errors.ResourceUnknown, errors.RolloutRefused, errors.GovernanceUnmet, errors.VersionNotWarm)
+        told = stored(name, summary, _OUTCOME, *kinds, parameters=ASKED, requestBody=reason_body())
         paths[f"/admin/v1/rollouts/{{model}}/{verb}"] = {"parameters": of_model, "post": told}
     paths["/admin/v1/rollouts/{model}/override"] = {"parameters": of_model, "post": _override()}
     paths["/admin/v1/rollouts/{model}/outcomes"] = {"parameters": of_model, "post": _outcomes()}
@@ -65,16 +65,16 @@ def _outcomes() -> Part:
 
 
 def _override() -> Part:
-    kinds = (*_ASKING, errors.ResourceUnknown, errors.RolloutRefused)
+    kinds = (*_ASKING, errors.ResourceUnknown, errors.RolloutRefused, errors.GovernanceUnmet)
     summary = "Answer for a gate that has not passed in this stage; an abort cannot be overridden"
     body = body_of(ref("OverrideRequest"))
-    return stored("overrideGate", summary, _OUTCOME, *kinds, parameters=_ASKED, requestBody=body)
+    return stored("overrideGate", summary, _OUTCOME, *kinds, parameters=ASKED, requestBody=body)
 
 
 def _start() -> Part:
-    kinds = (*_ASKING, errors.VersionUnknown, errors.RolloutRefused)
+    kinds = (*_ASKING, errors.VersionUnknown, errors.RolloutRefused, errors.GovernanceUnmet)
     summary = "Roll a version out, by evidence"
     body = body_of(ref("RolloutRequest"))
-    told = stored("startRollout", summary, _OUTCOME, *kinds, parameters=_ASKED, requestBody=body)
+    told = stored("startRollout", summary, _OUTCOME, *kinds, parameters=ASKED, requestBody=body)
     told["responses"]["201"] = answer("The rollout has begun.", ref("RolloutOutcome"))
     return told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.codec.v2 import DATATYPES
+from gateway.http.openapi_approvals import APPROVALS
 from gateway.http.openapi_baselines import BASELINES
 from gateway.http.openapi_console import CONSOLE
 from gateway.http.openapi_parts import (
@@ -188,6 +189,7 @@ ADMIN: dict[str, Part] = {
                 version=STRING,
                 role=or_null({"enum": ["stable", "canary", "shadow", "previous", "fallback"]}),
                 digest=or_null(STRING),
+                missing=list_of(STRING),
                 workers=map_of(
                     object_of(optional=RESIDENT, state=STATES, why=STRING, provider=STRING, memory_bytes=INTEGER)
                 ),
@@ -411,5 +413,5 @@ WATCH: dict[str, Part] = {
     ),
 }  # fmt: skip
 SCHEMAS: dict[str, Part] = (
-    PREDICTION | SCORING | PROTOCOL | ADMIN | BASELINES | RELEASES | ROLLOUTS | WATCH | CONSOLE | TOKENS
+    PREDICTION | SCORING | PROTOCOL | ADMIN | APPROVALS | BASELINES | RELEASES | ROLLOUTS | WATCH | CONSOLE | TOKENS
 )

@@ -15,6 +15,7 @@ _BY_ROLE: Mapping[Role, tuple[str, ...]] = {
         "GET /admin/v1/models/{model}/drift",
         "GET /admin/v1/models/{model}/drift/history",
         "GET /admin/v1/models/{model}/versions/{version}/card",
+        "GET /admin/v1/models/{model}/versions/{version}/approvals",
         "GET /admin/v1/models/{model}/versions/{version}/release",
         "GET /admin/v1/models/{model}/baseline",
         "GET /admin/v1/alerts",
@@ -36,6 +37,7 @@ _BY_ROLE: Mapping[Role, tuple[str, ...]] = {
         "POST /admin/v1/models/{model}/versions/{version}/load",
         "POST /admin/v1/models/{model}/versions/{version}/unload",
         "POST /admin/v1/models/{model}/versions/{version}/release",
+        "POST /admin/v1/models/{model}/versions/{version}/break-glass",
         "PUT /admin/v1/models/{model}/baseline",
         "POST /admin/v1/models/{model}/baseline/reset",
         "POST /admin/v1/alerts/{alert}/acknowledge",
@@ -49,6 +51,11 @@ _BY_ROLE: Mapping[Role, tuple[str, ...]] = {
         "POST /admin/v1/rollouts/{model}/outcomes",
         "POST /v2/repository/models/{model}/load",
         "POST /v2/repository/models/{model}/unload",
+    ),
+    "approver": (
+        "POST /admin/v1/models/{model}/versions/{version}/approvals",
+        "DELETE /admin/v1/models/{model}/versions/{version}/approvals",
+        "POST /admin/v1/models/{model}/versions/{version}/break-glass/review",
     ),
     "admin": (
         "GET /admin/v1/tokens",

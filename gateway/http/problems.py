@@ -12,6 +12,7 @@ from gateway.codec.documents import encode_document
 from gateway.errors import (
     EncodingUnsupported,
     Fault,
+    GovernanceUnmet,
     InputRejected,
     MethodUnsupported,
     QuotaExceeded,
@@ -75,6 +76,8 @@ TABLE: dict[type[WeirError], Problem] = {
     errors.VersionNotWarm: Problem(409, "version-not-warm", "The version is not ready everywhere"),
     errors.VersionInUse: Problem(409, "version-in-use", "The version is in use"),
     errors.RolloutRefused: Problem(409, "rollout-refused", "The rollout may not do that"),
+    errors.GovernanceUnmet: Problem(409, "governance-unmet", "The version lacks what its tier demands"),
+    errors.ApprovalRefused: Problem(409, "approval-refused", "The approval may not be"),
     errors.NothingToRollBack: Problem(409, "nothing-to-roll-back", "There is nothing to roll back"),
     errors.CredentialsMissing: Problem(401, "credentials-missing", "Credentials are needed"),
     errors.CredentialsInvalid: Problem(401, "credentials-invalid", "The credentials are not valid"),
@@ -135,6 +138,8 @@ def _document(error: WeirError | None, problem: Problem, request_id: str, instan
     if faults:
         document["errors"] = [_fault(fault) for fault in faults[:MOST_ERRORS]]
         document["total_errors"] = error.total if isinstance(error, InputRejected) else len(faults)
+    if isinstance(error, GovernanceUnmet):
+        document["missing"] = [{"what": what, "command": command} for what, command in error.missing]
     return document
 
 

@@ -422,6 +422,11 @@ CATALOGUE: tuple[Metric, ...] = (
         "weir_audit_checkpoint_timestamp_seconds", "gauge", "unix", (),
         "When this host wrote a checkpoint of the audit log last; absent until it has written one",
     ),
+    Metric(
+        "weir_break_glass_grants", "gauge", "grants", ("model", "state"),
+        "Break-glass grants of a model's versions: in force, and those that are over and that nobody has reviewed",
+        values={"state": ("in_force", "unreviewed")},
+    ),
     Metric("weir_audit_records_total", "counter", "records", (), "Records in the audit log, the same on all hosts"),
     Metric("weir_build_info", "info", "", ("version", "revision", "python"), "The build that runs here; always 1"),
     Metric("weir_model_info", "info", "", ("model", "version", "digest"), "A version that is loaded; always 1"),

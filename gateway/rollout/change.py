@@ -61,6 +61,7 @@ def moved_rollout(
         cause=move.cause,
         held_at=now_s if move.to == "holding" else 0.0,
         rearms=rollout.rearms + move.rearms,
+        is_past_cap=rollout.is_past_cap or move.lifts_cap,
         is_automatic=is_automatic,
         updated_at=now,
         updated_by=actor,

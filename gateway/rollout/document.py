@@ -82,6 +82,8 @@ class RolloutDocument:
         What operators answer for in this stage. Evidence against the candidate takes it back all the same.
     is_pinned
         Whether the rollout asked for the candidate to be loaded, and takes that back at its end.
+    is_past_cap
+        Whether a human has let the canary grow beyond what its tier allows without one.
     is_automatic
         Whether the last move was decided by the policy and not by an operator.
     cause
@@ -110,6 +112,7 @@ class RolloutDocument:
     held_at: float = 0.0
     overrides: tuple[Override, ...] = ()
     is_pinned: bool = False
+    is_past_cap: bool = False
     is_automatic: bool = False
     cause: str = ""
     created_at: str = ""

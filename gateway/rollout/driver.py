@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from gateway.errors import DocumentInvalid, RevisionStale, VersionNotWarm
 from gateway.fleet import Fleet
+from gateway.governance.guard import Guard
 from gateway.rollout.clock import StageClock
 from gateway.rollout.document import RolloutDocument, decode_rollout, trial_spec
 from gateway.rollout.policy import counted_from, decide
@@ -63,6 +64,8 @@ class RolloutDriver:
         Name of this process, unique over restarts: evidence gathered under another name begins anew.
     slow_s
         Time slice of a canary.
+    guard
+        Says whether candidates have what their tier demands before they take live traffic.
 
     Notes
     -----
@@ -72,9 +75,17 @@ class RolloutDriver:
     """
 
     def __init__(
-        self, store: StateStore, recorder: RolloutRecorder, clock: Clock, *, holder: str, slow_s: float
+        self,
+        store: StateStore,
+        recorder: RolloutRecorder,
+        clock: Clock,
+        *,
+        holder: str,
+        slow_s: float,
+        guard: Guard | None = None,
     ) -> None:
         self._store, self._recorder, self._clock = store, recorder, clock
+        self._guard = guard or Guard(store, clock)
         self._holder, self._slow_s = holder, slow_s
         self._stages, self._holds = StageClock(clock), StageClock(clock)
         self._epoch = 0
@@ -168,6 +179,9 @@ class RolloutDriver:
             incident=seen.incident,
             stale_s=seen.stale_s,
             findings=seen.findings,
+            clearance=self._guard.look(
+                rollout.model, rollout.candidate, stable=rollout.stable, starter=rollout.created_by
+            ),
         )
 
     def _held(self, rollout: RolloutDocument, digests: set[str]) -> str:
@@ -185,7 +199,13 @@ class RolloutDriver:
                 self._take_over(rollout)
             elif (move := decide(situation)) is not None:
                 self._recorder.carry_out(
-                    move, rollout, situation.route, actor=LEADER, verdicts=situation.verdicts, epoch=self._epoch
+                    move,
+                    rollout,
+                    situation.route,
+                    actor=LEADER,
+                    verdicts=situation.verdicts,
+                    epoch=self._epoch,
+                    clearance=situation.clearance,
                 )
                 _log.info("rollout %s of %s is %s: %s", rollout.id, rollout.model, move.to, move.cause)
                 return move.against

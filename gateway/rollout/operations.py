@@ -21,12 +21,14 @@ from gateway.errors import (
     VersionUnknown,
 )
 from gateway.fleet import Fleet
-from gateway.rollout.change import moved_rollout
+from gateway.governance.guard import Clearance, Guard, evidence_of
+from gateway.governance.traffic import raised
+from gateway.rollout.change import moved_rollout, moved_route
 from gateway.rollout.document import RolloutDocument, decode_rollout, encode_rollout, rollout_key, rollout_view
 from gateway.rollout.idempotency import fingerprint, is_repeated, remembered
 from gateway.rollout.overrides import OverrideRequest, overridden, require_reason, unanswerable
 from gateway.rollout.plan import Plan
-from gateway.rollout.policy import Move, following
+from gateway.rollout.policy import Move, following, is_above_cap
 from gateway.rollout.recorder import RolloutRecorder
 from gateway.rollout.situation import Situation
 from gateway.rollout.standing import Standing, cleared, decode_standing, encode_standing, obstacles, standing_key
@@ -99,12 +101,14 @@ class RolloutControl:
         clock: Clock,
         *,
         repository: _Repository,
+        guard: Guard | None = None,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex[:12],
         salt_source: Callable[[], str] = lambda: secrets.token_hex(16),
     ) -> None:
         self._ledger, self._store, self._clock, self._repository = ledger, store, clock, repository
         self._new_id, self._salt_source = new_id, salt_source
         self._recorder = RolloutRecorder(store, ledger, clock)
+        self._guard = guard or Guard(store, clock)
 
     def all(self) -> list[RolloutDocument]:
         """Return the newest rollout of every model."""
@@ -125,6 +129,8 @@ class RolloutControl:
         DocumentInvalid, ModelUnknown, VersionUnknown, IdempotencyKeyReused
         RolloutRefused
             With every violation: another rollout, a canary that somebody set by hand, quarantine, cool-down.
+        GovernanceUnmet
+            The version lacks what its tier demands, and nothing else is in the way.
         """
         request = decode_document(body, RolloutRequest, source="rollout")
         versions = self._repository.models().get(request.model)
@@ -142,6 +148,8 @@ class RolloutControl:
         ResourceUnknown, IdempotencyKeyReused
         RolloutRefused
             The rollout cannot do that where it is; a promotion while the model is stopped.
+        GovernanceUnmet
+            A promotion to more live traffic of a version that lacks what its tier demands.
         VersionNotWarm
             A promotion while a worker does not have the candidate ready.
         """
@@ -162,6 +170,8 @@ class RolloutControl:
         DocumentInvalid, ResourceUnknown, IdempotencyKeyReused
         RolloutRefused
             The rollout is over, the gate is none of its stage, aborts, or is overridden already.
+        GovernanceUnmet
+            The candidate lacks what its tier demands before it takes live traffic.
         """
         request = decode_document(body, OverrideRequest, source="override")
         return _until_current(lambda: self._override(model, request, known or {}, ask))
@@ -172,10 +182,11 @@ class RolloutControl:
         if is_repeated(rollout.applied, ask.key, asked):
             return Outcome(rollout)
         violations = tuple(unanswerable(rollout, request.gate, known))
-        if violations and not ask.dry_run:
-            raise RolloutRefused(model, violations)
-        if violations:
-            return Outcome(rollout, violations, is_dry_run=True)
+        clearance = self._clearance(rollout)
+        if not ask.dry_run:
+            _require(model, violations, clearance)
+        elif violations or clearance.missing:
+            return Outcome(rollout, (*violations, *clearance.missing), is_dry_run=True)
         changed = overridden(rollout, request, by=ask.actor.subject, now=rfc3339(self._clock.unix_s()))
         if ask.dry_run:
             return Outcome(changed, is_dry_run=True)
@@ -187,7 +198,12 @@ class RolloutControl:
             actor=ask.actor,
             reason=request.reason.strip(),
             request_id=ask.request_id,
-            evidence={"gate": request.gate, "verdicts": known.get("verdicts", [])},
+            evidence={
+                "gate": request.gate,
+                "verdicts": known.get("verdicts", []),
+                **evidence_of([clearance]),
+            },
+            guards=clearance.guards,
         )
         return Outcome(after)
 
@@ -202,16 +218,17 @@ class RolloutControl:
         after_standing = cleared(standing, request.version) if request.override else standing
         violations = tuple(self._violations(request, current, route, after_standing))
         rollout = self._drafted(request, current, route, ask)
-        if violations and not ask.dry_run:
-            raise RolloutRefused(request.model, violations)
+        clearance = self._clearance(rollout)
         if ask.dry_run:
-            return Outcome(rollout, violations, is_dry_run=True)
+            return Outcome(rollout, (*violations, *clearance.missing), is_dry_run=True)
+        _require(request.model, violations, clearance)
         writes = [Write(rollout_key(request.model), current.revision if current else 0, encode_rollout(rollout))]
         if after_standing != standing:
             revision = standing_document.revision if standing_document else 0
             writes.append(Write(standing_key(request.model), revision, encode_standing(after_standing)))
         if rollout.is_pinned:
             writes.append(self._pinned(request.model, request.version))
+        writes += clearance.guards
         self._ledger.change(
             writes,
             actor=ask.actor,
@@ -221,7 +238,7 @@ class RolloutControl:
             after=rollout_view(rollout),
             reason=rollout.reason,
             request_id=ask.request_id,
-            evidence={"override": asdict(standing)} if request.override else None,
+            evidence={**({"override": asdict(standing)} if request.override else {}), **evidence_of([clearance])},
         )
         return Outcome(rollout)
 
@@ -275,10 +292,16 @@ class RolloutControl:
             if ask.dry_run:
                 return Outcome(rollout, violations, is_dry_run=True)
             raise RolloutRefused(model, violations)
+        clearance = self._clearance(rollout)
+        move = replace(move, lifts_cap=_lifts_cap(verb, move, rollout, clearance))
+        is_raise = _is_raise(move, rollout, route)
         if verb == "promote" and not ask.dry_run:
             self._fleet().require_warm(model, rollout.candidate)
         if ask.dry_run:
-            return Outcome(self._foreseen(move, rollout, ask), self._cold(verb, rollout), is_dry_run=True)
+            lacking = clearance.missing if is_raise else ()
+            return Outcome(self._foreseen(move, rollout, ask), (*self._cold(verb, rollout), *lacking), is_dry_run=True)
+        if is_raise:
+            clearance.require()
         after = self._recorder.carry_out(
             move,
             rollout,
@@ -287,8 +310,14 @@ class RolloutControl:
             reason=reason,
             request_id=ask.request_id,
             applied=remembered(rollout.applied, ask.key, asked),
+            clearance=clearance,
         )
         return Outcome(after)
+
+    def _clearance(self, rollout: RolloutDocument) -> Clearance:
+        """Return whether a rollout's candidate may take live traffic; the approval of who started it counts nothing."""
+        stable = rollout.stable or None
+        return self._guard.look(rollout.model, rollout.candidate, stable=stable, starter=rollout.created_by)
 
     def _move(
         self, verb: Verb, rollout: RolloutDocument, route: RouteDocument | None, reason: str
@@ -349,6 +378,28 @@ class RolloutControl:
     def _route(self, model: str) -> RouteDocument | None:
         document = self._store.read(route_key(model))
         return decode_route(document.body, document.revision) if document else None
+
+
+def _require(model: str, violations: tuple[str, ...], clearance: Clearance) -> None:
+    """Raise ``RolloutRefused`` with all that is in the way, ``GovernanceUnmet`` where only the tier's demands are."""
+    if violations:
+        raise RolloutRefused(model, (*violations, *clearance.missing))
+    clearance.require()
+
+
+def _is_raise(move: Move, rollout: RolloutDocument, route: RouteDocument | None) -> bool:
+    after = moved_route(move, rollout, route) if route is not None else None
+    return after is not None and bool(raised(route, after))
+
+
+def _lifts_cap(verb: Verb, move: Move, rollout: RolloutDocument, clearance: Clearance) -> bool:
+    """Return whether a human lets the canary go beyond the cap: by promoting it there, or by ending the hold at it."""
+    if verb == "promote":
+        return is_above_cap(rollout, clearance.rules, move.stage, move.step)
+    if verb != "resume" or rollout.state != "holding":
+        return False
+    _, stage, step = following(Situation(rollout=rollout, route=None))
+    return is_above_cap(rollout, clearance.rules, stage, step)
 
 
 def _until_current(once: Callable[[], T]) -> T:

@@ -9,6 +9,7 @@
 Evidence against the candidate is looked at first, in every state that is not over; a process that it crashed is the
 strongest. Only a stage whose gates have all passed goes on; what is inconclusive is waited for, then held, and at the
 deadline of the hold taken back. An operator may answer for a gate that is inconclusive, never for one that aborts.
+A stage that gives the candidate more live traffic is entered only while it has what its tier demands.
 """
 
 from __future__ import annotations
@@ -16,12 +17,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from gateway.governance.policy import TierRules
 from gateway.rollout.document import TERMINAL, RolloutDocument, RolloutState, Stage
 from gateway.rollout.situation import Situation
-from gateway.routing.document import RouteDocument, Stop
+from gateway.routing.document import FULL_BP, RouteDocument, Stop
 from monitors.records import Verdict
 
-__all__ = ["MOST_REARMS", "REARM_S", "STALE_S", "Move", "counted_from", "decide", "following", "hindrances"]
+__all__ = [
+    "MOST_REARMS",
+    "REARM_S",
+    "STALE_S",
+    "Move",
+    "counted_from",
+    "decide",
+    "following",
+    "hindrances",
+    "is_above_cap",
+]
 
 STALE_S = 10.0
 """From then on evidence is too old to advance by."""
@@ -36,7 +48,7 @@ class Move:
     """One transition. ``stage`` and ``step`` are those that the rollout is in afterwards.
 
     ``against`` are the gates that take the candidate back; ``stall`` is the deadline of a hold, ``load`` that it does
-    not load, ``crash`` that it crashed a process.
+    not load, ``crash`` that it crashed a process. ``lifts_cap`` is a human's leave to go beyond the cap of the tier.
     """
 
     to: RolloutState
@@ -45,6 +57,7 @@ class Move:
     cause: str
     rearms: bool = False
     against: tuple[str, ...] = ()
+    lifts_cap: bool = False
 
 
 def decide(situation: Situation) -> Move | None:
@@ -106,7 +119,22 @@ def following(situation: Situation) -> tuple[RolloutState, Stage, int]:
 
 def hindrances(situation: Situation) -> list[str]:
     """Return everything that keeps the present stage from being left for the next."""
-    return [*_of_the_fleet(situation), *_of_the_evidence(situation)]
+    evidence = () if situation.rollout.stage == "validating" else _of_the_evidence(situation)
+    return [*_of_the_fleet(situation), *evidence, *_of_the_tier(situation)]
+
+
+def is_above_cap(rollout: RolloutDocument, rules: TierRules, stage: Stage, step: int) -> bool:
+    """Return whether a canary step is larger than what a tier allows without a human.
+
+    Examples
+    --------
+    >>> from gateway.rollout.plan import Plan
+    >>> rollout = RolloutDocument(id="r", model="m", stable="1", candidate="2", plan=Plan(), salt="", reason="")
+    >>> [is_above_cap(rollout, TierRules(canary_cap=0.1), "canary", step) for step in (0, 1)]
+    [False, True]
+    """
+    cap = rules.canary_cap
+    return cap is not None and stage == "canary" and rollout.plan.weight_bp(step) > round(cap * FULL_BP)
 
 
 def _by_state(situation: Situation) -> Move | None:
@@ -156,7 +184,8 @@ def _validated(situation: Situation) -> Move | None:
         why = f"the candidate does not load: {situation.load_why}"
         return _move(situation, "failed", why, against=("load",))
     if situation.load == "ready" and situation.is_converged:
-        return _advance(situation)
+        found = list(_of_the_tier(situation))
+        return _hold(situation, found) if found else _advance(situation)
     if situation.stage_s >= plan.validate_s:
         why = situation.load_why or "the workers do not agree on the route"
         return _move(situation, "failed", f"not ready within {plan.validate_s:g} s: {why}", against=("load",))
@@ -167,18 +196,22 @@ def _staged(situation: Situation) -> Move | None:
     found = hindrances(situation)
     if situation.stage_s >= _dwell_s(situation):
         return _hold(situation, found) if found else _advance(situation)
-    return _hold(situation, found) if situation.tripped or _stop(situation) else None
+    is_urgent = situation.tripped or _stop(situation) or _is_unmet(situation)
+    return _hold(situation, found) if is_urgent else None
 
 
 def _held(situation: Situation) -> Move | None:
     rollout = situation.rollout
-    if not hindrances(situation):
+    if rollout.stage == "validating" and situation.load == "failed":
+        return _validated(situation)
+    found = hindrances(situation)
+    if not found:
         return _move(situation, rollout.stage, "nothing hinders it any more")
-    if situation.tripped and rollout.rearms < MOST_REARMS and situation.held_s >= REARM_S:
+    may_rearm = situation.tripped and not _is_unmet(situation)
+    if may_rearm and rollout.rearms < MOST_REARMS and situation.held_s >= REARM_S:
         return _move(situation, rollout.stage, f"{_workers(situation.tripped)} to try again", rearms=True)
-    if situation.held_s >= rollout.plan.hold_s and rollout.plan.on_stall == "rollback":
-        return _stalled(situation)
-    return None
+    is_stalled = situation.held_s >= rollout.plan.hold_s and rollout.plan.on_stall == "rollback"
+    return _stalled(situation) if is_stalled and set(found) != set(_of_a_human(situation)) else None
 
 
 def _stalled(situation: Situation) -> Move | None:
@@ -237,6 +270,29 @@ def _of_the_evidence(situation: Situation) -> Iterator[str]:
         is_answered_for = verdict.result == "inconclusive" and verdict.gate in situation.rollout.overridden
         if verdict.result != "pass" and not is_answered_for:
             yield f"{verdict.gate}: {verdict.why}{_needed(verdict)}"
+
+
+def _of_the_tier(situation: Situation) -> Iterator[str]:
+    """Yield what the tier of the candidate demands before the next stage, where that gives it more live traffic."""
+    if situation.rollout.stage != "baking" and following(situation)[1] != "shadow":
+        yield from situation.clearance.missing
+        yield from _of_a_human(situation)
+
+
+def _of_a_human(situation: Situation) -> Iterator[str]:
+    """Yield what waits for somebody to go on, however long that takes."""
+    rollout, rules = situation.rollout, situation.clearance.rules
+    _, stage, step = following(situation)
+    if stage == "baking" and rollout.stage != "baking" and not rules.auto_promote:
+        yield f"people make a version of its tier stable: weir rollout promote {rollout.model}"
+    if not rollout.is_past_cap and is_above_cap(rollout, rules, stage, step):
+        cap = f"{rules.canary_cap or 0:.4g}"
+        yield f"its tier keeps a canary at a share of {cap} until somebody goes on: weir rollout resume {rollout.model}"
+
+
+def _is_unmet(situation: Situation) -> bool:
+    """Return whether a canary has live traffic without what its tier demands: an approval was withdrawn or expired."""
+    return situation.rollout.stage == "canary" and bool(situation.clearance.missing)
 
 
 def _answered_for(situation: Situation, verdict: Verdict) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+from gateway.governance.guard import FREE, Clearance, evidence_of
+from gateway.governance.traffic import raised
 from gateway.rollout.change import moved_rollout, moved_route
 from gateway.rollout.document import TERMINAL, RolloutDocument, encode_rollout, rollout_key, rollout_view
 from gateway.rollout.policy import Move
@@ -45,6 +47,7 @@ class RolloutRecorder:
         request_id: str = "",
         applied: tuple[str, ...] | None = None,
         epoch: int | None = None,
+        clearance: Clearance = FREE,
     ) -> RolloutDocument:
         """Write a move with its evidence, and return the rollout as it is then.
 
@@ -54,11 +57,13 @@ class RolloutRecorder:
             Idempotency keys with that of the request that this carries out; without, as they are.
         epoch
             Of the leader that decided it; without, an operator did.
+        clearance
+            What a move rests on that gives the candidate more live traffic.
 
         Raises
         ------
         RevisionStale
-            The rollout or the route is no longer what the move was decided on.
+            The rollout, the route or what a raise rests on is no longer what the move was decided on.
         EpochStale
             Another leader has taken over.
         StoreUnavailable
@@ -75,6 +80,10 @@ class RolloutRecorder:
             cause = f"rollout {rollout.id}: {reason or move.cause}"[:_LONGEST_REASON]
             told = replace(after_route, reason=cause, updated_at=now, updated_by=actor.subject)
             writes.append(Write(route_key(rollout.model), route.revision, encode_route(told)))
+        evidence: dict[str, Any] = {"verdicts": [asdict(verdict) for verdict in verdicts]}
+        if after_route is not None and raised(route, after_route):
+            writes += clearance.guards
+            evidence |= evidence_of([clearance])
         writes += self._following(after, rollout, now_s)
         self._ledger.change(
             writes,
@@ -85,7 +94,7 @@ class RolloutRecorder:
             after=rollout_view(after),
             reason=reason or move.cause,
             request_id=request_id,
-            evidence={"verdicts": [asdict(verdict) for verdict in verdicts]},
+            evidence=evidence,
             epoch=epoch,
         )
         return after
@@ -101,10 +110,11 @@ class RolloutRecorder:
         request_id: str = "",
         evidence: dict[str, Any] | None = None,
         epoch: int | None = None,
+        guards: Sequence[Write] = (),
     ) -> None:
         """Write a change of a rollout that moves nothing; raise as :meth:`carry_out` does."""
         self._ledger.change(
-            [Write(rollout_key(before.model), before.revision, encode_rollout(after))],
+            [Write(rollout_key(before.model), before.revision, encode_rollout(after)), *guards],
             actor=actor,
             action=action,
             resource=rollout_key(before.model),

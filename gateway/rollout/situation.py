@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from gateway.governance.guard import FREE, Clearance
 from gateway.rollout.document import RolloutDocument
 from gateway.routing.document import RouteDocument
 from monitors.records import TrialFindings, Verdict
@@ -39,6 +40,8 @@ class Situation:
         For how long workers have counted answers of which none was seen as evidence.
     findings
         What the evidence says; ``None`` where nobody gathers any.
+    clearance
+        Whether the candidate has what its tier demands before it takes live traffic, and the tier's rules.
     """
 
     rollout: RolloutDocument
@@ -55,6 +58,7 @@ class Situation:
     incident: str = ""
     stale_s: float = 0.0
     findings: TrialFindings | None = None
+    clearance: Clearance = FREE
 
     @property
     def verdicts(self) -> tuple[Verdict, ...]:

@@ -22,6 +22,12 @@ def _serving() -> Panels:
             "bool_yes_no",
             Query(latest("weir_model_stopped", "by (model)"), "{{model}}"),
         ),
+        lines(
+            "Broken glass",
+            "Break-glass grants: in force, and over without a review.",
+            "none",
+            Query(latest("weir_break_glass_grants", "by (model, state)"), "{{model}} {{state}}"),
+        ),
     ]
 
 
