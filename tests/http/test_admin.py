@@ -17,6 +17,7 @@ from gateway.clock import SystemClock
 from gateway.control import Control
 from gateway.engine.version import ServableVersion
 from gateway.errors import WatchUnavailable, WeirError
+from gateway.governance.policy import Policy
 from gateway.http.admin import admin_routes
 from gateway.http.admin_access import ControlAccess
 from gateway.http.auth import BearerToken
@@ -81,7 +82,7 @@ def with_request_id(app: ASGIApp) -> ASGIApp:
 class Admin:
     """The API in process: a call is a method, a path and what goes with it."""
 
-    def __init__(self, store: SqliteStore) -> None:
+    def __init__(self, store: SqliteStore, policy: Policy | None = None) -> None:
         self.store = store
         self.watch = WatchOf()
         self.on_pause: dict[int, Callable[[], None]] = {}
@@ -94,6 +95,7 @@ class Admin:
             repository=OneModel(),
             loaded=lambda *name: self.loaded.get(name),
             refusal_of_text=refusal_of_text,
+            policy=policy,
         )
         access = ControlAccess(self.control, at_once, self._pause)
         routes = admin_routes(access, self.watch, BearerToken("t"))
