@@ -100,6 +100,7 @@ ROLLOUTS: dict[str, Part] = {
         held_at=NUMBER,
         overrides=list_of(object_of(gate=HINDRANCES, by=STRING, at=STRING, reason=STRING)),
         is_pinned={"type": "boolean"},
+        is_past_cap={"type": "boolean"},
         is_automatic={"type": "boolean"},
         cause=STRING,
         created_at=STRING,
