@@ -6,7 +6,7 @@ of the route follows from the function that the gateway moved it by.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -76,11 +76,11 @@ def history_of(model: str, records: Iterable[AuditRecord]) -> History:
                 story.take_route(record, model)
             elif record.resource == rollout_key(model):
                 story.take_rollout(record)
-            elif record.resource.startswith(f"digest/{model}/") and record.action == "version.signature":
-                story.take_signature(record, record.resource.rpartition("/")[2])
+            elif record.resource.startswith(f"digest/{model}/"):
+                story.take_load(record, record.resource.rpartition("/")[2])
         except RecordUnusable as unusable:
             story.notes.append(f"record {record.sequence}: {unusable}; what it changed is not known")
-    return History(tuple(story.intervals), tuple(story.notes), story.signers)
+    return History(tuple(story.identified()), tuple(story.notes), story.signers)
 
 
 def in_force(history: History, at: datetime) -> Interval | None:
@@ -129,6 +129,7 @@ class _Story:
         self.intervals: list[Interval] = []
         self.notes: list[str] = []
         self.signers: dict[str, str] = {}
+        self._admitted: dict[str, str] = {}
         self._digests: dict[str, str] = {}
         self._view: Any = None
         self._told: RouteDocument | None = None
@@ -163,11 +164,22 @@ class _Story:
         if after is not None:
             self._follow(record, after, record.reason, move.evidence)
 
-    def take_signature(self, record: AuditRecord, version: str) -> None:
-        signer = record.after.get("signed_by") if isinstance(record.after, dict) else None
-        if not isinstance(signer, str):
-            raise RecordUnusable("it names no key that signed")
-        self.signers[version] = signer
+    def take_load(self, record: AuditRecord, version: str) -> None:
+        if record.action == "version.admit":
+            known, member = self._admitted, "digest"
+        elif record.action == "version.signature":
+            known, member = self.signers, "signed_by"
+        else:
+            return
+        told = record.after.get(member) if isinstance(record.after, dict) else None
+        if not isinstance(told, str):
+            raise RecordUnusable(f"it names no {member} of the version")
+        known[version] = told
+
+    def identified(self) -> Iterator[Interval]:
+        """Yield the intervals, with the digest of the first load where the log told none: it is that for good."""
+        for one in self.intervals:
+            yield replace(one, digests={**self._admitted, **one.digests})
 
     def _begin_before(self, route: RouteDocument) -> None:
         try:

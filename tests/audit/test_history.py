@@ -196,6 +196,18 @@ def test_bytes_that_are_no_record_are_named_unless_they_are_of_another_resource(
     assert read_history("fraud", [whole, replace(torn, resource="route/other")]).notes == ()
 
 
+def test_a_version_whose_digest_no_route_tells_has_that_of_its_first_load() -> None:
+    views = {"before": None, "after": {"digest": "sha256:ab"}}
+    admitted = replace(record(2, None, None, 5, action="version.admit", resource="digest/fraud/9"), **views)
+    signed = replace(admitted, action="version.signature", after={"signed_by": "k"})
+    other = replace(admitted, resource="digest/fraudulent/9", after={"digest": "sha256:cd"})
+    found = history(TABLE[0], admitted, signed, other)
+    assert found.intervals[0].digests["9"] == "sha256:ab"
+    assert found.signers == {"9": "k"}
+    unreadable = history(TABLE[0], replace(signed, after=[]))
+    assert "record 2: it names no signed_by of the version" in unreadable.notes[0]
+
+
 def test_records_of_other_resources_are_not_examined_so_that_a_long_log_is_read_in_a_second() -> None:
     whole = StoredRecord("1", encode_document(TABLE[0]))
     # Examined, each would be a finding: there is no hash in it.

@@ -4,7 +4,7 @@ import json
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.codec.canonical import canonical_json
@@ -62,6 +62,7 @@ ANYTHING = st.recursive(
 )
 
 
+@settings(max_examples=40)
 @given(ANYTHING)
 def test_the_fast_way_and_the_one_for_unusual_values_write_the_same(value: object) -> None:
     # A key beyond ASCII sends all that lies below it the slow way.
