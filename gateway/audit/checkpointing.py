@@ -81,19 +81,23 @@ class Checkpointer:
         """
         if not self._is_kept_read:
             self._kept, self._is_kept_read = self._newest(), True
-        if not self._catch_up():
-            return None
-        if self._kept is not None and self._kept.size > self._tree.size:
-            raise CheckpointsRefused(
-                f"{self._folder} holds a checkpoint over {self._kept.size} records, and the log has {self._tree.size}: "
-                "records were cut off; see weir audit verify --checkpoint"
-            )
-        return self._write_if_due()
+        self._require_grown()
+        return self._write_if_due() if self._catch_up() else None
 
     def gauges(self) -> Iterator[tuple[str, dict[str, str], float]]:
         """Yield when the newest checkpoint was written, once one was."""
         if self._written_unix_s:
             yield "weir_audit_checkpoint_timestamp_seconds", {}, self._written_unix_s
+
+    def _require_grown(self) -> None:
+        """Refuse a log that is shorter than it was, here or when the newest checkpoint was signed."""
+        size = self._store.head().sequence
+        known = max(self._tree.size, self._kept.size if self._kept else 0)
+        if size < known:
+            raise CheckpointsRefused(
+                f"there were {known} records, and the log has {size}: records were cut off; see weir audit verify "
+                f"--checkpoint, with the newest file of {self._folder}"
+            )
 
     def _catch_up(self) -> bool:
         """Read on, a bounded way; return whether the end was reached."""

@@ -110,6 +110,15 @@ def test_a_log_that_does_not_follow_from_the_newest_checkpoint_is_not_signed(
     assert [path.name for path in ground.folder.iterdir()] == ["000000000003.checkpoint"]
 
 
+def test_records_that_are_cut_off_while_it_runs_stop_the_signing(ground: Ground) -> None:
+    checkpointer = ground.checkpointer()
+    ground.write(3)
+    checkpointer.tick()
+    ground.edit("DELETE FROM audit WHERE sequence = 3")
+    with pytest.raises(CheckpointsRefused, match="there were 3 records, and the log has 2"):
+        checkpointer.tick()
+
+
 def test_a_checkpoint_of_another_key_in_the_folder_is_not_taken_for_ones_own(ground: Ground, tmp_path: Path) -> None:
     ground.write(1)
     ground.checkpointer(most_records=1).tick()
