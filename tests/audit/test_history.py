@@ -197,7 +197,7 @@ def test_bytes_that_are_no_record_are_named_unless_they_are_of_another_resource(
 
 
 def test_a_version_whose_digest_no_route_tells_has_that_of_its_first_load() -> None:
-    views = {"before": None, "after": {"digest": "sha256:ab"}}
+    views: dict[str, Any] = {"before": None, "after": {"digest": "sha256:ab"}}
     admitted = replace(record(2, None, None, 5, action="version.admit", resource="digest/fraud/9"), **views)
     signed = replace(admitted, action="version.signature", after={"signed_by": "k"})
     other = replace(admitted, resource="digest/fraudulent/9", after={"digest": "sha256:cd"})
