@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Literal
 
 from gateway.codec.documents import decode_yaml_document
+from gateway.errors import DocumentInvalid, Fault
 from gateway.routing.document import FULL_BP
 from monitors.records import Guards
 
@@ -15,6 +16,7 @@ __all__ = ["Plan", "ShadowPlan", "parse_plan"]
 _MOST_STEPS = 20
 _HIGHEST_STEP = 99
 _LONGEST_S = 30 * 86_400.0
+_MOST_BYTES = 65_536
 
 
 def _require_seconds(name: str, found: float) -> None:
@@ -100,11 +102,13 @@ def parse_plan(data: bytes, *, source: str = "plan") -> Plan:
     Raises
     ------
     DocumentInvalid
-        With every fault by JSON Pointer.
+        With every fault by JSON Pointer, or for its size: above 64 KiB a plan is not looked at.
 
     Examples
     --------
     >>> parse_plan(b"{steps: [1, 10], on_stall: hold}").steps
     (1.0, 10.0)
     """
+    if len(data) > _MOST_BYTES:
+        raise DocumentInvalid(source, [Fault("", "value", f"at most {_MOST_BYTES} bytes", f"{len(data)} bytes")])
     return decode_yaml_document(data, Plan, source=source)

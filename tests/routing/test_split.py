@@ -1,6 +1,7 @@
 """The split of keys over buckets."""
 
 from collections import Counter
+from itertools import pairwise
 
 from gateway.routing.document import FULL_BP
 from gateway.routing.split import bucket, key_hash
@@ -24,3 +25,11 @@ def test_another_salt_draws_other_keys() -> None:
 
 def test_hashes_have_64_bits_and_take_a_salt_of_64_bytes() -> None:
     assert 2**48 < key_hash(b"s" * 64, "key") < 2**64
+
+
+def test_a_rising_weight_only_adds_keys_and_moves_none_back() -> None:
+    keys = {f"user-{i}": bucket(b"salt", f"user-{i}") for i in range(10_000)}
+    weights_bp = (100, 500, 2_500, 5_000)
+    arms = [{key for key, found in keys.items() if found < weight_bp} for weight_bp in weights_bp]
+    assert all(before < after for before, after in pairwise(arms))
+    assert all(abs(len(arm) - weight_bp) < 200 for arm, weight_bp in zip(arms, weights_bp, strict=True))

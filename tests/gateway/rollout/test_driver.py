@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import RolloutRefused, VersionUnknown
+from gateway.errors import ResourceUnknown, RolloutRefused, VersionUnknown
 from gateway.rollout.document import RolloutDocument
 from gateway.rollout.driver import RolloutDriver, Seen, Steering
 from gateway.rollout.operations import Ask, Outcome, RolloutControl, Verb
@@ -280,6 +280,23 @@ def test_an_operator_aborts_without_any_leader(ground: Ground) -> None:
     with pytest.raises(RolloutRefused, match="quarantine"):
         ground.start()
     assert ground.start("3").rollout.state == "draft"
+
+
+def test_an_abort_before_after_and_without_a_rollout_changes_no_traffic(ground: Ground) -> None:
+    before = ground.route
+    with pytest.raises(ResourceUnknown):
+        ground.act("abort")
+    assert ground.route == before
+    ground.to_first_step()
+    for _ in range(3):
+        ground.clock.pass_s(11)
+        ground.work()
+        ground.tick("pass", "pass")
+    assert ground.rollout.state == "completed"
+    completed = ground.route
+    with pytest.raises(RolloutRefused, match="nothing to abort"):
+        ground.act("abort")
+    assert ground.route == completed
 
 
 def test_pause_holds_everything_but_going_back(ground: Ground) -> None:

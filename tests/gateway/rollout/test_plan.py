@@ -50,6 +50,11 @@ def test_a_plan_that_makes_no_sense_is_refused_with_its_place(text: str, pointer
     assert caught.value.faults[0].pointer == pointer
 
 
+def test_a_plan_that_is_no_plan_but_a_large_file_is_refused_unread() -> None:
+    with pytest.raises(DocumentInvalid, match="at most 65536 bytes"):
+        parse_plan(b"steps: [" + b"1," * 500_000 + b"2]")
+
+
 def test_outcomes_can_be_answered_for_only_where_the_plan_waits_for_them() -> None:
     def gates(text: bytes, stage: Stage) -> tuple[str, ...]:
         plan = parse_plan(text)

@@ -94,6 +94,20 @@ def test_harm_is_found_within_so_many_keys_of_the_candidate(gate: str, harm: dic
         assert trial.counts.candidate.keys <= keys
 
 
+def test_one_failure_at_next_to_no_traffic_takes_nothing_back() -> None:
+    trial = Trial(spec())
+    trial.add(TrialCounts(ArmCounts(1, 1, 1, 1), ArmCounts(3, 3, 0, 0)))
+    assert results(trial)["errors"] == "inconclusive"
+
+
+def test_a_stable_version_without_any_failure_does_not_hide_a_candidate_that_fails_some() -> None:
+    rng, trial = np.random.default_rng(4), Trial(spec())
+    while (found := results(trial)["errors"]) != "abort":
+        assert found == "inconclusive"
+        trial.add(TrialCounts(arm(rng, 25, failing=0.05), arm(rng, 475)))
+        assert trial.counts.candidate.keys <= 300
+
+
 def test_a_small_difference_beyond_the_margin_is_held_and_not_passed() -> None:
     rng, trial = np.random.default_rng(2), Trial(spec(guards=Guards(errors=ErrorGuard(ratio=4.0))))
     for _ in range(100):
