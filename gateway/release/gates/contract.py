@@ -81,6 +81,8 @@ def _answers(serving: Contract, candidate: Contract) -> Iterator[str]:
     before, after = serving.output_schema, candidate.output_schema
     if before.kind != after.kind:
         yield f"answers were a {before.kind} and are a {after.kind}"
+    elif serving.outputs.probabilities and not candidate.outputs.probabilities:
+        yield "answers had probabilities and have none"
     elif before.classes != after.classes:
         yield f"classes were {', '.join(before.classes[:10])} and are {', '.join(after.classes[:10])}, in this order"
 

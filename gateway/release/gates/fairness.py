@@ -80,8 +80,7 @@ def _large_enough(texts_n: npt.NDArray[np.str_], least: int) -> tuple[npt.NDArra
 
 
 def _measured(truths_n: Binary, given_n: Binary, texts_n: npt.NDArray[np.str_]) -> dict[str, Any]:
-    given = {"sensitive_features": texts_n}
-    rates = fair.MetricFrame(
+    frame = fair.MetricFrame(
         metrics={
             "selection_rate": fair.selection_rate,
             "true_positive_rate": fair.true_positive_rate,
@@ -90,16 +89,17 @@ def _measured(truths_n: Binary, given_n: Binary, texts_n: npt.NDArray[np.str_]) 
         },
         y_true=truths_n,
         y_pred=given_n,
-        **given,
-    ).by_group
+        sensitive_features=texts_n,
+    )
     groups = {
         str(group): {name: _known(value) for name, value in row.items()}
-        for group, row in rates.to_dict("index").items()
+        for group, row in frame.by_group.to_dict("index").items()
     }
+    differences, ratios = frame.difference(), frame.ratio()
     return {
-        "demographic_parity_difference": _known(fair.demographic_parity_difference(truths_n, given_n, **given)),
-        "equalised_odds_difference": _known(fair.equalized_odds_difference(truths_n, given_n, **given)),
-        "disparate_impact_ratio": _known(fair.demographic_parity_ratio(truths_n, given_n, **given)),
+        "demographic_parity_difference": _known(differences["selection_rate"]),
+        "equalised_odds_difference": _known(max(differences["true_positive_rate"], differences["false_positive_rate"])),
+        "disparate_impact_ratio": _known(ratios["selection_rate"]),
         "groups": groups,
     }
 
