@@ -173,7 +173,7 @@ class MetricsPage:
             routes = [decode_route(found.body, found.revision) for found in self._store.read_prefix("route/")]
             fleet = [decode_facts(facts) for facts in self._store.announcements().values()]
             records = self._store.head().sequence
-            grants = list(self._grants.gauges(time.time()))
+            grants = list(self._grants.gauges(time.time(), [route.model for route in routes]))
         except (StoreUnavailable, DocumentInvalid):
             logger.exception("the metrics page goes without routes and fleet")
             return []

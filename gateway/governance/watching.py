@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from gateway.errors import DocumentInvalid
 from gateway.governance.approvals import PREFIX, BreakGlass, decode_approvals
@@ -27,8 +27,13 @@ class GrantReader:
         self._revision = -1
         self._known: dict[str, tuple[str, tuple[BreakGlass, ...]]] = {}
 
-    def gauges(self, now_s: float) -> Iterator[Gauge]:
+    def gauges(self, now_s: float, routed: Iterable[str] = ()) -> Iterator[Gauge]:
         """Yield for each model how many grants are in force, and how many are over and wait for their review.
+
+        Parameters
+        ----------
+        routed
+            Models of which zeros are told too.
 
         Raises
         ------
@@ -37,9 +42,9 @@ class GrantReader:
         revision = self._store.revision()
         if revision != self._revision:
             self._known, self._revision = self._anew(), revision
-        counts: Counter[tuple[str, str]] = Counter()
+        models = {*routed, *(model for model, grants in self._known.values() if grants)}
+        counts = Counter({(model, state): 0 for model in models for state in ("in_force", "unreviewed")})
         for model, grants in self._known.values():
-            counts.update({(model, "in_force"): 0, (model, "unreviewed"): 0} if grants else {})
             counts.update((model, "in_force") for one in grants if one.is_in_force(now_s))
             counts.update((model, "unreviewed") for one in grants if not one.is_in_force(now_s) and not one.is_reviewed)
         for (model, state), count in sorted(counts.items()):

@@ -30,6 +30,7 @@ def test_a_grant_shows_while_it_is_in_force_and_until_it_is_reviewed(tmp_path: P
         return document(grants=(grant(expires_at=1_100.0, **changes),))
 
     assert told(0.0) == {}
+    assert [labels["model"] for _, labels, value in reader.gauges(0.0, ["loan"]) if value == 0] == ["loan", "loan"]
     put(encode_approvals(kept()))
     assert told(1_099.0) == {"in_force": 1.0, "unreviewed": 0.0}
     assert told(1_100.0) == {"in_force": 0.0, "unreviewed": 1.0}
