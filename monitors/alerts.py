@@ -142,6 +142,8 @@ class AlertPolicy:
                 budget="" if calibration == "uncalibrated" else self.paging.in_words(stream.model),
             )
         alert = replace(alert, labels=labels, severity=_worst(alert.severity, severity))
+        if alert.calibration == "rule":
+            return replace(alert, evidence=None, evidence_threshold=None)
         if reading.standing is None:
             return alert
         standing = reading.standing
@@ -191,14 +193,14 @@ def clock_time(unix_s: float) -> str:
 
 
 def _calibration(reading: Reading) -> Calibration:
-    if reading.breaks_a_rule:
+    if reading.speaks_by_rule:
         return "rule"
     return reading.standing.calibration if reading.standing else "uncalibrated"
 
 
 def _threshold(reading: Reading) -> float:
     """Return the level of the effect that counted."""
-    if reading.standing and not reading.breaks_a_rule:
+    if reading.standing and not reading.speaks_by_rule:
         return reading.tolerance
     return reading.page if reading.level == "page" else reading.warn
 

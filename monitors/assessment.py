@@ -13,7 +13,6 @@ from monitors.effects import (
     FeatureEffects,
     Movement,
     feature_effects,
-    percent,
     share_differences,
     share_noise,
 )
@@ -21,6 +20,7 @@ from monitors.performance import Performance, estimate_performance
 from monitors.pit import Position, assess_position
 from monitors.streams import Pool
 from monitors.summary import Layout
+from monitors.words import percent, shares_apart
 
 __all__ = ["Assessment", "ClassShare", "Judged", "SegmentAssessment", "assess", "assess_segments"]
 
@@ -203,5 +203,5 @@ def _class_shares(layout: Layout, cells: Ints) -> tuple[ClassShare, ...]:
 
 def _class_movement(share: ClassShare) -> Movement:
     before = share.before or 0.0
-    words = f"share {percent(before)}", f"share {percent(share.share)}"
+    words = (f"share {told}" for told in shares_apart(before, share.share))
     return Movement(f"class {share.name}", "share", abs(share.share - before), share.noise, *words)

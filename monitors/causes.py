@@ -109,15 +109,28 @@ class Reading:
         return any(rule.excess > 0.0 and rule.excess >= self.page for rule in self.rules)
 
     @property
+    def speaks_by_rule(self) -> bool:
+        """Whether it is a fact, and no evidence, that reaches the level."""
+        if self.standing is None:
+            return self.breaks_a_rule
+        return self._by_rule is not None and (self._by_rule == "page" or self._by_evidence != "page")
+
+    @property
     def level(self) -> Level | None:
-        """The level that the window reaches: by rule, else by evidence and effect, else by effect alone."""
+        """The level that the window reaches: by rule, by evidence and effect or, without evidence, by effect alone."""
         if self.breaks_a_rule:
             return "page"
         if self.standing is None:
             return _level_of(self.excess, self.warn, self.page)
-        if _level_of(max((rule.excess for rule in self.rules), default=0.0), self.warn, self.page):
-            return "warn"
-        if self.effect < self.tolerance or not self.effect:
+        return "page" if self._by_evidence == "page" else self._by_rule or self._by_evidence
+
+    @property
+    def _by_rule(self) -> Level | None:
+        return _level_of(max((rule.excess for rule in self.rules), default=0.0), self.warn, self.page)
+
+    @property
+    def _by_evidence(self) -> Level | None:
+        if self.standing is None or self.effect < self.tolerance or not self.effect:
             return None
         if self.standing.crossed == "page":
             return "page"

@@ -14,11 +14,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from monitors.effects import NORMAL_99, Movement, percent, share_noise
+from monitors.effects import NORMAL_99, Movement, share_noise
 from monitors.mix import Expected, expected_of_mix
 from monitors.outputs import entropy_nats, histogram_mean, histogram_spread
 from monitors.reference import ConfidenceProfile, OutputProfile
 from monitors.summary import FIXED_POINT, Layout
+from monitors.words import shares_apart
 
 __all__ = ["MODES", "Confidence", "assess_confidence"]
 
@@ -73,8 +74,9 @@ class Confidence:
         if self.saturated_before is None:
             return None
         effect = max(0.0, self.saturated - self.saturated_before)
-        before, after = f"top-1 above 0.999 in {percent(self.saturated_before)}", f"in {percent(self.saturated)}"
-        return Movement("answer", "saturated", effect, self.saturated_noise, before, after)
+        before, after = shares_apart(self.saturated_before, self.saturated)
+        words = f"top-1 above 0.999 in {before}", f"in {after}"
+        return Movement("answer", "saturated", effect, self.saturated_noise, *words)
 
 
 def assess_confidence(layout: Layout, cells: Ints, rows: int) -> Confidence | None:

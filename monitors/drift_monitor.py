@@ -60,7 +60,7 @@ class Finding:
     rows
         Rows since the monitor began or last paged.
     evidence_nats, threshold_nats
-        How sure it is, and what was needed.
+        How sure it is, and what was needed; ``None`` for a rule.
     drivers
         Who moved, at a false discovery rate of 10 %: features and outputs, then joint channels and exact values, each
         by evidence or, where features differ in importance, by effect times importance.
@@ -75,8 +75,8 @@ class Finding:
     row: int
     time_s: float | None
     rows: int
-    evidence_nats: float
-    threshold_nats: float
+    evidence_nats: float | None
+    threshold_nats: float | None
     drivers: tuple[Moved, ...]
     calibration: Calibration
     rule: Rule | None = None
@@ -258,7 +258,7 @@ class DriftMonitor:
         self.summaries += 1
         events = self._monitor.end_summary()
         if self._trace is not None:
-            said = {event.cause: event.evidence_nats for event in events}
+            said = {event.cause: event.evidence_nats for event in events if event.evidence_nats is not None}
             shares = {cause: math.exp(nats) / self._monitor.thresholds[cause] for cause, nats in said.items()}
             self._trace(row, {**self.levels(), **shares})
         return [self._finding(event, row, time_s) for event in events]

@@ -10,12 +10,12 @@ import numpy.typing as npt
 from monitors.cells import Cells
 from monitors.distances import Distance, jensen_shannon, kolmogorov_smirnov, population_stability
 from monitors.reference import FeatureProfile
+from monitors.words import change_in_words, shares_apart
 
 __all__ = [
     "FeatureEffects",
     "Movement",
     "feature_effects",
-    "percent",
     "rank_wasserstein",
     "share_differences",
     "share_noise",
@@ -77,31 +77,23 @@ class FeatureEffects:
         """Return the change of the distribution."""
         if self.wasserstein is None or self.reference is None:
             return None
-        before, after = self._centre(self.reference), self._centre(self.current)
+        before, after = change_in_words(self.cells, self.reference, self.current)
         return Movement(self.name, "wasserstein", self.wasserstein, self.wasserstein_noise, before, after)
 
     def vanished(self) -> Movement:
         """Return the change of the missing share."""
         effect = abs(self.missing - self.missing_before)
-        before = f"{self._centre(self.reference)}, " if self.reference is not None else ""
-        before = before if not self.missing_before else f"{before}missing {percent(self.missing_before)}, "
-        before = before.rstrip(", ") or "missing 0 %"
-        return Movement(self.name, "missing", effect, self.missing_noise, before, f"missing {percent(self.missing)}")
+        before, after = shares_apart(self.missing_before, self.missing)
+        centre = f"{self.cells.centre(self.reference)}, " if self.reference is not None else ""
+        return Movement(
+            self.name, "missing", effect, self.missing_noise, f"{centre}missing {before}", f"missing {after}"
+        )
 
     def strayed(self) -> Movement:
         """Return the change of the share of values that the reference does not know."""
         effect = max(0.0, self.unseen - self.unseen_before)
-        before, after = f"unseen {percent(self.unseen_before)}", f"unseen {percent(self.unseen)}"
-        return Movement(self.name, "unseen", effect, self.unseen_noise, before, after)
-
-    def _centre(self, counts: Ints) -> str:
-        share = counts[self.cells.missing] / max(1, counts.sum())
-        if share >= 0.5:
-            return f"missing {percent(float(share))}"
-        unseen = counts[self.cells.unseen] / max(1, counts.sum())
-        if unseen >= 0.5:
-            return f"unseen {percent(float(unseen))}"
-        return self.cells.centre(counts)
+        before, after = shares_apart(self.unseen_before, self.unseen)
+        return Movement(self.name, "unseen", effect, self.unseen_noise, f"unseen {before}", f"unseen {after}")
 
 
 def feature_effects(name: str, cells: Cells, current: Ints, profile: FeatureProfile | None) -> FeatureEffects:
@@ -185,17 +177,6 @@ def share_noise(share: float, rows: int, reference_rows: int) -> float:
     if not rows or not reference_rows:
         return 0.0
     return float(NORMAL_99 * (share * (1.0 - share) * (1.0 / rows + 1.0 / reference_rows)) ** 0.5)
-
-
-def percent(share: float) -> str:
-    """Return a share in words.
-
-    Examples
-    --------
-    >>> percent(0.25), percent(0.0012), percent(1.0)
-    ('25 %', '0.12 %', '100 %')
-    """
-    return f"{100.0 * share:.0f} %" if share in (0.0, 1.0) or share >= 0.1 else f"{100.0 * share:.2g} %"
 
 
 def _share(counts: Ints, cell: int) -> float:

@@ -10,8 +10,9 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from monitors.effects import Movement, percent, share_noise
+from monitors.effects import Movement, share_noise
 from monitors.records import FaultTotals
+from monitors.words import shares_apart
 
 __all__ = ["ALERTED_KINDS", "FaultBook", "FaultRates"]
 
@@ -101,5 +102,5 @@ def _between(old: FaultTotals, new: FaultTotals) -> FaultRates:
 def _movement(feature: str, kind: str, share: float, expected: float, rows: int) -> Movement:
     name, words = (f"rule {feature}", "broken") if kind == "rule" else (feature, _WORDS.get(kind, kind))
     noise = share_noise(expected, rows, rows)
-    before, after = f"{words} {percent(expected)}", f"{words} {percent(share)}"
+    before, after = (f"{words} {told}" for told in shares_apart(expected, share))
     return Movement(name, kind, max(0.0, share - expected), noise, before, after)

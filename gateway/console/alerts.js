@@ -31,7 +31,7 @@ export class AlertList {
     const kind = alert.state === "resolved" ? "ok" : alert.severity === "page" ? "page" : "warn";
     const who = `${this.#showsModel ? `${alert.model} ` : ""}${alert.variant} ${alert.version}`;
     const drivers = alert.drivers.map((driver) => h("li", {}, h("b", {}, driver.name), ` ${driver.before} → ${driver.after}`));
-    const evidence = alert.evidence === null ? null
+    const evidence = alert.evidence === null ? alert.calibration
       : `evidence ${number(alert.evidence)} of ${number(alert.evidence_threshold)} nats · ${alert.calibration}`;
     const said = alert.acknowledged
       ? `acknowledged by ${alert.acknowledged.by} ${ago(alert.acknowledged.at)}${alert.acknowledged.reason ? `: ${alert.acknowledged.reason}` : ""}` : null;

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from monitors.effects import percent
 from monitors.evidence.channels import Channels
-from monitors.evidence.grid import LEVELS, Axis
+from monitors.evidence.grid import LEVELS
 from monitors.evidence.heaping import heaped_share
+from monitors.words import DIGITS, OrderedCells, percent, share_in_words, shares_apart
 
 __all__ = ["HEAPED_BEFORE", "describe_change", "heaped_after"]
 
@@ -63,12 +63,12 @@ def describe_change(channels: Channels, c: int, before_b: Ints, after_b: Ints) -
     moved = np.abs(np.cumsum(inner_b)).max() if axis.is_ordered else np.abs(inner_b).max()
     cell = missing if abs(gained_b[missing]) >= gained_b[unseen] else unseen
     if abs(gained_b[cell]) > moved:
-        return _share("missing" if cell == missing else "unseen", before_b, cell), _share("", after_b, cell)
+        return _shares("missing" if cell == missing else "unseen", before_b, after_b, cell)
     if axis.is_ordered:
-        edges_e, unit = _edges(channels, c)
-        return _centre(axis, edges_e, unit, before_b), _centre(axis, edges_e, unit, after_b)
-    cell = int(np.abs(inner_b).argmax())
-    return _share(_category(channels, c, cell), before_b, cell), _share("", after_b, cell)
+        told = _quantiles(*_ordered(channels, c), before_b[:missing], after_b[:missing])
+        if told[0] != told[1]:
+            return told
+    return share_in_words(before_b, after_b, _names(channels, c))
 
 
 def _gained(before_b: Ints, after_b: Ints) -> Floats:
@@ -78,45 +78,49 @@ def _gained(before_b: Ints, after_b: Ints) -> Floats:
     return np.asarray(after_b / after_b.sum() - before_b / before_b.sum())
 
 
-def _share(name: str, counts_b: Ints, cell: int) -> str:
-    return f"{name} {percent(float(counts_b[cell] / max(1, counts_b.sum())))}".strip()
+def _shares(name: str, before_b: Ints, after_b: Ints, cell: int) -> tuple[str, str]:
+    shares = [float(counts_b[cell] / max(1, counts_b.sum())) for counts_b in (before_b, after_b)]
+    before, after = shares_apart(*shares)
+    return f"{name} {before}", f"{name} {after}"
 
 
-def _edges(channels: Channels, c: int) -> tuple[Floats, str]:
-    """Return the edges in the unit to be shown; a rank of confidence is shown as the share of its class below it."""
+def _ordered(channels: Channels, c: int) -> tuple[OrderedCells, str]:
+    """Return the cells in the unit to be shown; a rank of confidence is shown as the share of its class below it."""
+    axis = channels.grid.axes[c]
     if channels.listed[c].cause == "confidence":
-        return 100.0 * np.array([0.0, *LEVELS, 1.0]), " % rank"
-    return channels.grid.axes[c].edges, ""
+        edges_e = 100.0 * np.array([0.0, *LEVELS, 1.0])
+        return OrderedCells(edges_e[:-1], edges_e[1:]), " % rank"
+    steps_i = [int(np.flatnonzero(axis.cells == cell)[0]) for cell in range(1, axis.inner + 1)]
+    low_i, high_i = axis.edges[[step - 1 for step in steps_i]], axis.edges[steps_i]
+    if axis.inner and int(axis.cells.max()) == axis.inner + 3:  # cells of single values, with what is unseen between
+        low_i = high_i = (low_i + high_i) / 2.0
+    return OrderedCells(low_i, high_i), ""
 
 
-def _centre(axis: Axis, edges_e: Floats, unit: str, counts_b: Ints) -> str:
-    present_b = counts_b[: axis.inner + 2]
+def _quantiles(cells: OrderedCells, unit: str, before_b: Ints, after_b: Ints) -> tuple[str, str]:
+    """Return median and middle nine tenths, with as many digits as it takes to tell the two apart, if they differ."""
+    told = [tuple(_centre(cells, unit, counts_b, digits) for counts_b in (before_b, after_b)) for digits in DIGITS]
+    before, after = next((pair for pair in told if pair[0] != pair[1]), told[0])
+    return before, after
+
+
+def _centre(cells: OrderedCells, unit: str, present_b: Ints, digits: int) -> str:
     if not present_b.sum():
         return "no value"
-    low, middle, high = (_quantile(axis, edges_e, present_b, level) for level in QUANTILES)
+    low, middle, high = (cells.words(cells.place(present_b, level), digits) for level in QUANTILES)
     return f"90 % {low}{unit}" if low == high else f"median {middle}, 90 % in {low} to {high}{unit}"
 
 
-def _quantile(axis: Axis, edges_e: Floats, present_b: Ints, level: float) -> str:
-    """Return the value below which a share of the rows lies, interpolated within its cell."""
-    rising_b = np.cumsum(present_b)
-    wanted = level * rising_b[-1]
-    cell = int(np.searchsorted(rising_b, wanted))
-    if cell == 0:
-        return f"below {edges_e[0]:.4g}"
-    if cell > axis.inner:
-        return f"above {edges_e[-1]:.4g}"
-    step = int(np.flatnonzero(axis.cells == cell)[0])
-    low, high = edges_e[step - 1], edges_e[step]
-    share = (wanted - (rising_b[cell] - present_b[cell])) / present_b[cell]
-    return f"{low + share * (high - low):.3g}"
-
-
-def _category(channels: Channels, c: int, cell: int) -> str:
-    """Return the name of a category's cell; several rare ones share a cell."""
-    names = _categories(channels, c)
-    codes = np.flatnonzero(channels.grid.axes[c].cells[1:-1] == cell).tolist()
-    return names[codes[0]] if len(codes) == 1 and codes[0] < len(names) else "other known values"
+def _names(channels: Channels, c: int) -> Sequence[str]:
+    """Return the name of each cell; several rare categories share one."""
+    axis = channels.grid.axes[c]
+    if axis.is_ordered:
+        cells, unit = _ordered(channels, c)
+        return [f"{name}{unit}" for name in cells.names()]
+    known = _categories(channels, c)
+    codes = [np.flatnonzero(axis.cells[1:-1] == cell).tolist() for cell in range(1, axis.inner + 1)]
+    inner = [known[of[0]] if len(of) == 1 and of[0] < len(known) else "other known values" for of in codes]
+    return ("below", *inner, "above", "missing", "unseen")
 
 
 def _categories(channels: Channels, c: int) -> Sequence[str]:

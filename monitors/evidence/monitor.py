@@ -55,7 +55,7 @@ class Event:
     cause
         What the evidence is about.
     evidence_nats, threshold_nats
-        Logarithms of the e-detector and of the level it crossed.
+        Logarithms of the e-detector and of the level it crossed; ``None`` for a rule.
     drivers
         Channels named at a false discovery rate of 10 %, largest evidence first; empty where no single one suffices.
     rows
@@ -63,13 +63,13 @@ class Event:
     rows_seen
         Rows since the monitor began.
     rule
-        The rule that was broken. It needs no evidence: the event then bears that of its cause's level.
+        The rule that was broken; it needs no evidence.
     """
 
     level: Literal["warning", "page"]
     cause: Cause
-    evidence_nats: float
-    threshold_nats: float
+    evidence_nats: float | None
+    threshold_nats: float | None
     drivers: tuple[NamedDriver, ...]
     rows: int
     rows_seen: int
@@ -301,9 +301,8 @@ class EvidenceMonitor:
 
     def _rule_event(self, rule: Rule) -> Event:
         cause: Cause = "broken" if rule == "broken answer" else "inputs"
-        level_nats = math.log(self.thresholds[cause])
         rows = self._pending_rows
-        return Event("page", cause, level_nats, level_nats, (), self._rows + rows, self._rows_seen + rows, rule)
+        return Event("page", cause, None, None, (), self._rows + rows, self._rows_seen + rows, rule)
 
     def _drivers(self) -> tuple[NamedDriver, ...]:
         e_values_c = self._detector.e_values_c()

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from monitors.effects import NORMAL_99, TAIL_99
 from monitors.evidence.heaping import heaped_share
 from monitors.evidence.model import EvidenceModel
+from monitors.words import PERCENTILES, level_to_tell, shares_apart
 
 __all__ = ["Distance", "Distances", "Kind"]
 
@@ -88,12 +89,17 @@ class Distances:
         c = int(np.argmax(np.where(which_c, effect_c, -1.0)))
         return Distance(float(effect_c[c]), float(band_c[c]))
 
-    def middle(self, c: int, counts_b: Ints) -> float:
-        """Return where in the reference's ranks the median of a channel's counts lies, 0 to 1."""
-        below_b = np.cumsum(counts_b[self._known_cb[c]])
-        if not below_b.size or not below_b[-1]:
-            return 0.5
-        return min(1.0, float(self._below_cb[c, int(np.searchsorted(below_b, below_b[-1] / 2.0))]))
+    def in_ranks(self, c: int, counts_b: Ints) -> tuple[str, str]:
+        """Return in words where a quantile that tells the change lies in the reference's ranks, before and now."""
+        known_b = counts_b[self._known_cb[c]]
+        if not known_b.sum():
+            return "a value", "no value"
+        now_e = np.cumsum([0.0, *known_b]) / known_b.sum()
+        before_e = np.array([0.0, *self._below_cb[c, : len(known_b)]]).clip(max=1.0)
+        rank_of = {level: float(np.interp(level, now_e, before_e)) for level in PERCENTILES}
+        level = level_to_tell({each: rank - each for each, rank in rank_of.items()})
+        before, after = shares_apart(level, rank_of[level])
+        return f"{PERCENTILES[level]} at {before}", f"{PERCENTILES[level]} at {after} of the reference"
 
     @property
     def _frame(self) -> tuple[Bools, Bools]:

@@ -88,7 +88,6 @@ class Recent:
         for c, channel in enumerate(listed):
             is_shown = channel.is_joint if is_joint else channel.cause == "confidence"
             if is_shown and counts_cb[c].any():
-                after = f"median at {100.0 * self._distances.middle(c, counts_cb[c]):.0f} % of the reference"
-                numbers = float(effect_c[c]), float(band_c[c])
-                found.append(Movement(channel.name, "rank", *numbers, "median at 50 %", after))
+                before, after = self._distances.in_ranks(c, counts_cb[c])
+                found.append(Movement(channel.name, "rank", float(effect_c[c]), float(band_c[c]), before, after))
         return tuple(found)

@@ -197,7 +197,8 @@ class EvidenceStream:
         for cause, level in self.monitor.evidence().items():
             self._peaks[cause] = max(self._peaks.get(cause, 0.0), level)
         for event in events:
-            self._peaks[event.cause] = max(self._peaks.get(event.cause, 0.0), math.exp(event.evidence_nats))
+            if event.evidence_nats is not None:
+                self._peaks[event.cause] = max(self._peaks.get(event.cause, 0.0), math.exp(event.evidence_nats))
             for kind in get_args(Kind):
                 self.presences[event.cause, kind].speak(self.recent.counts(), pages=event.level == "page")
         self._events += events

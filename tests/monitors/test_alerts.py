@@ -1,6 +1,7 @@
 """The state machine of an alert."""
 
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 
@@ -8,6 +9,7 @@ from monitors.alerts import AlertPolicy, is_transition
 from monitors.causes import Reading
 from monitors.effects import Movement
 from monitors.importance import Importance
+from monitors.live.stream import Standing
 from monitors.records import Alert, StreamKey, Variant
 from monitors.thresholds import Thresholds
 
@@ -163,3 +165,43 @@ def test_features_beside_answers_that_moved_come_by_importance_after_these() -> 
     alert = POLICY.decide(KEY, replace(moved, importance=Importance({"b": 2.0, "class x": 0.0})), None, 0.0)
     assert alert is not None
     assert [driver.name for driver in alert.drivers] == ["class x", "b", "a"]
+
+
+WRONG = Movement("https", "wrong_type", 1.0, 0.0, "wrong type 0 %", "wrong type 100 %")
+
+
+def judged(excess: float, nats: float, *, crossed: Literal["warning", "page"] | None = None) -> Reading:
+    """Return a reading with a rule broken so far, and with evidence about another feature."""
+    standing = Standing(nats, 12.6, 14.6, crossed, frozenset(), lasts=False, is_over=False, calibration="profile")
+    moved = Movement("age", "missing", 0.3 if crossed else 0.0, 0.0, "missing 0 %", "missing 30 %")
+    rule = replace(WRONG, effect=excess)
+    return Reading("data-quality", 0.02, 0.1, (rule, moved), (), (rule,), standing, 0.01, may_page=True)
+
+
+def decided(found: Reading, previous: Alert | None = None) -> Alert:
+    """Return the alert after a reading."""
+    alert = POLICY.decide(KEY, found, previous, 1.0)
+    assert alert is not None
+    return alert
+
+
+@pytest.mark.parametrize("excess", [pytest.param(1.0, id="page"), pytest.param(0.05, id="warn")])
+def test_an_alert_by_rule_bears_no_evidence(excess: float) -> None:
+    alert = decided(judged(excess, -708.4))
+    assert (alert.calibration, alert.evidence, alert.evidence_threshold) == ("rule", None, None)
+    later = decided(judged(excess, -700.0), replace(alert, evidence=-708.4, evidence_threshold=14.6))
+    assert (later.calibration, later.evidence, later.evidence_threshold) == ("rule", None, None)
+
+
+def test_evidence_pages_beside_a_rule_that_warns() -> None:
+    warned = decided(judged(0.05, -708.4))
+    paged = decided(judged(0.05, 15.0, crossed="page"), warned)
+    assert (paged.state, paged.severity, paged.calibration, paged.evidence) == ("firing", "page", "profile", 15.0)
+    assert decided(judged(0.05, 15.0, crossed="page")).severity == "page"
+
+
+def test_a_rule_that_pages_after_a_warning_by_evidence_takes_its_evidence_away() -> None:
+    warned = decided(judged(0.0, 13.0, crossed="warning"))
+    assert (warned.severity, warned.calibration, warned.evidence) == ("warning", "profile", 13.0)
+    paged = decided(judged(1.0, 13.0), warned)
+    assert (paged.severity, paged.calibration, paged.evidence) == ("page", "rule", None)

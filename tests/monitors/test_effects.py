@@ -57,7 +57,7 @@ def test_a_feature_that_vanished_says_so() -> None:
     found = feature_effects("age", AGE.cells, counts, AGE)
     gone, moved = found.vanished(), found.moved()
     assert (gone.effect, gone.after) == (1.0, "missing 100 %")
-    assert gone.before == "median 39.97"
+    assert gone.before == "median 39.97, missing 0 %"
     assert moved is not None
     assert 0.2 < moved.effect < 0.3
 

@@ -84,9 +84,10 @@ def test_missing_features_raise_quality_and_drift_and_are_named() -> None:
     quality, drift = scene.alert("data-quality"), scene.alert("drift")
     assert (quality.state, quality.severity) == ("firing", "warning")
     assert [driver.name for driver in quality.drivers] == ["https", "age"]
-    assert (quality.drivers[0].before, quality.drivers[0].after) == ("median 0.5", "missing 100 %")
+    told = quality.drivers[0].before, quality.drivers[0].after
+    assert told == ("median 0.5, missing 0 %", "missing 100 %")
     assert {driver.name for driver in drift.drivers} == {"https", "age"}
-    assert "phishing version 1 (stable), data-quality: https median 0.5 -> missing 100 %" in quality.summary
+    assert "phishing version 1 (stable), data-quality: https median 0.5, missing 0 % -> missing" in quality.summary
     assert quality.runbook == "docs/runbooks/data-quality.md"
     assert quality.since == scene.clock.now_s - 2 * TICK_S - 1.0
 

@@ -88,16 +88,20 @@ def _row(incident: Document) -> tuple[str, ...]:
     drivers = incident["drivers"][:MOST_DRIVERS]
     moved = "\n".join(f"{driver['name']}: {driver['before']} -> {driver['after']}" for driver in drivers)
     level = "page" if incident["level"] == "page" else "warn"
-    told = [
-        f"{level}: {incident['cause']}",
-        f"{incident['evidence_nats']:.1f} of {incident['threshold_nats']:.1f} nats",
-    ]
+    told = [f"{level}: {incident['cause']}", _calibrated(incident)]
     if incident["pages"] > 1:
         told.append(f"{incident['pages']:,} pages")
     span = [f"{incident['row']:,}", f"to {incident['last_row']:,}"]
     if incident["time"]:
         span.insert(0, incident["time"][:19])
     return "\n".join(span), "\n".join(told), moved or incident["rule"] or "no single one for sure"
+
+
+def _calibrated(incident: Document) -> str:
+    """Return the evidence against the level that it crossed; a rule has none."""
+    if incident["evidence_nats"] is None:
+        return "by rule"
+    return f"{incident['evidence_nats']:.1f} of {incident['threshold_nats']:.1f} nats"
 
 
 def _title(document: Document) -> str:
