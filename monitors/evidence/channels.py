@@ -193,13 +193,20 @@ class Channels:
         values_nd = self._as_sent(rows.values_nd)
         scores_nk, labels_n = rows.answers()
         self._require_fit(values_nd, scores_nk)
-        numbers_nd = values_nd[:, self._numbers]
+        numbers_nd = self._columns(values_nd, self._numbers)
         parts = [numbers_nd]
         if self.components is not None:
             parts.append(self.components.values(numbers_nd))
         answered_nc, codes_nc = self.answers.values(scores_nk, labels_n)
-        parts += [answered_nc, values_nd[:, self._categories], heap_groups(values_nd[:, self.heaped]), codes_nc]
+        parts += [answered_nc, self._columns(values_nd, self._categories)]
+        parts += [heap_groups(self._columns(values_nd, self.heaped)), codes_nc]
         return np.concatenate(parts, axis=1)
+
+    def _columns(self, values_nd: Floats, which: Sequence[int]) -> Floats:
+        """Return some of the columns; all of them are not copied."""
+        if len(which) == len(self.features):
+            return values_nd
+        return values_nd[:, which]
 
     def counting_once(self, repeats: Repeats, counts_once_c: npt.NDArray[np.bool_]) -> Channels:
         """Return the same channels, some of which count repeated rows once."""

@@ -85,11 +85,13 @@ class EDetector:
             Log-ratio of the summary under each alternative.
         """
         t_c = self._summaries + 1.0
-        started = np.stack([np.ones_like(t_c), 1.0 / (t_c * (t_c + 1.0))], axis=-2)[..., None]
-        ratios_ck = np.exp(np.minimum(log_ratios_ck, LARGEST_STEP_NATS))[..., None, :, :]
-        self._state += started * self._weights_ck
-        self._state *= ratios_ck
-        np.minimum(self._state, LARGEST, out=self._state)
+        ratios_ck = np.minimum(log_ratios_ck, LARGEST_STEP_NATS)
+        np.exp(ratios_ck, out=ratios_ck)
+        self._state[..., 0, :, :] += self._weights_ck
+        self._state[..., 1, :, :] += (1.0 / (t_c * (t_c + 1.0)))[..., None] * self._weights_ck
+        self._state *= ratios_ck[..., None, :, :]
+        if self._state.max(initial=0.0) > LARGEST:
+            np.minimum(self._state, LARGEST, out=self._state)
         self._summaries += 1
 
     def sums_c(self) -> Floats:

@@ -171,12 +171,14 @@ class Grid:
         steps_nc = np.empty(values_nc.shape, dtype=np.int64)
         numbers_nc, codes_nc = values_nc[:, : self._numbers], values_nc[:, self._numbers :]
         reached = numbers_nc >= self._edges_ec
-        steps_nc[:, : self._numbers] = np.add.reduce(reached.view(np.int8), axis=0, dtype=np.int8)
+        np.add.reduce(reached.view(np.int8), axis=0, dtype=np.int8, out=steps_nc[:, : self._numbers])
         if codes_nc.shape[1]:
-            known_nc = np.clip(np.nan_to_num(codes_nc, nan=-1.0), -1.0, self._largest_code_c)
-            steps_nc[:, self._numbers :] = np.floor(known_nc) + 1.0
-        positions_nc = self._cells[steps_nc + self._offsets_c]
-        return np.where(np.isnan(values_nc), self._missing_c, positions_nc)
+            known_nc = np.fmax(np.minimum(codes_nc, self._largest_code_c), -1.0)  # fmax makes -1 of a missing one
+            np.floor(known_nc, out=steps_nc[:, self._numbers :], casting="unsafe")
+        steps_nc += self._offsets_c
+        positions_nc = self._cells.take(steps_nc)
+        np.copyto(positions_nc, self._missing_c, where=np.isnan(values_nc))
+        return positions_nc
 
     def counts(self, values_nc: Floats) -> Ints:
         """Return how many values fall into each cell: (c, width) int64; cells beyond a channel's own stay 0."""
@@ -188,7 +190,7 @@ class Grid:
         return flat.reshape(self.channels, self.width)
 
     def _flatten(self) -> tuple[Ints, Ints]:
-        """Return position by step of all channels behind each other, and where each channel's begin."""
+        """Return position by step of all channels behind each other, and where each channel's step 0, or code 0, is."""
         parts = [axis.cells + c * self.width for c, axis in enumerate(self.axes)]
-        offsets = np.cumsum([0, *(len(part) for part in parts)])[:-1]
+        offsets = np.cumsum([0, *(len(part) for part in parts)])[:-1] + [axis.is_category for axis in self.axes]
         return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64), offsets.astype(np.int64)

@@ -48,13 +48,13 @@ def heap_groups(values_nd: Floats) -> Floats:
     [[14.0, 14.0, 13.0, nan]]
     """
     mixed_nd = (values_nd + 0.0).view(np.uint64)  # -0.0 is 0.0
-    with np.errstate(over="ignore"):
-        mixed_nd += np.uint64(0x9E3779B97F4A7C15)
-        for bits, factor in _MIXING:
-            mixed_nd ^= mixed_nd >> bits
-            mixed_nd *= factor
-    groups_nd = (mixed_nd >> np.uint64(60)).astype(np.float64)
-    groups_nd[np.isnan(values_nd)] = np.nan
+    mixed_nd += np.uint64(0x9E3779B97F4A7C15)
+    for bits, factor in _MIXING:
+        mixed_nd ^= mixed_nd >> bits
+        mixed_nd *= factor
+    mixed_nd >>= np.uint64(60)
+    groups_nd = mixed_nd.astype(np.float64)
+    np.copyto(groups_nd, np.nan, where=np.isnan(values_nd))
     return groups_nd
 
 

@@ -57,15 +57,18 @@ class Components:
         """Return the channels of rows: (n, k) float64. A missing value counts as the median. Cost: O(n d p)."""
         with np.errstate(invalid="ignore"):
             scaled_nd = (numbers_nd - self.centre_d) * (VALUE_UNIT / self.scale_d)
-        whole_nd = np.rint(np.clip(scaled_nd, -CLIP * VALUE_UNIT, CLIP * VALUE_UNIT))
-        whole_nd[np.isnan(whole_nd)] = 0.0
-        components_np = whole_nd @ self.weights_dp
-        shown_nk = components_np[:, self.shown] / (VALUE_UNIT * WEIGHT_UNIT)
-        if not self.with_distance:
-            return shown_nk
-        whole_np = np.rint(components_np / WEIGHT_UNIT)
-        distance_n = np.einsum("np,np->n", whole_np, whole_np) / VALUE_UNIT**2
-        return np.column_stack([shown_nk, distance_n])
+        whole_nd = np.minimum(np.maximum(scaled_nd, -CLIP * VALUE_UNIT), CLIP * VALUE_UNIT)
+        np.copyto(whole_nd, 0.0, where=np.isnan(whole_nd))
+        components_np = np.rint(whole_nd) @ self.weights_dp
+        found_nk = np.empty((len(numbers_nd), len(self.shown) + self.with_distance))
+        shown = len(self.shown)
+        np.divide(components_np[:, self.shown], VALUE_UNIT * WEIGHT_UNIT, out=found_nk[:, :shown])
+        if self.with_distance:
+            components_np /= WEIGHT_UNIT
+            np.rint(components_np, out=components_np)
+            np.einsum("np,np->n", components_np, components_np, out=found_nk[:, shown])
+            found_nk[:, shown] /= VALUE_UNIT**2
+        return found_nk
 
 
 def fit_components(numbers_rd: Floats) -> Components | None:
