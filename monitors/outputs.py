@@ -49,7 +49,7 @@ def is_distribution(scores_nk: Floats) -> npt.NDArray[np.bool_]:
     with np.errstate(invalid="ignore", over="ignore"):
         sums_n = rows_nk.sum(axis=1)
         whole_n = np.abs(sums_n - 1.0) <= SUM_TOLERANCE
-    return np.asarray(np.isfinite(rows_nk).all(axis=1) & (rows_nk >= 0).all(axis=1) & whole_n)
+        return np.asarray(whole_n & (rows_nk >= 0).all(axis=1))  # a sum near one is of finite numbers
 
 
 def confidences(scores_nk: Floats) -> Confidences:

@@ -85,16 +85,22 @@ class AnswerChannels:
         if self.output.kind == "regression":
             return scores_nk, (~np.isfinite(scores_nk[:, :1])).astype(np.float64)
         sound_n = is_distribution(scores_nk) if scores_nk.shape[1] else np.ones(len(labels_n), dtype=np.bool_)
-        codes_nc = np.column_stack([labels_n, ~sound_n]).astype(np.float64)
+        codes_nc = np.empty((len(labels_n), 2))
+        codes_nc[:, 0], codes_nc[:, 1] = labels_n, ~sound_n
         if self.ranks is None:
             return np.empty((len(scores_nk), 0)), codes_nc
+        numbers_nc = np.empty((len(scores_nk), CONFIDENCE_FIGURES + len(self.probabilities)))
         figures_nm = _confidence(scores_nk, sound_n)
-        shares_nk = np.where(sound_n[:, None], scores_nk[:, list(self.probabilities)], np.nan)
-        return np.concatenate([self.ranks.of(figures_nm, labels_n), shares_nk], axis=1), codes_nc
+        numbers_nc[:, :CONFIDENCE_FIGURES] = self.ranks.of(figures_nm, labels_n)
+        numbers_nc[:, CONFIDENCE_FIGURES:] = scores_nk[:, list(self.probabilities)]
+        np.copyto(numbers_nc[:, CONFIDENCE_FIGURES:], np.nan, where=~sound_n[:, None])
+        return numbers_nc, codes_nc
 
 
 def _confidence(scores_nk: Floats, sound_n: npt.NDArray[np.bool_]) -> Floats:
     """Return top-1, margin and entropy of each row: (n, 3), NaN where the answer is broken."""
     found = confidences(np.where(sound_n[:, None], scores_nk, 1.0 / scores_nk.shape[1]))
-    figures_nm = np.column_stack([found.top1_n, found.margin_n, found.entropy_n])
-    return np.where(sound_n[:, None], figures_nm, np.nan)
+    figures_nm = np.empty((len(scores_nk), CONFIDENCE_FIGURES))
+    figures_nm[:, 0], figures_nm[:, 1], figures_nm[:, 2] = found.top1_n, found.margin_n, found.entropy_n
+    np.copyto(figures_nm, np.nan, where=~sound_n[:, None])
+    return figures_nm

@@ -72,7 +72,7 @@ class Rows:
             return scores_nk, self.labels_n
         if not scores_nk.shape[1]:
             return scores_nk, np.full(len(self), -1)
-        return scores_nk, np.nan_to_num(scores_nk, nan=-1.0).argmax(axis=1)
+        return scores_nk, np.where(np.isnan(scores_nk), -1.0, scores_nk).argmax(axis=1)
 
 
 class Channels:

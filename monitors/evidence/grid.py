@@ -171,7 +171,7 @@ class Grid:
         steps_nc = np.empty(values_nc.shape, dtype=np.int64)
         numbers_nc, codes_nc = values_nc[:, : self._numbers], values_nc[:, self._numbers :]
         reached = numbers_nc >= self._edges_ec
-        np.add.reduce(reached.view(np.int8), axis=0, dtype=np.int8, out=steps_nc[:, : self._numbers])
+        steps_nc[:, : self._numbers] = np.add.reduce(reached.view(np.int8), axis=0, dtype=np.int8)
         if codes_nc.shape[1]:
             known_nc = np.fmax(np.minimum(codes_nc, self._largest_code_c), -1.0)  # fmax makes -1 of a missing one
             np.floor(known_nc, out=steps_nc[:, self._numbers :], casting="unsafe")

@@ -6,7 +6,7 @@ of classes changes, so that a benign change of traffic is no evidence about conf
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +42,10 @@ class ClassRanks:
     """
 
     edges_kem: Floats
+    _edges_kme: Floats = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_edges_kme", np.ascontiguousarray(self.edges_kem.transpose(0, 2, 1)))
 
     @classmethod
     def fit(cls, figures_rm: Floats, labels_r: npt.NDArray[np.integer], classes: int) -> ClassRanks:
@@ -54,9 +58,10 @@ class ClassRanks:
     def of(self, figures_nm: Floats, labels_n: npt.NDArray[np.integer]) -> Floats:
         """Return how many edges of its class each figure has reached: (n, m) float64, NaN where there is no class."""
         known_n = (labels_n >= 0) & (labels_n < len(self.edges_kem))
-        edges_nem = self.edges_kem[np.where(known_n, labels_n, 0)]
-        reached_nm = (figures_nm[:, None, :] >= edges_nem).sum(axis=1).astype(np.float64)
-        return np.where(known_n[:, None] & ~np.isnan(figures_nm), reached_nm, np.nan)
+        reached = figures_nm[:, :, None] >= self._edges_kme[np.where(known_n, labels_n, 0)]
+        reached_nm = np.add.reduce(reached.view(np.int8), axis=2, dtype=np.int8).astype(np.float64)
+        np.copyto(reached_nm, np.nan, where=np.isnan(figures_nm) | ~known_n[:, None])
+        return reached_nm
 
 
 def _edges(figures_rm: Floats) -> Floats:
