@@ -1,9 +1,10 @@
 """How many rows a second do alibi-detect's online detectors watch? It decides whether their delay can be measured.
 
     benchmarks/serving/environment alibi
-    .weir/benchmarks/environments/alibi/bin/python -m benchmarks.detection.alibi [--only NAME]
+    .weir/benchmarks/environments/alibi/bin/python -m benchmarks.detection.alibi [--only NAME] [--paths FROM TO]
 
-Its licence allows measuring, and none of its code is here. Each row is looked at by itself, as its interface asks.
+``--paths`` reads rows and writes the statistic after each, for ``benchmarks.detection.elsewhere``. Its licence allows
+measuring, and none of its code is here. Each row is looked at by itself, as its interface asks.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import numpy as np
 __all__ = ["DETECTORS"]
 
 FEATURES, REFERENCE_ROWS, WINDOW, WARM_ROWS, ROWS = 6, 500, 50, 100, 500
+CVM_WINDOWS = [25, 50, 100]
 
 
 def main() -> None:
@@ -29,7 +31,12 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="one detector")
-    only = parser.parse_args().only
+    parser.add_argument("--paths", nargs=2, metavar=("FROM", "TO"), help="files of rows and of statistics")
+    arguments = parser.parse_args()
+    if arguments.paths:
+        _write_paths(DETECTORS[arguments.only], *arguments.paths)
+        return
+    only = arguments.only
     rng = np.random.default_rng(0)
     reference = rng.normal(size=(REFERENCE_ROWS, FEATURES)).astype(np.float32)
     rows = rng.normal(size=(WARM_ROWS + ROWS, FEATURES)).astype(np.float32)
@@ -45,11 +52,25 @@ def main() -> None:
             print(json.dumps(found), flush=True)
 
 
+def _write_paths(make: Callable[[Any], Any], source: str, target: str) -> None:
+    """Follow each run from a fresh state; a window that is not full yet says nothing."""
+    with np.load(source) as rows:
+        detector = make(rows["reference"].astype(np.float32))
+        found = {name: np.stack([_path(detector, run) for run in rows[name]]) for name in ("quiet", "rows")}
+    np.savez(target, **found)
+
+
+def _path(detector: Any, rows_nd: Any) -> Any:
+    detector.reset_state()
+    scores = [np.atleast_1d(np.asarray(detector.score(row), dtype=np.float64)) for row in rows_nd.astype(np.float32)]
+    return np.array([np.nan_to_num(score, nan=-np.inf).max() for score in scores])
+
+
 def _cvm(reference: Any) -> Any:
     from alibi_detect.cd import CVMDriftOnline  # type: ignore[import-not-found]  # of another environment
 
-    windows = [WINDOW // 2, WINDOW]
-    return CVMDriftOnline(reference, 50.0, windows, n_bootstraps=2000, n_features=FEATURES, verbose=False)
+    features = reference.shape[1]
+    return CVMDriftOnline(reference, 1000.0, CVM_WINDOWS, n_bootstraps=1500, n_features=features, verbose=False)
 
 
 def _lsdd(reference: Any) -> Any:

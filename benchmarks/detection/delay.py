@@ -26,7 +26,17 @@ from benchmarks.detection.streams import Stream, digits_streams, river_streams, 
 from monitors.evidence.budget import Budget
 from monitors.evidence.channels import Rows
 
-__all__ = ["AT_10_000_ROWS", "AT_A_PAGE_A_WEEK", "LEAST_RUN_LENGTH", "REFERENCE_ROWS", "Delay", "calibrated", "measure"]
+__all__ = [
+    "AT_10_000_ROWS",
+    "AT_A_PAGE_A_WEEK",
+    "LEAST_RUN_LENGTH",
+    "REFERENCE_ROWS",
+    "Delay",
+    "calibrated",
+    "delay_of",
+    "drawn",
+    "measure",
+]
 
 REFERENCE_ROWS = 20_000
 RUN_LENGTH_ROWS = 10_000
@@ -82,18 +92,22 @@ def main() -> None:
 
 def measure(stream: Stream, runs: int, names: tuple[str, ...] = ("",), seed: int = 1) -> Iterator[Delay]:
     """Give the delay of contestants on one stream: of all, or of those whose names begin so."""
-    rng = np.random.default_rng(seed)
-    reference = stream.before(rng, REFERENCE_ROWS)
-    quiet = stream.before(rng, runs * NULL_ROWS)
-    rows = _changed(stream, rng, runs)
+    reference, quiet, rows = drawn(stream, runs, seed)
     for name, paths in contestants(stream, reference).items():
         if not name.startswith(names):
             continue
         found, silent = paths(rows, runs), paths(quiet, runs)
         threshold, run_length = calibrated(silent)
-        yield _delay(stream.name, name, run_length, found >= threshold, silent >= threshold)
+        yield delay_of(stream.name, name, run_length, found >= threshold, silent >= threshold)
         for promise, summaries in PROMISES.items() if name == WEIR else ():
-            yield _delay(stream.name, promise, None, found >= summaries, silent >= summaries)
+            yield delay_of(stream.name, promise, None, found >= summaries, silent >= summaries)
+
+
+def drawn(stream: Stream, runs: int, seed: int = 1) -> tuple[Rows, Rows, Rows]:
+    """Return the reference, the rows of the unchanged runs, and those of the runs with a change."""
+    rng = np.random.default_rng(seed)
+    reference = stream.before(rng, REFERENCE_ROWS)
+    return reference, stream.before(rng, runs * NULL_ROWS), _changed(stream, rng, runs)
 
 
 def _changed(stream: Stream, rng: np.random.Generator, runs: int) -> Rows:
@@ -127,7 +141,7 @@ def _run_length(records: Floats, threshold: float) -> float:
     return float(STEP_ROWS * watched.sum() / max(1, hits.any(axis=1).sum()))
 
 
-def _delay(stream: str, contestant: str, run_length: float | None, alarms: Bools, null_alarms: Bools) -> Delay:
+def delay_of(stream: str, contestant: str, run_length: float | None, alarms: Bools, null_alarms: Bools) -> Delay:
     """Return the delay over runs that were silent before the change."""
     first = BEFORE_ROWS // STEP_ROWS
     after = alarms[~alarms[:, :first].any(axis=1), first:]
