@@ -57,7 +57,7 @@ def _write_paths(make: Callable[[Any], Any], source: str, target: str) -> None:
     with np.load(source) as rows:
         detector = make(rows["reference"].astype(np.float32))
         found = {name: np.stack([_path(detector, run) for run in rows[name]]) for name in ("quiet", "rows")}
-    np.savez(target, **found)
+    np.savez(target, quiet=found["quiet"], rows=found["rows"])
 
 
 def _path(detector: Any, rows_nd: Any) -> Any:

@@ -3,8 +3,8 @@
     benchmarks/serving/environment alibi
     .venv/bin/python -m benchmarks.detection.elsewhere CVM --only "mean" [--runs 12]
 
-The rows go to ``benchmarks.detection.alibi --paths`` in that environment, its statistics come back, and the threshold is
-chosen as for every other contestant: one alarm in 10,000 unchanged rows.
+The rows go to ``benchmarks.detection.alibi --paths`` in that environment, its statistics come back, and the threshold
+is chosen as for every other contestant: one alarm in 10,000 unchanged rows.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ class ClassRanks:
         reached = figures_nm[:, :, None] >= self._edges_kme[np.where(known_n, labels_n, 0)]
         reached_nm = np.add.reduce(reached.view(np.int8), axis=2, dtype=np.int8).astype(np.float64)
         np.copyto(reached_nm, np.nan, where=np.isnan(figures_nm) | ~known_n[:, None])
-        return reached_nm
+        return np.asarray(reached_nm)
 
 
 def _edges(figures_rm: Floats) -> Floats:
