@@ -1,16 +1,19 @@
 """The demonstration's incident on a real gateway: silent before it, named while it lasts, resolved after it.
 
-Ticks are a quarter of the demonstration's; bundles, thresholds and rows are its own.
+Before it a baseline is accepted and the watch is killed, and while it lasts the watch is killed again. Ticks are a
+quarter of the demonstration's; bundles, thresholds and rows are its own.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -80,6 +83,51 @@ class Operator:
         self.gateway.wait_until(lambda: holds(self.look()), what, timeout_s=30.0)
         return self.looks[-1]
 
+    def accept_baseline(self, evidence: str) -> None:
+        """Accept what the version was profiled with as its normal traffic, and wait until it holds."""
+        version = self.stream()
+        body = {"version": "1", "digest": version["digest"], "source": "a table", "rows": 20_000, "evidence": evidence}
+        body |= {"factor": 1.0, "predicted": 0.1, "upper": 0.5, "reason": "a test"}
+        with self.gateway.client() as client:
+            path = "/admin/v1/models/phishing/baseline"
+            assert client.put(path, json=body, headers={"if-match": '"0"'}).is_success
+        self.gateway.wait_until(lambda: self.evidence()["calibration"] == "baseline", "a baseline that holds")
+
+    def kill_watch(self, least: int) -> list[int]:
+        """Kill the watch once it has saved so many summaries; return how many it had, and its successor tells of."""
+        self.gateway.wait_until(lambda: self.saved() >= least, "saved evidence")
+        (pid,) = self.gateway.children("gateway.watch")
+        psutil.Process(pid).kill()
+        self.gateway.wait_until(lambda: self.gateway.children("gateway.watch") not in ([pid], []), "another watch")
+        saved, told = self.saved(), [0]
+
+        def is_told() -> bool:
+            told.append(self.evidence()["summaries"])
+            return told[-1] > 0
+
+        self.gateway.wait_until(is_told, "evidence of another watch")
+        return [saved, told[-1]]
+
+    def saved(self) -> int:
+        """Return how many summaries of evidence are saved beside the state."""
+        file = self.gateway.state.with_name(f"{self.gateway.state.name}.evidence.json")
+        streams = json.loads(file.read_bytes())["streams"] if file.exists() else []
+        return sum(stream["summaries"] for stream in streams)
+
+    def evidence(self) -> dict[str, Any]:
+        """Return what the drift report says of stable's evidence."""
+        return self.stream()["evidence"] or {"calibration": "", "summaries": 0}
+
+    def stream(self) -> dict[str, Any]:
+        """Return what the drift report says of stable, as soon as the watch knows of it."""
+        with self.gateway.client() as client:
+            answer = client.get("/admin/v1/models/phishing/drift")
+        streams = answer.json()["streams"] if answer.status_code == 200 else []
+        found: dict[str, Any] = next(
+            (stream for stream in streams if stream["variant"] == "stable"), {"evidence": None}
+        )
+        return found
+
 
 @dataclass
 class Upstream:
@@ -103,7 +151,9 @@ class Story:
     """What was seen at the end of each phase."""
 
     normal: list[Look]
+    watched: list[int]
     down: Look
+    restored: Look
     stuck: Look
     recovered: Look
     statuses: set[int]
@@ -126,18 +176,22 @@ def story(demo_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     ):
         operator = Operator(gateway)
         first = operator.wait(lambda look: "weir_confidence_collapse_index" in look.page, "judged")
+        operator.accept_baseline((demo_models / "phishing" / "1" / "evidence.json").read_text(encoding="utf-8"))
+        watched = operator.kill_watch(1)
         operator.wait(lambda look: look.tick_at >= first.tick_at + SILENT_TICKS * TICK_S, "12 ticks on")
         normal = list(operator.looks)
 
         upstream.transform = fetcher_down
         down = operator.wait(names_the_guilty, "an alert of every cause that names the guilty")
+        watched += operator.kill_watch(watched[1] + 1)
+        restored = operator.wait(names_the_guilty, "the same alerts")
         upstream.transform = fetcher_stuck
         stuck = operator.wait(lambda look: is_stuck(look), "stuck values seen")
         upstream.transform = unchanged
         recovered = operator.wait(lambda look: not look.alerts, "calm again")
 
         audit = gateway.read("/admin/v1/audit", limit=1000).json()["records"]
-        yield Story(normal, down, stuck, recovered, upstream.statuses, audit)
+        yield Story(normal, watched, down, restored, stuck, recovered, upstream.statuses, audit)
 
 
 def names_the_guilty(look: Look) -> bool:
@@ -164,12 +218,29 @@ def test_every_cause_fires_and_names_the_guilty_features(story: Story) -> None:
         alert = story.down.alerts[cause]
         assert (alert["model"], alert["version"], alert["variant"]) == ("phishing", "1", "stable")
         assert alert["effect"] > alert["threshold"]
-        assert alert["calibration"] in ("profile", "rule")
-        assert alert["evidence"] > 5.0
+        assert alert["calibration"] in ("baseline", "rule")
+        assert alert["evidence"] is None if alert["calibration"] == "rule" else alert["evidence"] > 5.0
         assert story.down.named(cause) == set(GUILTY)
         assert all(feature in alert["summary"] for feature in GUILTY)
         labels = {"model": "phishing", "version": "1", "cause": cause, "severity": alert["severity"]}
         assert story.down.gauge("weir_alert_state", **labels) == 3
+
+
+def test_a_killed_watch_goes_on_where_it_stood_and_loses_no_incident(story: Story) -> None:
+    saved_first, told_first, saved, told = story.watched
+    assert told_first >= saved_first
+    assert told >= saved > told_first
+    for cause in CAUSES:
+        kept = ("id", "since", "severity", "calibration")
+        assert [story.restored.alerts[cause][name] for name in kept] == [
+            story.down.alerts[cause][name] for name in kept
+        ]
+        opened = {
+            r["resource"]
+            for r in story.audit
+            if r["action"] != "alert.resolved" and (r["after"] or {}).get("cause") == cause
+        }
+        assert opened == {f"alert/{story.down.alerts[cause]['id']}"}
 
 
 def test_the_metrics_show_what_is_missing_and_what_is_not(story: Story) -> None:
