@@ -1,4 +1,4 @@
-"""Rules: facts that page by themselves, because chance does not make them within the budget's tenth.
+"""Rules over rows: facts that page by themselves, because chance does not make them within the budget's tenth.
 
 - A feature is **frozen**: one value in every request.
 - Its **unit** has changed: every value outside what the reference has ever held.
@@ -20,6 +20,7 @@ the formula assumes that the reference's order is that of traffic, and few clien
 hardly vary are left out.
 
 Runs depend on order and stay with one worker; a split of the rows over workers makes them longer to wait for, no more.
+What can be told from counts alone, without requests and keys, is in ``monitors.evidence.rules``, for the library.
 """
 
 from __future__ import annotations

@@ -1,10 +1,14 @@
-"""Rules: what needs no statistics, and pages in the batch in which it is first seen.
+"""Rules over counts: what needs no statistics, and pages in the batch in which it is first seen.
 
 A tenth of a model's budget is theirs. Each is about something that the reference never showed:
 
 - an answer that is broken, where none of the reference's was;
 - nothing but repeated rows for four times as long as at worst in the reference: a feed that stands still, of which
   evidence sees nothing where repeats count once.
+
+They know counts and nothing else, so the library has them wherever rows are counted, in any split. What the watch of a
+gateway knows besides, requests, routing keys, the values themselves and their order on each worker, is in
+``monitors.rules``, whose rules stand in for these there: a feed that stands still is ``frozen`` feature by feature.
 """
 
 from __future__ import annotations
