@@ -23,7 +23,7 @@ from starlette.applications import Starlette
 from gateway.alert_notes import AlertNotes
 from gateway.audit.checkpointing import Checkpointer, CheckpointsRefused
 from gateway.audit.signing_key import CHECKPOINT_ORIGIN, read_key
-from gateway.baseline.watching import BaselineReader
+from gateway.baseline.watching import baseline_reader
 from gateway.catalog.bundle import BundleLimits
 from gateway.catalog.repository import Repository
 from gateway.clock import SystemClock
@@ -61,7 +61,7 @@ from gateway.rollout.recorder import RolloutRecorder
 from gateway.rollout.standing import Standing, decode_standing, standing_key
 from gateway.rollout.watching import RolloutWatch
 from gateway.routing.codec import decode_route
-from gateway.routing.watching import RouteReader
+from gateway.routing.watching import route_reader
 from gateway.rundir import RunDirectory
 from gateway.settings import MonitorSettings, Settings
 from gateway.signing.trust import trust_of
@@ -71,12 +71,13 @@ from gateway.state.facts import decode_facts
 from gateway.state.ledger import Ledger
 from gateway.state.opening import open_store, place_on_disk
 from gateway.state.pages import read_pages
+from gateway.state.reader import DocumentReader
 from gateway.state.store import StateStore
 from gateway.traffic import TrafficBook
 from monitors.detectors.plug_ins import load_choice
 from monitors.evidence.budget import Budget
 from monitors.paging import Paging
-from monitors.records import Alert, Failures, Standstill
+from monitors.records import Alert, Baseline, Failures, ModelRoute, Standstill
 from monitors.service import MonitorService
 from monitors.thresholds import Thresholds
 from monitors.transport.channel import ChannelServer
@@ -281,7 +282,7 @@ async def run_watch(settings: Settings, run_dir: RunDirectory, stop: asyncio.Eve
             if checkpointer is not None:
                 tasks.create_task(_keep_signing(checkpointer, stop), name="sign checkpoints")
             tasks.create_task(_keep_counting_pages(store, service, notes, stop), name="count pages")
-            readers = BaselineReader(store), RouteReader(store)
+            readers = baseline_reader(store), route_reader(store)
             await _keep_ticking(service, traffic, *readers, run_dir.counters, file, stop)
             stop.set()
             server.should_exit = True
@@ -387,8 +388,8 @@ def _restore(service: MonitorService, file: EvidenceFile) -> None:
 async def _keep_ticking(
     service: MonitorService,
     traffic: TrafficBook,
-    baselines: BaselineReader,
-    routes: RouteReader,
+    baselines: DocumentReader[Baseline],
+    routes: DocumentReader[ModelRoute],
     counters: Path,
     file: EvidenceFile,
     stop: asyncio.Event,

@@ -26,6 +26,10 @@ class Columns(Protocol):
         """Return one column, a value a row."""
 
 
+NO_NUMBERS = "cmM"
+"""Kinds of dtype that NumPy would turn into numbers without a word: complex ones, times."""
+
+
 def features_of(table: Columns) -> tuple[FeatureSchema, ...]:
     """Return what the columns hold: numbers, or categories, which are those that occur, sorted.
 
@@ -74,7 +78,7 @@ def rows_of(
         raise ValueError(f"the table has no column for {absent}; it has {sorted(present)}")
     columns = [_column(feature, np.asarray(table[feature.name])) for feature in features]
     scores_nk = None if scores is None else _as_matrix(scores)
-    labels_n = None if labels is None else np.asarray(labels, dtype=np.int64)
+    labels_n = None if labels is None else _as_labels(labels)
     lengths = {len(part) for part in (*columns, scores_nk, labels_n) if part is not None}
     if len(lengths) != 1:
         raise ValueError(f"columns, scores and labels have one length, not {sorted(lengths)}")
@@ -96,10 +100,22 @@ def _column(feature: FeatureSchema, values_n: npt.NDArray[Any]) -> Floats:
         return np.array(
             [np.nan if _is_missing(v) else codes.get(str(v), UNSEEN_CODE) for v in values_n.tolist()], dtype=np.float64
         )
+    if values_n.ndim != 1 or values_n.dtype.kind in NO_NUMBERS:
+        told = f"{values_n.ndim} dimensions of {values_n.dtype}"
+        raise ValueError(
+            f"column {feature.name!r} is not made of numbers: it has {told}, and one of real numbers is needed"
+        )
     try:
         return values_n.astype(np.float64)
-    except (TypeError, ValueError) as exc:
+    except (TypeError, ValueError, OverflowError) as exc:
         raise ValueError(f"column {feature.name!r} is not made of numbers: {exc}") from exc
+
+
+def _as_labels(labels: npt.ArrayLike) -> npt.NDArray[np.int64]:
+    try:
+        return np.asarray(labels, dtype=np.int64)
+    except (TypeError, ValueError, OverflowError) as exc:
+        raise ValueError(f"labels are not indices of classes: {exc}") from exc
 
 
 def _is_missing(value: Any) -> bool:

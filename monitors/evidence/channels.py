@@ -190,9 +190,9 @@ class Channels:
         ValueError
             When the rows have other columns than the reference had.
         """
-        values_nd = self._as_sent(rows.values_nd)
         scores_nk, labels_n = rows.answers()
-        self._require_fit(values_nd, scores_nk)
+        self._require_fit(rows.values_nd, scores_nk)
+        values_nd = self._as_sent(rows.values_nd)
         numbers_nd = self._columns(values_nd, self._numbers)
         parts = [numbers_nd]
         if self.components is not None:
@@ -247,13 +247,15 @@ class Channels:
         return np.where(is_new_n[:, None] | ~self.counts_once_c, positions_nc, spare_c)
 
     def _require_fit(self, values_nd: Floats, scores_nk: Floats) -> None:
-        if values_nd.shape[1] != len(self.features):
-            raise ValueError(f"{values_nd.shape[1]} feature columns, the reference had {len(self.features)}")
+        if values_nd.ndim != 2 or values_nd.shape[1] != len(self.features):
+            found = f"{values_nd.shape[1]} feature columns" if values_nd.ndim == 2 else f"{values_nd.ndim} dimensions"
+            raise ValueError(f"{found}, the reference had {len(self.features)} feature columns")
         if self.answers.columns not in (None, scores_nk.shape[1]):
             raise ValueError(f"{scores_nk.shape[1]} score columns, the reference had {self.answers.columns}")
 
     def _as_sent(self, values_nd: Floats) -> Floats:
         """Return the values as their dtype holds them: 0.1 sent as a double and kept as a float32 is one value."""
+        values_nd = np.asarray(values_nd, dtype=np.float64)
         if not len(self._singles):
             return values_nd
         with np.errstate(over="ignore"):

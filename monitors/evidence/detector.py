@@ -124,4 +124,6 @@ class EDetector:
         summaries = np.array(state["summaries"], dtype=np.int64)
         if summaries.shape != self._summaries.shape or not ((components >= 0) & (components <= LARGEST)).all():
             raise ValueError(f"components that are no numbers from 0 to {LARGEST:g}")
+        if (summaries < 0).any():
+            raise ValueError("summaries that are fewer than none")
         self._state, self._summaries = components, summaries

@@ -55,7 +55,7 @@ class Components:
 
     def values(self, numbers_nd: Floats) -> Floats:
         """Return the channels of rows: (n, k) float64. A missing value counts as the median. Cost: O(n d p)."""
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):
             scaled_nd = (numbers_nd - self.centre_d) * (VALUE_UNIT / self.scale_d)
         whole_nd = np.minimum(np.maximum(scaled_nd, -CLIP * VALUE_UNIT), CLIP * VALUE_UNIT)
         np.copyto(whole_nd, 0.0, where=np.isnan(whole_nd))

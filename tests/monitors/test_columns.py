@@ -39,6 +39,11 @@ def test_rows_have_the_order_of_the_features_and_codes_for_categories() -> None:
     [
         pytest.param({"pay": [1]}, r"no column for \['age'\]; it has \['pay'\]", id="absent"),
         pytest.param({"age": ["old"]}, "column 'age' is not made of numbers", id="text"),
+        pytest.param({"age": [10**400]}, "column 'age' is not made of numbers", id="huge"),
+        pytest.param(
+            {"age": [1j]}, "column 'age' is not made of numbers: it has 1 dimensions of complex", id="complex"
+        ),
+        pytest.param({"age": [[1.0, 2.0]]}, "column 'age' is not made of numbers: it has 2 dimensions", id="wide"),
     ],
 )
 def test_a_table_that_does_not_fit_says_why(table: dict[str, list[object]], complaint: str) -> None:
@@ -49,3 +54,8 @@ def test_a_table_that_does_not_fit_says_why(table: dict[str, list[object]], comp
 def test_scores_of_another_length_are_refused() -> None:
     with pytest.raises(ValueError, match=r"one length, not \[1, 2\]"):
         rows_of({"age": [1]}, [FeatureSchema("age", "number", "float64")], [0.1, 0.2])
+
+
+def test_labels_that_are_no_indices_are_refused() -> None:
+    with pytest.raises(ValueError, match="labels are not indices of classes"):
+        rows_of({"age": [1]}, [FeatureSchema("age", "number", "float64")], labels=[10**20])

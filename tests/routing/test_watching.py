@@ -6,7 +6,7 @@ from pathlib import Path
 from gateway.clock import SystemClock
 from gateway.routing.codec import encode_route, route_key
 from gateway.routing.document import RouteDocument, Stop
-from gateway.routing.watching import RouteReader
+from gateway.routing.watching import route_reader
 from gateway.state.ledger import Ledger
 from gateway.state.sqlite import SqliteStore
 from gateway.state.store import Write
@@ -16,7 +16,7 @@ from monitors.records import ModelRoute
 
 def test_a_route_that_cannot_be_read_stays_as_it_was_and_hides_no_other(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "weir.db")
-    ledger, reader = Ledger(store, SystemClock()), RouteReader(store)
+    ledger, reader = Ledger(store, SystemClock()), route_reader(store)
 
     def put(model: str, revision: int, body: bytes) -> None:
         ledger.change(

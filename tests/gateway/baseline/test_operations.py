@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.baseline.operations import BaselineControl
-from gateway.baseline.watching import BaselineReader
+from gateway.baseline.watching import baseline_reader
 from gateway.clock import SystemClock
 from gateway.errors import (
     DocumentInvalid,
@@ -196,7 +196,7 @@ def test_the_watch_reads_what_is_accepted_and_keeps_it_while_the_store_is_away(
     control: BaselineControl, store: SqliteStore
 ) -> None:
     source = StoreOf(store)
-    reader = BaselineReader(source)
+    reader = baseline_reader(source)
     assert reader.read() == ()
     control.accept("m", body(), 0, ANN)
     known = reader.read()
@@ -213,7 +213,7 @@ def test_a_document_that_cannot_be_read_costs_nothing_that_was_known(
     control: BaselineControl, store: SqliteStore
 ) -> None:
     control.accept("m", body(), 0, ANN)
-    reader = BaselineReader(store)
+    reader = baseline_reader(store)
     known = reader.read()
     Ledger(store, SystemClock()).change(
         [Write("baseline/m", 1, b"{}"), Write("baseline/n", 0, b"{}")],

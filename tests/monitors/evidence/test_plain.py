@@ -75,3 +75,22 @@ def test_evidence_grows_as_its_recursion_says(fitted: EvidenceModel) -> None:
     assert np.array_equal(state[0], sums)
     assert np.array_equal(state[1], mixture)
     assert sums.max() == LARGEST
+
+
+def test_values_near_the_largest_double_are_counted_without_a_warning(fitted: EvidenceModel) -> None:
+    far = Rows(np.array([[1e308, -1e308, 0.0], [-1.7e308, 5e-324, 1.0]]), np.array([[0.5, 0.5]] * 2))
+    assert fitted.channels.counts(far, RowMemory()).sum() == 2 * fitted.channels.grid.channels
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 2), (3, 4, 1)])
+def test_rows_of_another_shape_are_refused(fitted: EvidenceModel, shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="the reference had 3 feature columns"):
+        fitted.channels.counts(Rows(np.zeros(shape), np.full((3, 2), 0.5)), RowMemory())
+
+
+def test_rows_in_single_precision_are_counted_as_doubles(fitted: EvidenceModel) -> None:
+    block = rows(np.random.default_rng(6), 50)
+    single = Rows(block.values_nd.astype(np.float32), block.scores_nk)
+    double = Rows(single.values_nd.astype(np.float64), block.scores_nk)
+    found, expected = (fitted.channels.counts(each, RowMemory()) for each in (single, double))
+    assert np.array_equal(found, expected)
