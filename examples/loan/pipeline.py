@@ -19,6 +19,7 @@ from examples.loan.data import generate, split, validate
 from examples.loan.stages import Pipeline, Stage, digest_of
 from examples.loan.training import train
 from gateway.cli import build_app
+from gateway.commands.admin import client_of
 
 __all__ = ["FLAWS", "Candidate", "candidate", "deploy", "register"]
 
@@ -146,14 +147,13 @@ def register(models: Path, one: Candidate) -> Path:
 
 
 def deploy(one: Candidate, url: str) -> None:
-    """Hand the report over and begin the rollout, as often as it takes: each step is done once by the gateway."""
-    steps = (
-        ("load", "loan", one.number, "--reason", "candidate of the example"),
-        ("release", "submit", one.checked.folder),
-        ("rollout", "start", "loan", one.number, "--plan", HERE / "plan.yaml", "--reason", "passed its release check"),
-    )
-    for step in steps:
-        _weir(*step, "--url", url)
+    """Hand the report over and begin the rollout, unless the model's newest rollout is already this version's."""
+    _weir("load", "loan", one.number, "--reason", "candidate of the example", "--url", url)
+    _weir("release", "submit", one.checked.folder, "--url", url)
+    rollouts = client_of(url, None, None).get("rollouts")["rollouts"]
+    if not any(told["model"] == "loan" and told["candidate"] == one.number for told in rollouts):
+        why = ("--plan", HERE / "plan.yaml", "--reason", "passed its release check")
+        _weir("rollout", "start", "loan", one.number, *why, "--url", url)
 
 
 def _weir(*arguments: object) -> int:
