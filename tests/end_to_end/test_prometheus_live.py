@@ -17,6 +17,7 @@ import tritonclient.grpc
 from prometheus_client.parser import text_string_to_metric_families
 from sklearn.datasets import load_diabetes, load_iris
 
+from gateway.audit.signing_key import make_key
 from gateway.cli import main
 from gateway.demo.data import load_phishing, sample_instances
 from gateway.metrics.catalogue import CATALOGUE
@@ -57,6 +58,13 @@ interface:
     - {name: small, range: {feature: petal_length, max: 6}}
 """
 pytestmark = pytest.mark.timeout(300)  # the first test waits until every rule and panel has data
+POLICY = """\
+schema_version: 1
+models: {spare: high}
+tiers:
+  limited: {release_report: optional, unsigned: allow}
+  high: {release_report: optional, unsigned: allow}
+"""
 OUTCOMES = {200: "ok", 422: "client_error"}
 
 
@@ -89,7 +97,8 @@ class Tally:
 class World:
     """A gateway that has been used and scraped, and what its clients counted.
 
-    Beside the demonstration's model it serves what that has not: rules, segments, labels, a regression.
+    Beside the demonstration's model it serves what that has not: rules, segments, labels, a regression, and has one
+    that lacks its approvals.
     """
 
     gateway: RunningGateway
@@ -158,6 +167,7 @@ def models(demo_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_profiled(folder / "iris/1", flowers(), columns_classifier(), *flags, **{"model.yaml": RULED})
     write_profiled(folder / "patients/1", patients(), regressor())
     write_bundle(folder / "patients/2", regressor())
+    write_bundle(folder / "spare/1", regressor())
     return folder
 
 
@@ -166,7 +176,12 @@ def world(models: Path, rule_files: list[Path], tmp_path_factory: pytest.TempPat
     folder = tmp_path_factory.mktemp("prometheus")
     grpc_port = free_port()
     flags = ("--stable", "phishing=1", "--stable", "patients=1", "--grpc-port", str(grpc_port))
+    make_key(folder / "key.pem")
+    audit = {"CHECKPOINTS": folder / "checkpoints", "CHECKPOINT_KEY": folder / "key.pem", "CHECKPOINT_S": 1}
     environ = {**MONITOR, "WEIR_PREDICTION_LOG__PATH": str(folder / "log")}
+    (folder / "policy.yaml").write_text(POLICY, encoding="utf-8")
+    environ["WEIR_GOVERNANCE__POLICY"] = str(folder / "policy.yaml")
+    environ |= {f"WEIR_AUDIT__{name}": str(value) for name, value in audit.items()}
     gateway = RunningGateway(models, folder / "weir.db", *flags, workers=2, environ=environ)
     (folder / "server").mkdir()
     server = PrometheusServer(folder / "server", [gateway.url.removeprefix("http://")], rule_files, interval_s=0.5)
@@ -183,6 +198,8 @@ def world(models: Path, rule_files: list[Path], tmp_path_factory: pytest.TempPat
         with gateway.client() as admin:
             rollout = {"model": "patients", "version": "2", "reason": "a test", "plan": {"steps": [50], "shadow": None}}
             assert admin.post("/admin/v1/rollouts", json=rollout).status_code == 201
+            glass = {"reason": "a test", "ticket": "T-1"}
+            admin.post("/admin/v1/models/spare/versions/1/break-glass", json=glass).raise_for_status()
         server.wait_for("weir_route_apply_delay_seconds_count == 4")
         with tritonclient.grpc.InferenceServerClient(f"127.0.0.1:{grpc_port}") as client:
             assert client.is_server_live()
