@@ -39,6 +39,14 @@ def _audit() -> Panels:
             "none",
             Query(latest("weir_audit_records_total", "by (instance)", HOST), "{{instance}}"),
         ),
+        lines(
+            "Age of the audit checkpoint",
+            "Time since the newest signed checkpoint of the audit log: what was written since is not covered.",
+            "s",
+            Query(
+                f"time() - {latest('weir_audit_checkpoint_timestamp_seconds', 'by (instance)', HOST)}", "{{instance}}"
+            ),
+        ),
     ]
 
 

@@ -37,4 +37,4 @@ class Standstills:
     def lost_s(self, worker: str, began_at: float, ended_at: float) -> float:
         """Return how much of a request's time its worker stood still."""
         shares = (min(ended_at, one.ended_at) - max(began_at, one.began_at) for one in self._of_worker.get(worker, ()))
-        return sum(share for share in shares if share > 0)
+        return sum((share for share in shares if share > 0), 0.0)
