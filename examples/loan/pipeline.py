@@ -20,8 +20,9 @@ from examples.loan.stages import Pipeline, Stage, digest_of
 from examples.loan.training import train
 from gateway.cli import build_app
 from gateway.commands.admin import client_of
+from gateway.commands.problem import ProblemReported
 
-__all__ = ["FLAWS", "Candidate", "candidate", "deploy", "register"]
+__all__ = ["FLAWS", "Candidate", "candidate", "deploy", "register", "weir"]
 
 HERE = Path(__file__).parent
 FLAWS = {
@@ -119,7 +120,7 @@ def check(out: Path, bundle: Stage, features: Stage, policy: Path, *serving: Pat
     shutil.copytree(bundle.folder, models / "loan" / number, ignore=shutil.ignore_patterns("stage.json"))
     compared = ["--against", serving[0].name] if serving else ["--first-release"]
     files = ["--holdout", features / "holdout.csv", "--label", "decision", "--policy", policy, "--models", models]
-    _weir("release", "check", "loan", number, *compared, *files, "--out", out)
+    weir("release", "check", "loan", number, *compared, *files, "--out", out)
     shutil.rmtree(models)
 
 
@@ -147,16 +148,29 @@ def register(models: Path, one: Candidate) -> Path:
 
 
 def deploy(one: Candidate, url: str) -> None:
-    """Hand the report over and begin the rollout, unless the model's newest rollout is already this version's."""
-    _weir("load", "loan", one.number, "--reason", "candidate of the example", "--url", url)
-    _weir("release", "submit", one.checked.folder, "--url", url)
-    rollouts = client_of(url, None, None).get("rollouts")["rollouts"]
-    if not any(told["model"] == "loan" and told["candidate"] == one.number for told in rollouts):
-        why = ("--plan", HERE / "plan.yaml", "--reason", "passed its release check")
-        _weir("rollout", "start", "loan", one.number, *why, "--url", url)
+    """Hand the report over and ask for traffic: all of it for the model's first version, a rollout for a later one.
+
+    Again is no harm: what is stable stays so, and nothing is begun where the newest rollout is this version's already.
+
+    Raises
+    ------
+    ProblemReported
+        The gateway refuses, for want of approvals as long as there are too few: try again when they are given.
+    """
+    weir("load", "loan", one.number, "--reason", "candidate of the example", "--url", url)
+    weir("release", "submit", one.checked.folder, "--url", url)
+    client, why = client_of(url, None, None), ("--reason", "passed its release check", "--url", url)
+    route = next(told["route"] for told in client.get("models")["models"] if told["model"] == "loan")
+    if route is None:
+        weir("route", "set", "loan", "--stable", one.number, *why)
+        return
+    rollouts = client.get("rollouts")["rollouts"]
+    is_begun = any(told["model"] == "loan" and told["candidate"] == one.number for told in rollouts)
+    if route["stable"] != one.number and not is_begun:
+        weir("rollout", "start", "loan", one.number, "--plan", HERE / "plan.yaml", *why)
 
 
-def _weir(*arguments: object) -> int:
+def weir(*arguments: object) -> int:
     """Run a command of ``weir`` in this process and return its exit code, 0 or 1; raise what kept it from one."""
     return int(_command().main([str(argument) for argument in arguments], standalone_mode=False) or 0)
 
@@ -175,7 +189,7 @@ def main() -> None:
     parser.add_argument("--flaw", choices=sorted(set(FLAWS.values())), default="", help="spoil it in one way")
     parser.add_argument("--strength", type=float, default=1.0, help="inverse of the regularisation")
     parser.add_argument("--against", help="version to compare with; a first release without")
-    parser.add_argument("--url", help="gateway to roll it out on; else it is only registered")
+    parser.add_argument("--url", help="gateway that it is to serve on; else it is only registered")
     asked = parser.parse_args()
     pipeline = Pipeline(asked.work)
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
@@ -193,7 +207,10 @@ def main() -> None:
         sys.exit(f"version {made.number} fails {', '.join(made.failed)}: see {made.checked / 'report.html'}")
     print(f"registered {register(asked.models, made)}")
     if asked.url:
-        deploy(made, asked.url)
+        try:
+            deploy(made, asked.url)
+        except ProblemReported as problem:
+            sys.exit(str(problem))
 
 
 if __name__ == "__main__":

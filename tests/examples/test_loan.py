@@ -1,21 +1,30 @@
-"""The worked example as it stands: every gate refuses its own bad candidate, and the good one takes all traffic."""
+"""The worked example as it stands: every gate refuses its own bad candidate, and the good one takes all traffic.
+
+The gateway has the example's policy in force, so that neither version serves without its report and two approvals.
+"""
 
 from __future__ import annotations
 
 import json
 import shutil
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from examples.loan.data import CATEGORIES, NUMBERS, read_rows
-from examples.loan.pipeline import FLAWS, Candidate, candidate, deploy, register
+from examples.loan.pipeline import FLAWS, HERE, Candidate, candidate, deploy, register, weir
 from examples.loan.stages import Pipeline, Stage
+from gateway.commands.problem import ProblemReported
 from gateway.release.policy import GATES
 from tests.end_to_end.load import Load
-from tests.end_to_end.running import TOKEN, RunningGateway
+from tests.end_to_end.running import RunningGateway
+
+UNMET = "urn:weir:problem:governance-unmet"
+PEOPLE = (("oscar", "operator"), ("oscar", "approver"), ("ann", "approver"), ("bob", "approver"))
 
 
 class Example:
@@ -23,9 +32,9 @@ class Example:
 
     def __init__(self, root: Path) -> None:
         self.work, self.models = root / "work", root / "models"
-        first = candidate(Pipeline(self.work), self.models, "1", strength=0.1)
-        assert first.failed == ()
-        register(self.models, first)
+        self.first = candidate(Pipeline(self.work), self.models, "1", strength=0.1)
+        assert self.first.failed == ()
+        register(self.models, self.first)
 
     def applications(self, most: int) -> list[dict[str, float | str]]:
         """Return applications as a client sends them."""
@@ -102,25 +111,133 @@ def test_a_number_that_is_taken_by_other_files_is_not_overwritten(example: Examp
         register(models, good)
 
 
-def test_a_version_that_passes_is_registered_and_rolled_out(example: Example, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WEIR_ADMIN_TOKEN", TOKEN)
+class Bank(RunningGateway):
+    """A gateway on the example's models with its policy in force, and a token for each of its people."""
+
+    def __init__(self, models: Path) -> None:
+        environ = {"WEIR_GOVERNANCE__POLICY": str(HERE / "policy.yaml"), "WEIR_SERVING__REFRESH_MS": "50"}
+        super().__init__(models, models.parent / "weir.db", workers=1, environ=environ)
+        self._tokens: dict[tuple[str, str], str] = {}
+
+    def start(self, until: str = "/livez") -> None:
+        """Start; a gateway without a route is alive and not ready."""
+        super().start(until)
+
+    def hire(self) -> None:
+        """Make the tokens, and wait until the worker knows the last of them."""
+        self.read("/admin/v1/tokens")
+        with self.client() as client:
+            for name, role in PEOPLE:
+                made = client.post("/admin/v1/tokens", json={"name": name, "role": role}).raise_for_status().json()
+                self._tokens[name, role] = made["token"]
+            last = {"authorization": f"Bearer {made['token']}"}
+            models = "/admin/v1/models"
+            self.wait_until(lambda: client.get(models, headers=last).status_code == 200, "the tokens known")
+
+    @contextmanager
+    def acting(self, name: str, role: str) -> Iterator[None]:
+        """Run commands as one of the people in one of their roles."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("WEIR_TOKEN", self._tokens[name, role])
+            patch.setenv("WEIR_URL", self.url)
+            yield
+
+    def deploy(self, one: Candidate) -> None:
+        """Run the stage as the operator."""
+        with self.acting("oscar", "operator"):
+            deploy(one, self.url)
+
+    def refusal_of(self, one: Candidate) -> str:
+        """Run the stage as the operator, and return what is lacking."""
+        with pytest.raises(ProblemReported) as refused:
+            self.deploy(one)
+        assert refused.value.kind == UNMET
+        return str(refused.value).partition("Missing: ")[2]
+
+    def weir(self, name: str, role: str, *arguments: str) -> None:
+        """Run a command as one of the people."""
+        with self.acting(name, role):
+            assert weir(*arguments) == 0
+
+    def approve(self, name: str, number: str) -> None:
+        self.weir(name, "approver", "approval", "give", "loan", number, "--comment", "read the report")
+
+    def start_rollout(self, number: str) -> Any:
+        """Ask for a rollout by hand, as the operator; return the problem that it is refused with."""
+        told = {"authorization": f"Bearer {self._tokens['oscar', 'operator']}"}
+        body = {"model": "loan", "version": number, "reason": "in a hurry"}
+        with self.client() as client:
+            refused = client.post("/admin/v1/rollouts", json=body, headers=told)
+        assert refused.status_code == 409
+        return refused.json()
+
+    def rollout(self) -> Any:
+        return self.read("/admin/v1/rollouts/loan").json()
+
+    def waits_for_people(self) -> bool:
+        """Return whether nothing but a person's word keeps the rollout from going on."""
+        told = self.rollout()["evidence"]
+        return told is not None and told["hindrances"] == [
+            "people make a version of its tier stable: weir rollout promote loan"
+        ]
+
+
+def test_a_version_is_rolled_out_with_its_report_and_two_approvals_and_not_without(example: Example) -> None:
     good, _ = example.made()
     assert good.passed
-    with RunningGateway(example.models, example.models.parent / "weir.db", "--stable", "loan=1") as gateway:
+    bank = Bank(example.models)
+    with bank:
+        bank.hire()
+
+        # The first version gets its route with the report and both approvals, and no traffic before.
+        assert "1 may not take all traffic yet" in bank.log.read_text()
+        assert bank.refusal_of(example.first) == "2 more approvals: it has 0 of 2 (weir approval give loan 1)"
+        for name in ("ann", "bob"):
+            bank.approve(name, "1")
+        for _ in range(2):  # a retry after a crash changes nothing
+            bank.deploy(example.first)
+        bank.wait_for_workers("loan", "1")
+
+        # The second is refused without a report, ...
         register(example.models, good)
-        loads = [load_of(gateway, client, row) for client, row in enumerate(example.applications(12))]
+        bank.weir("oscar", "operator", "load", "loan", "2", "--reason", "in a hurry")
+        refused = bank.start_rollout("2")
+        assert (refused["type"], [one["command"] for one in refused["missing"]]) == (
+            UNMET,
+            ["weir release check loan 2", "weir approval give loan 2"],
+        )
+        assert refused["missing"][0]["what"].endswith("passed at tier high under the policy: there is none")
+        with pytest.raises(ProblemReported, match="it lacks a release report"):
+            bank.approve("ann", "2")
+
+        # ... with one and without approvals, which its submitter cannot give, and with only one of them.
+        assert bank.refusal_of(good) == "2 more approvals: it has 0 of 2 (weir approval give loan 2)"
+        with pytest.raises(ProblemReported, match="oscar submitted its release report, and nobody approves their own"):
+            bank.approve("oscar", "2")
+        bank.approve("ann", "2")
+        assert bank.refusal_of(good) == "1 more approval: it has 1 of 2, by ann (weir approval give loan 2)"
+        bank.approve("bob", "2")
+
+        # With two it is rolled out, as far as evidence goes; people do the rest.
+        loads = [load_of(bank, client, row) for client, row in enumerate(example.applications(12))]
         with ExitStack() as asking:
             for load in loads:
                 asking.enter_context(load)
-            deploy(good, gateway.url)
-            deploy(good, gateway.url)  # a retry after a crash begins no second rollout
-            gateway.wait_until(lambda: state(gateway) == "completed", "completed")
-        record = gateway.read("/admin/v1/models/loan/versions/2/release").json()
-        route = gateway.read("/admin/v1/models/loan/route").json()
+            for _ in range(2):  # a retry begins no second rollout
+                bank.deploy(good)
+            bank.wait_until(bank.waits_for_people, "held for people alone")
+            bank.weir("oscar", "operator", "rollout", "promote", "loan", "--reason", "all gates passed")
+            bank.wait_until(lambda: bank.rollout()["rollout"]["state"] == "completed", "completed")
+        record = bank.read("/admin/v1/models/loan/versions/2/release").json()
+        route = bank.read("/admin/v1/models/loan/route").json()
+        audit = bank.read("/admin/v1/audit", limit=500).json()["records"]
     assert [load.failures for load in loads] == [[]] * len(loads)
     assert (route["stable"], route["previous_stable"]) == ("2", "1")
     report = json.loads((good.checked / "report.json").read_text())
-    assert (record["outcome"], record["digest"]) == ("pass", report["digest"])
+    assert (record["outcome"], record["tier"], record["digest"]) == ("pass", "high", report["digest"])
+    told = [one for each in audit for one in each["evidence"].get("governance", ())]
+    assert {(one["version"], *one["approved_by"]) for one in told} == {("1", "ann", "bob"), ("2", "ann", "bob")}
+    assert told[-1]["release_report_sha256"] == record["report_sha256"]
 
 
 def load_of(gateway: RunningGateway, client: int, row: dict[str, float | str]) -> Load:
@@ -130,7 +247,3 @@ def load_of(gateway: RunningGateway, client: int, row: dict[str, float | str]) -
         return f"{client}-{i}"
 
     return Load(gateway.port, "/predict/loan", {"instances": [row]}, n=1, key_of=key_of, pause_s=0.02)
-
-
-def state(gateway: RunningGateway) -> str:
-    return str(gateway.read("/admin/v1/rollouts/loan").json()["rollout"]["state"])
