@@ -16,7 +16,8 @@ _MOST_ROWS: Final = 40
 _WORDS: Final = {"pass": "passed", "fail": "failed", "skipped": "skipped"}
 _MORE: Final = """
 .pass{color:var(--calm)}.fail{color:var(--bad)}.skipped{color:var(--soft)}
-h3 .pass,h3 .fail,h3 .skipped{font-weight:600}
+.cards b span{color:inherit;font-size:inherit}.cards .pass{color:var(--calm)}.cards .fail{color:var(--bad)}
+.gate{white-space:nowrap;overflow-wrap:normal}
 """
 
 
@@ -56,7 +57,7 @@ def _cards(report: ReleaseReport) -> str:
 
 def _overview(gates: Sequence[GateResult]) -> str:
     rows = "".join(
-        f"<tr><td>{escape(gate.name)}</td><td class={gate.outcome}>{_WORDS[gate.outcome]}</td>"
+        f"<tr><td class=gate>{escape(gate.name)}</td><td class={gate.outcome}>{_WORDS[gate.outcome]}</td>"
         f"<td>{escape(gate.detail)}</td></tr>"
         for gate in gates
     )
@@ -182,7 +183,9 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _number(value: Any) -> str:
-    return f"{value:.5g}" if isinstance(value, float | int) and not isinstance(value, bool) else str(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
 _SHOWN: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {

@@ -29,7 +29,7 @@ svg .value,svg .axis{fill:var(--soft);font-size:11px}svg .calm{fill:var(--calm)}
 svg .value{paint-order:stroke;stroke:var(--paper);stroke-width:4px}
 svg .bad{fill:var(--bad)}
 svg .level{stroke:var(--ink);stroke-dasharray:3 3;opacity:.55}svg .noise{stroke:var(--ink);opacity:.6}
-svg .grid{stroke:var(--line)}
+svg .grid{fill:none;stroke:var(--line)}
 svg .reference{fill:var(--soft);opacity:.45}svg .current{fill:none;stroke:var(--calm);stroke-width:2}
 .small{display:grid;grid-template-columns:repeat(auto-fill,minmax(205px,1fr));gap:14px;margin:10px 0}
 figure{margin:0}figcaption{color:var(--soft);font-size:12.5px;overflow-wrap:anywhere}
