@@ -59,6 +59,8 @@ class ReleaseControl:
     def submit(self, model: str, version: str, body: bytes, actor: Actor, request_id: str = "") -> ReleaseRecord:
         """Keep what a report says in the place of an earlier one, with an audit record in the same transaction.
 
+        The very report that is kept already changes nothing: it stays whose it was, who may not approve it.
+
         Parameters
         ----------
         body
@@ -81,14 +83,17 @@ class ReleaseControl:
         key = release_key(model, report.digest)
         before = self._store.read(key)
         found = before.revision if before else 0
-        record = record_of(report, hashlib.sha256(body).hexdigest(), by=actor.subject, at=self._now())
+        sha256, kept = hashlib.sha256(body).hexdigest(), decode_release(before) if before else None
+        if kept is not None and kept.report_sha256 == sha256:
+            return kept
+        record = record_of(report, sha256, by=actor.subject, at=self._now())
         after = replace(record, revision=found + 1)
         self._ledger.change(
             [Write(key, found, encode_release(record))],
             actor=actor,
             action="release.submit",
             resource=key,
-            before=release_view(decode_release(before)) if before else None,
+            before=release_view(kept) if kept else None,
             after=release_view(after),
             request_id=request_id,
         )

@@ -68,6 +68,15 @@ def test_the_record_names_the_bytes_that_were_handed_over(site: Site) -> None:
     assert decode_release(document) == record
 
 
+def test_a_report_that_is_handed_over_again_stays_whose_it_was(site: Site) -> None:
+    body, submit = encode_report(site.report), site.ask.control.releases.submit
+    first = submit("m", "2", body, Actor("ann"))
+    records = len(site.ask("GET", "/audit").json()["records"])
+    assert submit("m", "2", body, Actor("bob")) == first
+    assert first.submitted_by == "ann"
+    assert len(site.ask("GET", "/audit").json()["records"]) == records
+
+
 def test_the_newest_report_counts_and_the_audit_log_keeps_the_one_before(site: Site) -> None:
     first = site.ask("POST", PLACE, json=site.told()).json()
     gates = [asdict(GateResult(name="benchmark", outcome="fail", detail="worse"))]
