@@ -17,6 +17,7 @@ __all__ = ["build_session", "provider_setups"]
 
 _log = logging.getLogger("weir.engine")
 _CPU: Final = "cpu"
+_FATAL: Final = 4
 _RUNTIME_NAMES: Final = {
     "cuda": "CUDAExecutionProvider",
     "tensorrt": "TensorrtExecutionProvider",
@@ -58,6 +59,7 @@ def build_session(
     """
     if not set(serving.providers) - {_CPU}:
         return build(data, external, threads=threads, handle=handle)
+    ort.set_default_logger_severity(_FATAL)  # what goes wrong is raised too; its own lines are none of our log
     try:
         setups = provider_setups(serving, ort.get_available_providers() if offered is None else offered)
         session = build(data, external, threads=threads, handle=handle, providers=setups)

@@ -17,6 +17,7 @@ ProviderSetup: TypeAlias = tuple[str, dict[str, str]]
 """ONNX Runtime's name of an execution provider, and its options."""
 
 _ON_CPU: Final[tuple[ProviderSetup, ...]] = (("CPUExecutionProvider", {}),)
+_LONGEST: Final = 500
 
 
 class RunFailed(Exception):
@@ -113,7 +114,9 @@ class OnnxSession:
 
 
 def _in_words(exc: Exception) -> str:
-    return " ".join(str(exc).split())[:500] or type(exc).__name__
+    """Return an error in one line, of a long one both ends: signatures of C++ may stand before what went wrong."""
+    text = " ".join(str(exc).split()) or type(exc).__name__
+    return text if len(text) <= _LONGEST else f"{text[:150]} … {text[150 - _LONGEST :]}"
 
 
 def _short(provider: str) -> str:

@@ -4,6 +4,7 @@ import threading
 from time import process_time
 
 import numpy as np
+import onnx
 import pytest
 
 from gateway.engine.session import OnnxSession, RunFailed, RunHandle, row_counts
@@ -23,6 +24,17 @@ def test_a_run_that_fails_says_why_in_one_line() -> None:
     assert "\n" not in str(caught.value)
     assert "idx=9" in str(caught.value)
     assert not caught.value.terminated
+
+
+def test_of_a_long_failure_both_ends_are_told() -> None:
+    model = onnx.load_from_string(models.failing_model())
+    for node in model.graph.node:
+        node.name = f"node{'x' * 1000}"
+    with pytest.raises(RunFailed) as caught:
+        OnnxSession(model.SerializeToString()).run({"x": np.array([[9]], np.float32)})
+    told = " ".join(str(caught.value.__cause__).split())
+    assert len(told) > 1000
+    assert str(caught.value) == f"{told[:150]} … {told[-350:]}"
 
 
 def test_feeds_of_another_kind_are_a_failure() -> None:
