@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests.end_to_end.load import Load
+from tests.end_to_end.metrics_page import MetricsPage
 from tests.end_to_end.running import RunningGateway
 from tests.models import crashing_model, echo_model, write_bundle
 
@@ -82,12 +83,22 @@ def test_in_the_bake_it_goes_back_though_every_worker_that_serves_it_crashes(gat
         answer = client.post("/admin/v1/rollouts/baked/promote", json={"reason": "a test"})
         assert answer.status_code == 200, answer.text
     gateway.wait_until(lambda: gateway.ready_workers("baked", "2") == WORKERS, "the stable version")
+    gateway.wait_until(lambda: is_applied(gateway, "baked"), "stable on every worker")
     with load_on(gateway, "baked") as load:
         gateway.wait_until(lambda: on_all_workers(gateway, "baked"), "back")
         load.wait_for(200)
     assert "crashed with SIGFPE while it ran this version as stable" in rollout(gateway, "baked")["cause"]
     assert {failure.error for failure in load.failures} <= {*BROKEN_OFF, "503"}
     assert {answer.version for answer in load.answers} == {"1"}
+
+
+def is_applied(gateway: RunningGateway, model: str) -> bool:
+    """Return whether every process has said that it works by the route in force."""
+    page = MetricsPage.of(gateway.url)
+    with gateway.client() as client:
+        revision = client.get(f"/admin/v1/models/{model}/route").raise_for_status().json()["revision"]
+    is_newest = page.sum("weir_route_revision", model=model) == revision
+    return is_newest and page.sum("weir_route_lagging_workers", model=model) == 0
 
 
 def on_all_workers(gateway: RunningGateway, model: str) -> bool:
