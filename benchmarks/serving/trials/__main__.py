@@ -1,6 +1,6 @@
 """How does Weir behave in trouble: at twice its load, beside broken versions, during reloads, with bad clients?
 
-Run: ``.venv/bin/python -m benchmarks.serving.trials`` (all, about forty minutes) or with names of trials. Every part of
+Run: ``.venv/bin/python -m benchmarks.serving.trials`` (all, about an hour) or with names of trials. Every part of
 a trial is kept as soon as it is measured and not measured again, so a run that was stopped goes on, which
 ``--stop-after-minutes 8`` does by itself; ``--anew`` forgets what the named trials found. ``--write`` puts the tables
 into ``docs/performance.md``. ``--scale 0.05`` tries the code.
@@ -27,7 +27,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.serving.machine import cores
-from benchmarks.serving.trials import isolation, overload, reload, soak, workers
+from benchmarks.serving.trials import isolation, overload, reload, soak, start, workers
 from benchmarks.serving.trials.page import write_page
 from benchmarks.serving.trials.plan import Plan
 from benchmarks.serving.trials.records import Record, keep, kept
@@ -37,9 +37,10 @@ _WORK = _ROOT / ".weir/benchmarks"
 
 Part = Callable[[Plan], Record]
 _TRIALS: dict[str, dict[str, Part]] = {
-    "overload": {model: partial(overload.overload, model=model) for model in overload.MODELS},
+    "overload": {part: partial(overload.overload, part=part) for part in overload.PARTS},
     "quota": {"quota": overload.quota},
     "isolation": {name: partial(isolation.isolation, part=name) for name in isolation.PARTS},
+    "start": {"start": start.start},
     "reload": {"reload": reload.reload},
     "workers": {str(count): partial(workers.workers, count=count) for count in (1, 2)},
     "soak": {"soak": soak.soak},

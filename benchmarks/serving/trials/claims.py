@@ -7,7 +7,17 @@ from statistics import median
 from typing import TypeVar
 
 from benchmarks.serving.claims import Claim
-from benchmarks.serving.trials.records import Isolation, Overload, Record, Refusal, Reload, Soak, Workers, of_type
+from benchmarks.serving.trials.records import (
+    Isolation,
+    Overload,
+    Record,
+    Refusal,
+    Reload,
+    Soak,
+    Start,
+    Workers,
+    of_type,
+)
 
 __all__ = ["noise", "refusal_share", "trial_claims"]
 
@@ -19,8 +29,9 @@ def trial_claims(records: Sequence[Record]) -> list[Claim]:
     """Return the claims of what was measured; medians over rounds, failures added up."""
     overloads = of_type(records, Overload)
     return [
-        *(claim for model in _parts(overloads) for claim in _overload(_of(overloads, model), records)),
+        *(claim for part in _parts(overloads) for claim in _overload(_of(overloads, part), records)),
         *_isolation(of_type(records, Isolation)),
+        *_start(of_type(records, Start)),
         *_reload(of_type(records, Reload)),
         *_workers(of_type(records, Workers)),
         *_soak(of_type(records, Soak)),
@@ -35,16 +46,16 @@ def _of(records: Sequence[_R], part: str) -> list[_R]:
     return [record for record in records if record.part == part]
 
 
-def refusal_share(records: Sequence[Record], model: str) -> tuple[float, str]:
+def refusal_share(records: Sequence[Record], part: str) -> tuple[float, str]:
     """Return the cost of a refusal relative to an answer, and how it was measured.
 
     A client over its quota is refused in the same place as one that finds the service full, and can be measured alone.
     Without that, or for another model, it is what an overload took beyond its answers.
     """
     refusals = [found for found in of_type(records, Refusal) if found.refused > 100 * found.answered]
-    if model == "small" and refusals:
+    if part.startswith("small") and refusals:
         return median(found.refusal_us / found.answer_us for found in refusals), "429"
-    overloads = _of(of_type(records, Overload), model)
+    overloads = _of(of_type(records, Overload), part)
     return median(found.refusal_us / found.answer_us for found in overloads), "503 at 4x"
 
 
@@ -52,16 +63,16 @@ def _overload(found: Sequence[Overload], records: Sequence[Record]) -> Iterator[
     def mid(of: Callable[[Overload], float]) -> float:
         return median(of(record) for record in found)
 
-    model, deadline_ms = found[0].part, found[0].deadline_ms
-    where, multiple = f"{model}, bursts at twice the capacity:", mid(lambda one: one.multiple)
+    part, deadline_ms, multiple = found[0].part, found[0].deadline_ms, mid(lambda one: one.multiple)
+    where = f"{part}, bursts at {multiple:.1f} times the capacity:"
     good = mid(lambda one: one.full_good / one.capacity)
-    if model == "small":
-        share, how = refusal_share(records, model)
+    if part.startswith("small"):
+        share, how = refusal_share(records, part)
         cost = (
             "the cost of a refusal unknown" if share != share else f"a refusal costing {share:.2f} of an answer ({how})"
         )
         bound = max(min((1 - multiple * share) / (1 - share), multiple, 1.0) - 0.05, 0.0)
-        yield Claim(f"{where} goodput to capacity, {cost}, {multiple:.2f}x offered", good, bound)
+        yield Claim(f"{where} goodput to capacity, {cost}", good, bound)
     else:
         yield Claim(f"{where} goodput to capacity", good, 0.9)
     calm_ms = mid(lambda one: one.calm_p99_ms)
@@ -72,7 +83,7 @@ def _overload(found: Sequence[Overload], records: Sequence[Record]) -> Iterator[
     )
     yield Claim(f"{where} 503 without retry-after", sum(one.unhinted for one in found), 0, at_most=True)
     yield Claim(f"{where} memory after to before", mid(lambda one: one.after_mb / one.before_mb), 1.05, at_most=True)
-    text = f"{model}, first second after the bursts: rate to capacity"
+    text = f"{part}, first second after the bursts: rate to capacity"
     yield Claim(text, mid(lambda one: one.after[0] / one.capacity), 0.95)
 
 
@@ -97,6 +108,12 @@ def _isolation(found: Sequence[Isolation]) -> Iterator[Claim]:
         ratio = median(one.p99_ms / median(one.around_p99_ms) for one in of_part)
         yield Claim(f"{part}: stable's p99 to that without", ratio, noise(found), at_most=True)
         yield Claim(f"{part}: requests not answered with 200", sum(one.errors for one in of_part), 0, at_most=True)
+
+
+def _start(found: Sequence[Start]) -> Iterator[Claim]:
+    if found:
+        seconds = median(second for one in found for second in one.seconds)
+        yield Claim("one small model: start to first answer, seconds", seconds, 1.5, at_most=True)
 
 
 def _reload(found: Sequence[Reload]) -> Iterator[Claim]:

@@ -24,10 +24,11 @@ TOKEN = "token-of-the-benchmarks"
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """A started gateway: its port and its first process."""
+    """A started gateway: its port, its first process, and the seconds until it answered."""
 
     port: int
     root: int
+    start_s: float = float("nan")
 
     def get(self, path: str) -> httpx.Response:
         """Ask with the admin token."""
@@ -142,7 +143,7 @@ def gateway(
             scratch=Path(scratch),
         )
         with started as process:
-            yield Gateway(port, process.root)
+            yield Gateway(port, process.root, process.start_s)
 
 
 def _command(models: Path, port: int, scratch: Path) -> list[str]:

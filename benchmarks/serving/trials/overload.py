@@ -1,7 +1,8 @@
 """What is left of the service at twice its capacity, in bursts, and how soon is it whole again?
 
 The gateway is measured in closed loop (its capacity), in open loop at 0.8 and 2 times that, and second by second after
-it. A last stretch at the highest multiple is mostly refusals: what it took beyond its answers is the cost of a refusal.
+it; the small model also at 1.5 times. A last stretch at the highest multiple is mostly refusals: what it took beyond
+its answers is the cost of a refusal.
 ``quota`` measures that cost a second way: a client far over its quota gets nothing but 429, which costs a little more.
 
 Requests of the small model go out eight at a time down a connection (HTTP pipelining), for its capacity too: one at a
@@ -25,22 +26,24 @@ from benchmarks.serving.trials.records import Overload, Refusal
 from benchmarks.serving.trials.stretch import Stretch, stretch
 from benchmarks.serving.wire import PLAIN
 
-__all__ = ["MODELS", "overload", "quota"]
+__all__ = ["PARTS", "overload", "quota"]
 
-MODELS = ("small", "mlp")
+PARTS = {"small": ("small", 2.0), "mlp": ("mlp", 2.0), "small at 1.5x": ("small", 1.5)}
+"""By part: the model, and how many times its capacity is offered."""
+
 _IN_FLIGHT = 64
 _PIPELINED = {"small": 8, "mlp": 1}
 _VARIATION = 2.0
-_CALM, _FULL, _HIGHEST = 0.8, 2.0, 4.0
+_CALM, _HIGHEST = 0.8, 4.0
 _SECONDS = 4
 _QUOTA = {"WEIR_ADMISSION__QUOTA_REQUESTS_PER_S": "1", "WEIR_ADMISSION__QUOTA_BURST": "64"}
 
 
-def overload(plan: Plan, model: str) -> Overload:
-    """Measure one model."""
-    path, requests = _requests(plan, model)
+def overload(plan: Plan, part: str) -> Overload:
+    """Measure one model at one multiple of its capacity."""
+    path, requests = _requests(plan, PARTS[part][0])
     with gateway(path, requests[0], cores=(plan.core,)) as server:
-        return _measured(plan, model, server, requests)
+        return _measured(plan, part, server, requests)
 
 
 def _requests(plan: Plan, model: str) -> tuple[Path, list[bytes]]:
@@ -49,22 +52,23 @@ def _requests(plan: Plan, model: str) -> tuple[Path, list[bytes]]:
     return file.parents[2], [PLAIN.request(f"/predict/{model}", x_nd, plan.deadline_ms) for x_nd in batches]
 
 
-def _measured(plan: Plan, model: str, server: Gateway, requests: list[bytes]) -> Overload:
+def _measured(plan: Plan, part: str, server: Gateway, requests: list[bytes]) -> Overload:
     """Load the server in the order of the record's fields; the seconds after follow the burst without a pause."""
+    model, multiple = PARTS[part]
     pipelined = _PIPELINED[model]
     closed_loop(server.port, requests, _IN_FLIGHT // pipelined, plan.seconds(2), pipelined=pipelined)
     before = list(_closed_seconds(plan, server, requests, pipelined))
     capacity = median(_rate(second) for second in before)
     calm = _open(plan, server, requests, capacity * _CALM, pipelined)
     before_mb = server.memory_mb()
-    full = _open(plan, server, requests, capacity * _FULL, pipelined)
+    full = _open(plan, server, requests, capacity * multiple, pipelined)
     after = list(_closed_seconds(plan, server, requests, pipelined))
     after_mb = server.memory_mb()
     answer_us = sum(second.server_s for second in before) / sum(second.load.good for second in before) * 1e6
     highest = _open(plan, server, requests, capacity * _HIGHEST, pipelined)
     offered = full.load.offered / full.load.seconds
     return Overload(
-        part=model,
+        part=part,
         round=plan.round,
         foreign=max(found.foreign for found in (*before, calm, full, *after)),
         deadline_ms=plan.deadline_ms,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from statistics import median
 
 from benchmarks.serving.markdown import claim_table, number, percent, replace_marked, table
 from benchmarks.serving.trials.claims import noise, refusal_share, trial_claims
-from benchmarks.serving.trials.records import Isolation, Overload, Record, Reload, Soak, Workers, of_type
+from benchmarks.serving.trials.records import Isolation, Overload, Record, Reload, Soak, Start, Workers, of_type
 
 __all__ = ["report", "write_page"]
 
@@ -34,6 +35,8 @@ def _sections(records: Sequence[Record]) -> Iterator[tuple[str, str]]:
         yield "Overload", _overload_table(overloads, records)
     if isolations := of_type(records, Isolation):
         yield "Versions in trouble", _isolation_table(isolations)
+    if starts := of_type(records, Start):
+        yield "Starts", _starts_table(starts)
     if reloads := of_type(records, Reload):
         yield "Reloads", _reload_table(reloads)
     if workers := of_type(records, Workers):
@@ -44,9 +47,9 @@ def _sections(records: Sequence[Record]) -> Iterator[tuple[str, str]]:
 
 def _overload_table(found: Sequence[Overload], records: Sequence[Record]) -> str:
     heads = (
-        "bursts, each round", "capacity req/s", "0.8x: good", "0.8x: p99 ms", "offered", "of capacity", "2x: good",
-        "good of capacity", "p99 ms of answers", "refusal of answer", "other answers", "no answer", "MB before",
-        "MB after", "after 1 s", "2 s", "3 s", "4 s", "503 in them", "foreign CPU", "held", "slipped s",
+        "bursts, each round", "capacity req/s", "0.8x: good", "0.8x: p99 ms", "offered", "of capacity",
+        "above it: good", "good of capacity", "p99 ms of answers", "refusal of answer", "other answers", "no answer",
+        "MB before", "MB after", "after 1 s", "2 s", "3 s", "4 s", "503 in them", "foreign CPU", "held", "slipped s",
     )  # fmt: skip
     return table(heads, [_overload_row(one, records) for one in found])
 
@@ -94,6 +97,18 @@ def _isolation_table(found: Sequence[Isolation]) -> str:
     ]
     spread = f"Between stretches without trouble stable's p99 differs by a factor of {number(noise(found))}."
     return f"{table(heads, rows)}\n\n{spread}"
+
+
+def _starts_table(found: Sequence[Start]) -> str:
+    rows = [
+        (
+            str(len(one.seconds)),
+            *map(number, (min(one.seconds), median(one.seconds), max(one.seconds))),
+            percent(one.foreign),
+        )
+        for one in found
+    ]
+    return table(("starts", "shortest s", "median s", "longest s", "foreign CPU"), rows)
 
 
 def _reload_table(found: Sequence[Reload]) -> str:

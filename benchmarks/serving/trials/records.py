@@ -8,7 +8,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
 
-__all__ = ["Isolation", "Overload", "Record", "Refusal", "Reload", "Soak", "Workers", "keep", "kept", "of_type"]
+__all__ = [
+    "Isolation",
+    "Overload",
+    "Record",
+    "Refusal",
+    "Reload",
+    "Soak",
+    "Start",
+    "Workers",
+    "keep",
+    "kept",
+    "of_type",
+]
 
 
 _R = TypeVar("_R", bound="Record")
@@ -25,14 +37,14 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overload(Record):
-    """Bursts below and above capacity; ``part`` is the model.
+    """Bursts below and above capacity; ``part`` begins with the model.
 
     Attributes
     ----------
     capacity : float
         Answers a second in closed loop before.
     calm_*, full_*
-        Of the stretches at 0.8 and at 2 times that; ``multiple`` is what was really offered in the second.
+        Of the stretches at 0.8 times that and above it; ``multiple`` is what was really offered in the second.
     problems : dict
         Answers that are no 200 in the second, by status, type and reason; ``no_answer`` had none.
     unhinted : int
@@ -96,8 +108,15 @@ class Isolation(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Start(Record):
+    """Seconds from start to the first answer, of several starts."""
+
+    seconds: list[float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reload(Record):
-    """Versions of a large model replaced under load."""
+    """Versions of a large model replaced under load; ``before_*`` is of the pauses between reloads."""
 
     model_mb: float
     reloads: int
@@ -157,7 +176,7 @@ class Soak(Record):
 
 
 _TYPES: dict[str, type[Record]] = {
-    kind.__name__.lower(): kind for kind in (Overload, Refusal, Isolation, Reload, Workers, Soak)
+    kind.__name__.lower(): kind for kind in (Overload, Refusal, Isolation, Start, Reload, Workers, Soak)
 }
 
 

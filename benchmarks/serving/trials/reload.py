@@ -1,9 +1,10 @@
 """What do clients notice while a model of 100 MB is replaced by its next version, again and again?
 
-Arrivals at half the capacity. An operator in a process of its own (``reloader.py``) puts a new version's folder beside
-the others, has it loaded and makes it stable, with a pause between; the gateway lets the version before the last go.
-Memory is compared between the moment when two versions are in it for the first time (the stable one, and the one before
-it for a rollback) and the end.
+Arrivals at half the capacity, and reloads with pauses between: what clients notice is told against those pauses, since
+the machine is not the same from one minute to the next. An operator in a process of its own (``reloader.py``) puts a
+new version's folder beside the others, has it loaded and makes it stable; the gateway lets the version before the last
+go. Memory is compared between the moment when two versions are in it for the first time (the stable one, and the one
+before it for a rollback) and the end.
 """
 
 from __future__ import annotations
@@ -136,7 +137,9 @@ def _told(operator: subprocess.Popen[str]) -> list[dict[str, float]]:
 def _record(
     plan: Plan, found: Stretch, seen: Timeline, steps: list[dict[str, float]], memory_mb: tuple[float, float]
 ) -> Reload:
-    during = seen.within([(step["began_s"], step["ended_s"] + _SETTLE_S / 2) for step in steps])
+    reloading = [(step["began_s"], step["ended_s"] + _SETTLE_S / 2) for step in steps]
+    calm = list(zip([0.0, *(ended_s for _, ended_s in reloading)], (began_s for began_s, _ in reloading), strict=False))
+    during = seen.within(reloading)
     p50, p99 = percentiles_ms(during, 50, 99)
     lost = found.load.statuses[0]
     return Reload(
@@ -147,7 +150,7 @@ def _record(
         reloads=len(steps),
         reload_s=median(step["ended_s"] - step["began_s"] for step in steps),
         offered=found.load.offered / found.load.seconds,
-        before_p99_ms=percentiles_ms(seen.within([(0.0, steps[0]["began_s"])]), 99)[0],
+        before_p99_ms=percentiles_ms(seen.within(calm), 99)[0],
         during_p50_ms=p50,
         during_p99_ms=p99,
         during_answers=len(during),

@@ -1,8 +1,8 @@
 """What trials of a gateway that meets every target would have found, for tests."""
 
-from benchmarks.serving.trials.records import Isolation, Overload, Record, Refusal, Reload, Soak, Workers
+from benchmarks.serving.trials.records import Isolation, Overload, Record, Refusal, Reload, Soak, Start, Workers
 
-__all__ = ["FINDINGS", "ISOLATION", "OVERLOAD", "REFUSAL", "RELOAD", "SOAK", "WORKERS"]
+__all__ = ["FINDINGS", "ISOLATION", "OVERLOAD", "REFUSAL", "RELOAD", "SOAK", "START", "WORKERS"]
 
 OVERLOAD = Overload(
     part="small",
@@ -43,6 +43,7 @@ ISOLATION = Isolation(
     problems={},
     slipped_s=0.0,
 )
+START = Start(part="start", round=0, foreign=0.01, seconds=[1.2, 1.1, 1.6])
 RELOAD = Reload(
     part="reload",
     round=0,
@@ -94,4 +95,4 @@ SOAK = Soak(
     },
     p99_ms=5.0,
 )
-FINDINGS: tuple[Record, ...] = (OVERLOAD, REFUSAL, ISOLATION, RELOAD, *WORKERS, SOAK)
+FINDINGS: tuple[Record, ...] = (OVERLOAD, REFUSAL, ISOLATION, START, RELOAD, *WORKERS, SOAK)

@@ -13,6 +13,7 @@ from tests.benchmarks.serving.trials.findings import (
     REFUSAL,
     RELOAD,
     SOAK,
+    START,
     WORKERS,
 )
 
@@ -25,7 +26,7 @@ def missed(*records: Record) -> list[str]:
 
 def test_every_target_holds_when_it_is_met() -> None:
     assert missed(*FINDINGS, MLP) == []
-    assert len(trial_claims((*FINDINGS, MLP))) == 25
+    assert len(trial_claims((*FINDINGS, MLP))) == 26
 
 
 @pytest.mark.parametrize(
@@ -42,6 +43,7 @@ def test_every_target_holds_when_it_is_met() -> None:
         pytest.param(replace(OVERLOAD, after=[900.0, 1000.0]), "first second", id="slow recovery"),
         pytest.param(replace(ISOLATION, p99_ms=12.0), "stable's p99", id="a shadow that is noticed"),
         pytest.param(replace(ISOLATION, errors=1), "shadow hangs: requests", id="an error beside a shadow"),
+        pytest.param(replace(START, seconds=[1.6, 1.1, 1.7]), "first answer", id="a slow start"),
         pytest.param(replace(RELOAD, during_p99_ms=16.0), "p99 during", id="a reload that is noticed"),
         pytest.param(replace(RELOAD, failures=1), "reload", id="a request lost to a reload"),
         pytest.param(replace(RELOAD, after_mb=700.0), "memory", id="a version kept"),
@@ -75,6 +77,7 @@ def test_the_cost_of_a_refusal_is_that_of_the_quota_where_it_was_measured() -> N
     assert refusal_share([OVERLOAD], "small") == (0.15, "503 at 4x")
     assert refusal_share([OVERLOAD, replace(REFUSAL, refused=0)], "small") == (0.15, "503 at 4x")
     assert refusal_share([MLP, REFUSAL], "mlp") == (0.15, "503 at 4x")
+    assert refusal_share([replace(OVERLOAD, part="small at 1.5x"), REFUSAL], "small at 1.5x") == (0.1, "429")
 
 
 def test_the_bound_of_goodput_follows_from_the_cost_of_a_refusal_and_what_was_offered() -> None:
