@@ -11,7 +11,6 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from gateway.codec.canonical import canonical_json
-from gateway.codec.plain_yaml import YamlRefused, parse_yaml
 from gateway.codec.strict import StrictReader
 from gateway.errors import DocumentInvalid, Fault
 
@@ -61,6 +60,8 @@ def _text_member(name: str) -> msgspec.json.Decoder[Any]:
 
 def decode_yaml_document(data: bytes, type_: type[T], *, source: str) -> T:
     """Read YAML as a frozen dataclass, as strictly as :func:`decode_document` reads JSON; see ``parse_yaml``."""
+    from gateway.codec.plain_yaml import YamlRefused, parse_yaml  # a start that reads no YAML is sooner
+
     try:
         value = parse_yaml(data)
     except YamlRefused as refused:

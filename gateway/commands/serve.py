@@ -52,8 +52,8 @@ def serve(
     tick_s: Annotated[float | None, typer.Option("--tick-s", help="Seconds between looks of the watch.")] = None,
 ) -> None:
     """Serve a folder of models. Flags override WEIR_* variables, these the settings file."""
+    from gateway.access.admin_token import find_admin_token
     from gateway.codec.configuration import load_settings
-    from gateway.http.auth import find_admin_token
     from gateway.state.opening import hide_password, place_on_disk
     from gateway.supervisor import serve as supervise
 
@@ -132,6 +132,8 @@ def _require_collector(settings: Settings) -> None:
 
 def _require_detectors(settings: Settings) -> None:
     """Complain here of a detector that is not there: the watch could only die of it again and again."""
+    if not (settings.monitor.detectors or any(settings.monitor.model_detectors.values())):
+        return  # before what detectors are made with is imported, which is a tenth of a start
     from monitors.detectors.plug_ins import DetectorUnknown, load_choice
 
     try:

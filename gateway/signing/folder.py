@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from gateway.catalog.files import FileRefused, FolderReader, relative_parts
-from gateway.signing.keys import PrivateKey, PublicKey
 from gateway.signing.statement import LEFT_OUT, SIGNATURE_FILE, SignedFiles, open_signature, signature_of
+
+if TYPE_CHECKING:
+    from gateway.signing.keys import PrivateKey, PublicKey
 
 __all__ = ["SignedFolder", "open_signed", "sign_folder"]
 

@@ -17,10 +17,12 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateway.codec.canonical import canonical_json
-from gateway.signing.keys import PrivateKey, PublicKey
+
+if TYPE_CHECKING:
+    from gateway.signing.keys import PrivateKey, PublicKey
 
 __all__ = ["LEFT_OUT", "SIGNATURE_FILE", "SignatureInvalid", "SignedFiles", "open_signature", "signature_of"]
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from gateway.governance.policy import Policy, Tier, Unsigned
 from gateway.settings import SigningSettings
-from gateway.signing.keys import PublicKey, read_public_key
+
+if TYPE_CHECKING:
+    from gateway.signing.keys import PublicKey
 
 __all__ = ["NOBODY", "Trust", "trust_of"]
 
@@ -44,4 +47,8 @@ def trust_of(signing: SigningSettings, policy: Policy | None = None) -> Trust:
     DocumentInvalid
         A file holds no public key, or cannot be read.
     """
+    if not signing.public_keys:
+        return Trust(policy=policy)  # every process does this as it starts, and few need cryptography
+    from gateway.signing.keys import read_public_key
+
     return Trust(tuple(map(read_public_key, signing.public_keys)), policy)
