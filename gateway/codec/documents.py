@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from gateway.codec.canonical import canonical_json
+from gateway.codec.plain_yaml import YamlRefused, parse_yaml
 from gateway.codec.strict import StrictReader
 from gateway.errors import DocumentInvalid, Fault
 
@@ -60,8 +61,6 @@ def _text_member(name: str) -> msgspec.json.Decoder[Any]:
 
 def decode_yaml_document(data: bytes, type_: type[T], *, source: str) -> T:
     """Read YAML as a frozen dataclass, as strictly as :func:`decode_document` reads JSON; see ``parse_yaml``."""
-    from gateway.codec.plain_yaml import YamlRefused, parse_yaml  # a start that reads no YAML is sooner
-
     try:
         value = parse_yaml(data)
     except YamlRefused as refused:

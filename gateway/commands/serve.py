@@ -159,9 +159,9 @@ def _require_keys(settings: Settings) -> None:
 
 def _require_checkpoint_key(settings: Settings) -> None:
     """Complain here of a key of checkpoints that cannot be read: the watch could only die of it again and again."""
-    from gateway.audit.signing_key import CHECKPOINT_ORIGIN, read_key
-
     if settings.audit.checkpoint_key is not None:
+        from gateway.audit.signing_key import CHECKPOINT_ORIGIN, read_key
+
         read_key(settings.audit.checkpoint_key, CHECKPOINT_ORIGIN)
 
 

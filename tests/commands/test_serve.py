@@ -1,5 +1,8 @@
 """Flags of ``weir serve`` become settings."""
 
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,6 +26,17 @@ def test_flags_are_checked_as_settings_are() -> None:
         with_flags(Settings(), {"port": 70_000}, {}, None)
     with pytest.raises(DocumentInvalid, match="/log_level: expected one of"):
         with_flags(Settings(), {"log_level": "loud"}, {}, None)
+
+
+def test_the_supervisor_begins_without_packages_that_only_others_need(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        words = ["serve", "--models", str(tmp_path), "--state", str(tmp_path / "weir.db"), "--port"]
+        command = [sys.executable, "-X", "importtime", "-m", "gateway.cli", *words, str(taken.getsockname()[1])]
+        told = subprocess.run(command, capture_output=True, text=True, check=False).stderr
+    imported = {line.rpartition("|")[2].strip() for line in told.splitlines() if line.startswith("import time:")}
+    assert "gateway.supervisor" in imported
+    assert "in use" in told
+    assert imported & {"cryptography", "numpy", "rich", "starlette", "gateway.commands.rollout"} == set()
 
 
 def test_a_wrong_setting_is_told_in_words(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
