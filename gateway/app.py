@@ -145,6 +145,7 @@ class Worker:
             self._counters,
             settings,
             tripwires=tripwires,
+            keeps=self._standstills.keep,
             marks=self._marks,
             marks_stable=crashes.has_riddle,
         )

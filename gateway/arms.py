@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from weakref import WeakSet
 
@@ -35,12 +36,17 @@ Name = tuple[str, str]
 _log = logging.getLogger("weir.routes")
 
 
+def _untold(_model: str, _version: str, _seconds: float, _ended_ago_s: float) -> None:
+    """Tell nobody."""
+
+
 class ArmKeeper:
     """Makes arms and tables. Lives on the event loop; owns the executors that heavy runs happen in.
 
     A canary has an executor of its own and never runs on the loop, since ONNX Runtime cannot be preempted there. So has
     every pinned version: one that hangs takes nobody else's thread. The thread ends with the arm. ``tripwires``
-    makes the tripwire of a canary. ``marks_stable`` marks the runs of stable versions too, where a process crashed.
+    makes the tripwire of a canary. ``keeps`` is told which model's which version waited for a thread, how many seconds,
+    and how many seconds ago that ended. ``marks_stable`` marks the runs of stable versions too, where a process crashed.
     """
 
     def __init__(
@@ -50,12 +56,13 @@ class ArmKeeper:
         settings: Settings,
         *,
         tripwires: Callable[[], Tripwire],
+        keeps: Callable[[str, str, float, float], None] = _untold,
         marks: CrashMarks | None = None,
         marks_stable: bool = False,
     ) -> None:
         self._loop, self._counters, self._settings, self._marks = loop, counters, settings, marks
         self._marks_stable = marks_stable
-        self._tripwires = tripwires
+        self._tripwires, self._keeps = tripwires, keeps
         threads = settings.serving.threads or cores_of_one_worker(settings.workers)
         # Two at least: a long run of one model must not make a short one of another wait for its end.
         self._stable_pool = ThreadPoolExecutor(max(2, threads), thread_name_prefix="weir-stable")
@@ -220,6 +227,7 @@ class ArmKeeper:
             stack=decoders.stack,
             deliver=deliver,
             on_run=_RunMetrics(self._counters, *names, variant),
+            on_wait=partial(self._keeps, *names),
         )
         self._show_zeros(servable, variant)
         return Arm(

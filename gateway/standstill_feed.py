@@ -1,4 +1,4 @@
-"""The standstill feed: tells the watch of times in which this worker's event loop did not turn."""
+"""The standstill feed: tells the watch when this worker's event loop did not turn, or a thread got no core."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from monitors.records import Standstill
 __all__ = ["StandstillFeed"]
 
 _LEAST_S = 0.1
+_MOST_KEPT = 64
 
 
 class StandstillFeed:
-    """Looks at how late it is called. Lives on the loop; two readings of the clock a call.
+    """Looks at how late it is called, and takes word of lanes. Lives on the loop; two readings of the clock a call.
 
     Parameters
     ----------
@@ -33,11 +34,18 @@ class StandstillFeed:
     ) -> None:
         self._channel, self._encode, self._clock = channel, encode, clock
         self._worker, self._every_s = worker, every_s
-        self._ticked_at = clock.monotonic_s()
+        self._ticked_at, self._kept = clock.monotonic_s(), 0
+
+    def keep(self, model: str, version: str, seconds: float, ended_ago_s: float = 0.0) -> None:
+        """Tell that a run of a version waited so long for its thread; 64 times between two ticks at most."""
+        if self._kept < _MOST_KEPT:
+            self._kept += 1
+            ended_at = self._clock.unix_s() - ended_ago_s
+            self._channel.send(self._encode(Standstill(self._worker, ended_at - seconds, ended_at, model, version)))
 
     def tick(self) -> None:
         """Tell of a standstill, if this call is late; before what was answered since is sent."""
-        now_s = self._clock.monotonic_s()
+        self._kept, now_s = 0, self._clock.monotonic_s()
         late_s, self._ticked_at = now_s - self._ticked_at - self._every_s, now_s
         if late_s >= _LEAST_S:
             ended_at = self._clock.unix_s()

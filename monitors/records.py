@@ -256,11 +256,17 @@ class Failures:
 
 @dataclass(frozen=True, slots=True)
 class Standstill:
-    """A time in which one worker's event loop did not turn, in Unix seconds: no answer of its was on time then."""
+    """A time for which the host kept a worker from its work, in Unix seconds: no answer of its was on time then.
+
+    Without ``model`` and ``version`` its event loop did not turn; with both a run of that version waited for a thread
+    that got no core, or for the loop to take it back.
+    """
 
     worker: str
     began_at: float
     ended_at: float
+    model: str = ""
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,12 +50,14 @@ class KeyBook:
         newly_failed = counted[~self._failed[arm][counted]]
         self._failed[arm][newly_failed] = True
         answered = fresh[~block.failed_n[at][fresh]]
+        latency_b = latency_histogram(durations_n[answered])
         return ArmCounts(
             appeared=appeared,
             keys=len(fresh),
             first_failed=int(np.count_nonzero(failed_n[fresh])),
             failed=len(newly_failed),
-            latency_b=latency_histogram(durations_n[answered]),
+            latency_b=latency_b,
+            own_latency_b=latency_b,
             classes_b=np.bincount(block.classes_n[at][answered], minlength=CLASS_CELLS),
             scores_b=np.bincount(confidence_cells(block.scores_n[at][answered]), minlength=SCORE_CELLS),
         )

@@ -142,7 +142,8 @@ class _Step:
         """Serve, and look at the evidence meanwhile."""
         ends_at = perf_counter() + seconds
         loop, limits = asyncio.get_running_loop(), self._settings.limits
-        keeper = ArmKeeper(loop, self._counters, self._settings, tripwires=partial(KeyTripwire, WORKERS))
+        tripwires = partial(KeyTripwire, WORKERS)
+        keeper = ArmKeeper(loop, self._counters, self._settings, tripwires=tripwires, keeps=self._standstills.keep)
         pipeline = Pipeline(self._watching, queue_rows=limits.queue_rows, timeout_s=limits.request_timeout_s)
         pipeline.table = keeper.build({"m": self._route}, self._pair)
         async with asyncio.TaskGroup() as group:

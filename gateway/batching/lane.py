@@ -37,6 +37,7 @@ __all__ = [
 
 Feeds = dict[str, npt.NDArray[Any]]
 _GATHERING_SHARE = 1 / 8
+_LONG_WAIT_S = 0.02
 
 
 class LaneFull(Exception):
@@ -60,7 +61,7 @@ class RunTimedOut(Exception):
 
 
 class RunCutShort(RunTimedOut):
-    """The run was terminated before its time slice ended, for a job in haste."""
+    """The run was terminated before its time slice ended, for a job in haste, or before its thread got a core."""
 
 
 class Runnable(Protocol):
@@ -132,11 +133,11 @@ AnyJob = TypeVar("AnyJob", bound=Job)
 class _Work(Generic[AnyJob]):
     """A batch that is ready to run."""
 
-    __slots__ = ("feeds", "jobs", "rows", "values_nd", "was_full")
+    __slots__ = ("feeds", "has_core", "jobs", "rows", "values_nd", "was_full")
 
     def __init__(self, jobs: list[AnyJob], feeds: Feeds, rows: int, values_nd: npt.NDArray[Any] | None) -> None:
         self.jobs, self.feeds, self.rows, self.values_nd = jobs, feeds, rows, values_nd
-        self.was_full = False
+        self.was_full = self.has_core = False
 
 
 class Lane(Generic[AnyJob]):
@@ -161,6 +162,9 @@ class Lane(Generic[AnyJob]):
         Takes a batch and its ``Run``, or what went wrong; called once for a job, on the loop, also for a cancelled one.
     on_run
         Told of every run: rows, requests, seconds.
+    on_wait
+        Told of every 20 ms or longer in which a run waited for its thread, or for the loop to take it back: the
+        seconds, and how many seconds ago that ended. The host is short of cores then, whatever the version does.
     """
 
     def __init__(
@@ -176,11 +180,12 @@ class Lane(Generic[AnyJob]):
         stack: Callable[[Sequence[Decoded]], tuple[Feeds, npt.NDArray[Any]] | None],
         deliver: Callable[[Sequence[AnyJob], Run | Exception], None],
         on_run: Callable[[int, int, float], None],
+        on_wait: Callable[[float, float], None],
     ) -> None:
         self._version, self._loop, self._executor, self._sizer = version, loop, executor, sizer
         self._mixes = version.max_batch_rows is not None
         self._queue_rows, self._slice_s, self._keeps_time = queue_rows, slice_s, keeps_time
-        self._stack, self._deliver, self._on_run = stack, deliver, on_run
+        self._stack, self._deliver, self._on_run, self._on_wait = stack, deliver, on_run, on_wait
         self._jobs: deque[AnyJob] = deque()
         self._halves: deque[list[AnyJob]] = deque()
         self._scheduled = self._running = self._overdue = self._is_purged = False
@@ -341,9 +346,9 @@ class Lane(Generic[AnyJob]):
         done = self._loop.call_soon_threadsafe
 
         def run() -> None:
-            started_at = perf_counter()
+            work.has_core, started_at = True, perf_counter()
             result = _result(self._version, work, handle)
-            done(self._finish, work, result, (started_at, perf_counter()), timer, handle)
+            done(self._finish, work, result, (now, started_at, perf_counter()), timer, handle)
 
         self._executor.submit(run)
 
@@ -354,8 +359,9 @@ class Lane(Generic[AnyJob]):
         self._halves.clear()
         self._jobs.clear()
         self.queued_rows = 0
-        kind = RunTimedOut if slice_s == self._slice_s else RunCutShort
-        self._deliver(work.jobs, kind(f"no answer within {slice_s:g} s"))
+        kind = RunTimedOut if slice_s == self._slice_s and work.has_core else RunCutShort
+        what = "no answer" if work.has_core else "no thread got to it"
+        self._deliver(work.jobs, kind(f"{what} within {slice_s:g} s"))
         if waiting:
             self._deliver(waiting, LaneOverdue("an earlier run is overdue"))
 
@@ -363,14 +369,19 @@ class Lane(Generic[AnyJob]):
         self,
         work: _Work[AnyJob],
         result: Outputs | Exception,
-        between: tuple[float, float],
+        times: tuple[float, float, float],
         timer: asyncio.TimerHandle,
         handle: RunHandle,
     ) -> None:
         timer.cancel()
         self._running = self._overdue = False
+        submitted_at, started_at, ended_at = times
+        now = perf_counter()
+        for waited_s, ago_s in ((started_at - submitted_at, now - started_at), (now - ended_at, 0.0)):
+            if waited_s >= _LONG_WAIT_S:
+                self._on_wait(waited_s, ago_s)
         if not handle.terminated:
-            self._settle(work, result, between[0], between[1] - between[0])
+            self._settle(work, result, started_at, ended_at - started_at)
         self._go_on()
 
     def _settle(self, work: _Work[AnyJob], result: Outputs | Exception, started_at: float, seconds: float) -> None:

@@ -291,8 +291,9 @@ def _failures_in(payload: bytes) -> Failures:
 
 def _standstill_in(payload: bytes) -> Standstill:
     found = _read(payload, Standstill)
-    if not -math.inf < found.began_at <= found.ended_at < math.inf or len(found.worker) > LONGEST_TEXT:
-        raise FrameInvalid("a standstill begins before it ends, and names its worker in short")
+    names = (found.worker, found.model, found.version)
+    if not -math.inf < found.began_at <= found.ended_at < math.inf or max(map(len, names)) > LONGEST_TEXT:
+        raise FrameInvalid("a standstill begins before it ends, and names its worker, model and version in short")
     return found
 
 

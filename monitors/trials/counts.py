@@ -40,8 +40,9 @@ class ArmCounts:
     failed
         Keys that failed for the first time in this stage, at their first request or later. Of a candidate, only where
         stable did not fail the same request.
-    latency_b, classes_b, scores_b : int64
-        Answered first requests of keys: by duration, answered class, and confidence or value.
+    latency_b, own_latency_b, classes_b, scores_b : int64
+        Answered first requests of keys: by duration, by what of it the host is not to blame for, answered class, and
+        confidence or value.
     """
 
     appeared: int = 0
@@ -49,6 +50,7 @@ class ArmCounts:
     first_failed: int = 0
     failed: int = 0
     latency_b: Ints = field(default_factory=lambda: _zeros(len(LATENCY_EDGES_S) + 1))
+    own_latency_b: Ints = field(default_factory=lambda: _zeros(len(LATENCY_EDGES_S) + 1))
     classes_b: Ints = field(default_factory=lambda: _zeros(CLASS_CELLS))
     scores_b: Ints = field(default_factory=lambda: _zeros(SCORE_CELLS))
 

@@ -3,8 +3,9 @@
 Whose fault a failure is: a request that the candidate failed is answered by stable instead. If stable fails it too, the
 request is to blame and counts for neither arm's failures. The word for that comes in another record than the failure,
 so a failure waits for it, for a few blocks at most. An answer that took longer than a canary's time slice counts as a
-failure on both arms, since a canary would not have been given that time. Time in which the worker's event loop stood
-still does not count for either; word of it comes a moment later, so what came late waits for it too.
+failure on both arms, since a canary would not have been given that time. Time for which the host gave the worker's
+event loop, or the version's thread, no core does not count for either; word of it comes a moment later, so what came
+late waits for it too.
 
 Left out are requests that were shed, that the client got wrong, or that named their version, and a canary that was
 busy. Where workers pass on only a sample of one arm, the other arm is thinned to the same share.
@@ -38,7 +39,7 @@ from monitors.trials.counts import CLASS_CELLS, TrialCounts
 from monitors.trials.joining import Answer, OutcomeJoin
 from monitors.trials.keys import ArmTally, KeyFilter
 from monitors.trials.predictions import confidence_cells, value_cells
-from monitors.trials.standstills import Standstills
+from monitors.trials.standstills import LEAST_S, Standstills
 
 __all__ = ["Intake", "Side"]
 
@@ -61,6 +62,15 @@ class _Failed:
     ended_at: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Slow:
+    """An answer that took long: on which worker, and from when until when."""
+
+    worker: str
+    began_at: float
+    ended_at: float
+
+
 class Intake:
     """Counts one stage of one rollout. Not safe for several threads.
 
@@ -77,7 +87,8 @@ class Intake:
 
     Notes
     -----
-    Memory: the keys of the stage, bounded by the filter, and 20,000 failures that wait. About a microsecond a request.
+    Memory: the keys of the stage, bounded by the filter, and 30,000 failures and slow answers that wait. About a
+    microsecond a request.
     """
 
     def __init__(
@@ -90,6 +101,7 @@ class Intake:
         self._tallies: dict[Side, ArmTally] = {"candidate": ArmTally(keys), "stable": ArmTally(keys)}
         self._waiting: dict[str, tuple[_Failed, int]] = {}
         self._late: deque[tuple[Side, _Failed, int]] = deque()
+        self._slow: deque[tuple[Side, _Slow, int]] = deque()
         self._standstills = Standstills()
         self._answered: dict[str, int] = {}
         self._ratios: dict[tuple[str, Side, str], float] = {}
@@ -120,12 +132,13 @@ class Intake:
                 continue
             is_broken, is_late = bool(flags[at] & BROKEN_FLAG), durations[at] >= self.spec.slow_s
             tally, key = self._tallies[side], hashes[at] or _hash(request_id)
+            began_at = answered_at[at] - durations[at]
             if tally.see(key, failed=is_broken or is_late):
                 tally.describe(durations[at], classes_n[at], scores_n[at])
+                self._time(side, _Slow(observation.worker, began_at, answered_at[at]), durations[at])
             if is_broken:
                 tally.fail(key)
             elif is_late:
-                began_at = answered_at[at] - durations[at]
                 self._fail(side, _Failed(key, observation.worker, began_at, answered_at[at]))
             if self._join is not None and self.spec.stage == "canary" and not flags[at] & BROKEN_FLAG:
                 value = self._value(observation, at)
@@ -147,8 +160,9 @@ class Intake:
                 self._take_failure(failure, failures.worker, side)
 
     def take_standstill(self, standstill: Standstill) -> None:
-        """Take word that a worker stood still."""
-        self._standstills.note(standstill)
+        """Take word that a worker stood still, or a version's thread."""
+        if standstill.model in ("", self.spec.model):
+            self._standstills.note(standstill)
 
     def take_comparison(self, comparison: ShadowComparison) -> None:
         """Count requests that the candidate repeated as a shadow; those without classes count as compared only."""
@@ -181,8 +195,12 @@ class Intake:
                 self._settle(request_id, repeated=False)
         while self._late and self._block - self._late[0][2] > _LATE_BLOCKS:
             side, failed, _ = self._late.popleft()
-            if not self._is_excused(failed):
+            if not self._is_excused(side, failed):
                 self._tallies[side].fail(failed.key)
+        while self._slow and self._block - self._slow[0][2] > _LATE_BLOCKS:
+            side, slow, _ = self._slow.popleft()
+            lost_s = self._lost_s(side, slow.worker, slow.began_at, slow.ended_at)
+            self._tallies[side].time(slow.ended_at - slow.began_at - lost_s)
         self._answered = {
             name: since for name, since in self._answered.items() if self._block - since <= _SETTLE_BLOCKS
         }
@@ -218,10 +236,21 @@ class Intake:
         else:
             self._tallies[side].fail(failed.key)
 
-    def _is_excused(self, failed: _Failed) -> bool:
-        """Return whether it was late only because its worker stood still."""
-        lost_s = self._standstills.lost_s(failed.worker, failed.began_at, failed.ended_at)
+    def _is_excused(self, side: Side, failed: _Failed) -> bool:
+        """Return whether it was late only because its worker or its thread stood still."""
+        lost_s = self._lost_s(side, failed.worker, failed.began_at, failed.ended_at)
         return lost_s > 0 and failed.ended_at - failed.began_at - lost_s < self.spec.slow_s
+
+    def _time(self, side: Side, slow: _Slow, duration_s: float) -> None:
+        """Count how long an answer took of its own; of one that took long, once it is known what it lost."""
+        if duration_s >= LEAST_S and len(self._slow) < _MOST_PENDING:
+            self._slow.append((side, slow, self._block))
+        else:
+            self._tallies[side].time(duration_s)
+
+    def _lost_s(self, side: Side, worker: str, began_at: float, ended_at: float) -> float:
+        version = self.spec.candidate if side == "candidate" else self.spec.stable
+        return self._standstills.lost_s(worker, version, began_at, ended_at)
 
     def _settle(self, request_id: str, *, repeated: bool) -> None:
         """Take the word on a request that the candidate failed: stable failed it too, or answered it."""

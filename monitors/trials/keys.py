@@ -61,6 +61,7 @@ class ArmTally:
     def _begin(self) -> None:
         self._appeared = self._new = self._first_failed = self._newly_failed = 0
         self._durations: list[float] = []
+        self._own_durations: list[float] = []
         self._classes: list[int] = []
         self._scores: list[int] = []
 
@@ -88,6 +89,10 @@ class ArmTally:
         if score_cell >= 0:
             self._scores.append(score_cell)
 
+    def time(self, duration_s: float) -> None:
+        """Take how long that answer took, less what the host kept it."""
+        self._own_durations.append(duration_s)
+
     def cut(self) -> ArmCounts:
         """Return the counts since the last cut."""
         if self._halvings != self._keys.halvings:
@@ -101,6 +106,7 @@ class ArmTally:
             self._first_failed,
             self._newly_failed,
             latency_histogram(self._durations) if self._durations else zero.latency_b,
+            latency_histogram(self._own_durations) if self._own_durations else zero.own_latency_b,
             np.bincount(self._classes, minlength=len(zero.classes_b)) if self._classes else zero.classes_b,
             np.bincount(self._scores, minlength=len(zero.scores_b)) if self._scores else zero.scores_b,
         )

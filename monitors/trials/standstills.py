@@ -1,18 +1,23 @@
-"""Standstills: what a request lost to an event loop that did not turn is the host's fault, and no version's."""
+"""Standstills: what a request lost to a host that gave its worker no core is the host's fault, and no version's."""
 
 from __future__ import annotations
 
 from collections import deque
+from heapq import merge
+from itertools import takewhile
 
 from monitors.records import Standstill
 
-__all__ = ["Standstills"]
+__all__ = ["LEAST_S", "Standstills"]
 
-_MOST_WORKERS, _MOST_OF_ONE = 256, 64
+LEAST_S = 0.02
+"""Seconds of the shortest standstill that is told; an answer that took less has lost none."""
+
+_MOST_SUBJECTS, _MOST_OF_ONE = 1_024, 256
 
 
 class Standstills:
-    """The latest standstills of each worker, at most 64 of 256 workers.
+    """The latest standstills of workers and of the versions on them, at most 256 of 1,024 of these.
 
     A stall of the host hits both arms, but not alike: who takes longer anyway, as a canary in a thread of its own does,
     has more requests under way than its weight says, and so more that a stall makes late.
@@ -21,20 +26,30 @@ class Standstills:
     --------
     >>> standstills = Standstills()
     >>> standstills.note(Standstill("w", 10.0, 11.0))
-    >>> standstills.lost_s("w", 10.5, 12.0), standstills.lost_s("v", 10.5, 12.0)
-    (0.5, 0.0)
+    >>> standstills.note(Standstill("w", 10.9, 11.2, "fraud", "2"))
+    >>> [round(standstills.lost_s("w", version, 10.5, 12.0), 3) for version in "12"]
+    [0.5, 0.7]
     """
 
     def __init__(self) -> None:
-        self._of_worker: dict[str, deque[Standstill]] = {}
+        self._of_subject: dict[tuple[str, str], deque[Standstill]] = {}
 
     def note(self, found: Standstill) -> None:
-        """Take one; a worker's come in order."""
-        if found.worker not in self._of_worker and len(self._of_worker) >= _MOST_WORKERS:
-            del self._of_worker[next(iter(self._of_worker))]
-        self._of_worker.setdefault(found.worker, deque(maxlen=_MOST_OF_ONE)).append(found)
+        """Take one of a model's, or of a worker's loop; those of a subject come in order."""
+        subject = found.worker, found.version
+        if subject not in self._of_subject and len(self._of_subject) >= _MOST_SUBJECTS:
+            del self._of_subject[next(iter(self._of_subject))]
+        self._of_subject.setdefault(subject, deque(maxlen=_MOST_OF_ONE)).append(found)
 
-    def lost_s(self, worker: str, began_at: float, ended_at: float) -> float:
-        """Return how much of a request's time its worker stood still."""
-        shares = (min(ended_at, one.ended_at) - max(began_at, one.began_at) for one in self._of_worker.get(worker, ()))
-        return sum((share for share in shares if share > 0), 0.0)
+    def lost_s(self, worker: str, version: str, began_at: float, ended_at: float) -> float:
+        """Return how much of a request's time its worker stood still, or the version's thread; both at once is once."""
+        each = (
+            takewhile(lambda one: one.ended_at > began_at, reversed(self._of_subject.get(subject, ())))
+            for subject in ((worker, ""), (worker, version))
+        )
+        lost_s, counted_from = 0.0, ended_at
+        for one in merge(*each, key=lambda one: one.ended_at, reverse=True):
+            share_s = min(counted_from, one.ended_at) - max(began_at, one.began_at)
+            if share_s > 0:
+                lost_s, counted_from = lost_s + share_s, max(began_at, one.began_at)
+        return lost_s

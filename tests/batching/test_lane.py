@@ -6,7 +6,7 @@ from concurrent.futures import Executor, Future
 from contextvars import Context
 from functools import partial
 from math import inf
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any, TypeVarTuple
 
 import numpy as np
@@ -32,12 +32,14 @@ class Doubler:
         self.max_batch_rows = max_batch_rows
         self.runs: list[list[float]] = []
         self.handles: list[RunHandle | None] = []
+        self.during: Callable[[], object] = lambda: None
 
     def run(self, feeds: dict[str, npt.NDArray[Any]], n: int, handle: RunHandle | None = None) -> Outputs:
         x_n = feeds["x"]
         assert len(x_n) == n
         self.runs.append(x_n.reshape(len(x_n), -1)[:, 0].tolist())
         self.handles.append(handle)
+        self.during()
         if (x_n == CRASH).any():
             raise ZeroDivisionError("a bug")
         if (x_n == POISON).any() or (handle is not None and handle.terminated):
@@ -93,6 +95,11 @@ def stacked(batch: Sequence[Decoded]) -> tuple[dict[str, npt.NDArray[Any]], npt.
     return {"x": x_nd}, x_nd
 
 
+def stall(seconds: float) -> None:
+    """Hold the loop."""
+    sleep(seconds)
+
+
 class HandExecutor(Executor):
     """Runs what was submitted when it is pumped, so that a test decides what happens while a run is under way."""
 
@@ -120,6 +127,7 @@ class Bench:
     ) -> None:
         self.version, self.executor = version or Doubler(), HandExecutor()
         self.runs: list[tuple[int, int]] = []
+        self.waits: list[tuple[float, float]] = []
         self.answers: dict[str, list[list[float] | Exception]] = {}
         self.sizer = FixedSizer(self.version.max_batch_rows or 1, inline_rows)
         self.lane: Lane[FakeJob] = Lane(
@@ -132,6 +140,7 @@ class Bench:
             stack=stacked,
             deliver=self.deliver,
             on_run=lambda rows, requests, _seconds: self.runs.append((rows, requests)),
+            on_wait=lambda seconds, ended_ago_s: self.waits.append((seconds, ended_ago_s)),
         )
 
     def ask(self, name: str, *values: float, named: bool = True) -> FakeJob:
@@ -450,14 +459,14 @@ async def test_a_request_above_the_limit_is_taken_when_nothing_waits() -> None:
 
 
 @on_loop
-async def test_a_run_past_its_slice_is_terminated_and_its_jobs_are_told() -> None:
+async def test_a_run_that_got_no_thread_in_its_slice_is_terminated_and_its_jobs_are_told() -> None:
     bench = Bench(slice_s=0.0)
     bench.ask("a", 1.0)
     bench.ask("b", 2.0)
     await begun()
     bench.ask("waits", 3.0)
     await passes(3)
-    assert [bench.error(name) for name in ("a", "b", "waits")] == ["RunTimedOut", "RunTimedOut", "LaneOverdue"]
+    assert [bench.error(name) for name in ("a", "b", "waits")] == ["RunCutShort", "RunCutShort", "LaneOverdue"]
     assert bench.lane.queued_rows == 0
     with pytest.raises(LaneOverdue):
         bench.ask("late", 4.0)
@@ -479,7 +488,7 @@ async def test_a_lane_serves_again_when_its_overdue_run_has_come_back() -> None:
     bench.executor.pump()
     await passes()
     assert bench.answer("b") == [4.0]
-    assert bench.error("a") == "RunTimedOut"
+    assert bench.error("a") == "RunCutShort"
     assert bench.runs == [(1, 1)]
 
 
@@ -497,11 +506,13 @@ class NotingLoop(asyncio.SelectorEventLoop):
     """A loop that remembers the timers it was asked for."""
 
     timers: list[asyncio.TimerHandle]
+    fire: Callable[[], object]
 
     def call_later(
         self, delay: float, callback: Callable[[*_Args], object], *args: *_Args, context: Context | None = None
     ) -> asyncio.TimerHandle:
         self.timers = [*getattr(self, "timers", []), super().call_later(delay, callback, *args, context=context)]
+        self.fire = partial(callback, *args)
         return self.timers[-1]
 
 
@@ -537,11 +548,44 @@ async def test_an_answer_may_ask_again_on_the_same_lane() -> None:
 
 
 @on_loop
-async def test_a_timed_out_run_is_told_with_its_slice() -> None:
+async def test_a_run_that_got_no_thread_is_told_with_its_slice() -> None:
     bench = Bench(slice_s=0.0)
     bench.ask("a", 1.0)
     await passes(4)
-    assert str(bench.answer("a")) == "no answer within 0 s"
+    assert str(bench.answer("a")) == "no thread got to it within 0 s"
+
+
+def test_a_run_that_is_past_its_slice_has_timed_out() -> None:
+    async def check() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, NotingLoop)
+        bench = Bench(version := Doubler(), slice_s=60.0)
+        bench.ask("a", 1.0)
+        await begun()
+        version.during = loop.fire
+        bench.executor.pump()
+        await passes()
+        assert str(bench.answer("a")) == "no answer within 60 s"
+        assert bench.error("a") == "RunTimedOut"
+        assert [handle.terminated for handle in version.handles if handle] == [True]
+
+    with asyncio.Runner(loop_factory=NotingLoop) as runner:
+        runner.run(check())
+
+
+@on_loop
+async def test_a_run_that_waits_for_its_thread_or_for_the_loop_is_told() -> None:
+    bench = Bench()
+    bench.ask("a", 1.0)
+    await begun()
+    stall(0.03)
+    bench.executor.pump()
+    stall(0.04)
+    await passes()
+    (out_s, ago_s), (back_s, now) = bench.waits
+    assert out_s >= 0.03
+    assert ago_s >= back_s >= 0.04
+    assert now == 0.0
 
 
 @on_loop

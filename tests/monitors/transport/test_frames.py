@@ -44,6 +44,7 @@ def same(a: Any, b: Any) -> bool:
         pytest.param(COMPARISON, id="comparison"),
         pytest.param(Failures("w", (FAILURE, replace(FAILURE, variant=None))), id="failures"),
         pytest.param(Standstill("w", 1.5, 2.5), id="standstill"),
+        pytest.param(Standstill("w", 1.5, 2.5, "m", "2"), id="standstill-of-a-version"),
         pytest.param({"kind": "hello", "pid": 7, "x": [1.5, None, b"raw"]}, id="plain"),
     ],
 )
@@ -164,6 +165,7 @@ def test_failures_beyond_their_bounds_are_refused(block: Failures) -> None:
         pytest.param(Standstill("w", float("-inf"), 1.5), id="for-ever"),
         pytest.param(Standstill("w", 1.5, float("nan")), id="not-a-time"),
         pytest.param(Standstill("w" * 1_025, 1.5, 2.5), id="long"),
+        pytest.param(Standstill("w", 1.5, 2.5, "m", "2" * 1_025), id="long-version"),
     ],
 )
 def test_a_standstill_that_is_none_is_refused(standstill: Standstill) -> None:

@@ -7,6 +7,7 @@ from monitors.trials.book import TrialBook
 from monitors.trials.counts import TrialCounts
 from monitors.trials.intake import Intake
 from monitors.trials.keys import ArmTally, KeyFilter
+from monitors.trials.quantiles import quantile_estimate
 from tests.monitors.trials.material import answers, comparison, failures, info, spec
 
 
@@ -126,6 +127,34 @@ def test_a_standstill_excuses_nothing_else(
     intake.take_standstill(standstill)
     intake.take_failures(failures("2", "c", status="masked", reason=reason, duration_s=duration_s))
     assert settled(intake).candidate.failed == 1
+
+
+@pytest.mark.parametrize("is_told_first", [True, False])
+def test_what_the_host_kept_an_answer_is_not_of_its_own(intake: Intake, is_told_first: bool) -> None:
+    lost = [Standstill("w", -0.4, -0.2), Standstill("w", -0.25, -0.1, "fraud", "2")]
+    others = [Standstill("w", -0.5, -0.1, "other", "1"), Standstill("v", -0.5, -0.1)]
+    counts = TrialCounts()
+    for is_before in (True, False):
+        if is_before == is_told_first:
+            for standstill in lost + others:
+                intake.take_standstill(standstill)
+        if is_before:
+            intake.take(answers("1", ["a", "b"], [1, 2], durations=[0.5, 0.01]))
+            intake.take(answers("2", ["c", "d"], [3, 4], durations=[0.5, 0.01]))
+            counts += intake.cut()
+    counts += settled(intake)
+    found = {
+        name: [quantile_estimate(histogram, share) for share in (0.5, 1.0)]
+        for name, histogram in (
+            ("stable", counts.stable.latency_b),
+            ("stable's own", counts.stable.own_latency_b),
+            ("candidate", counts.candidate.latency_b),
+            ("candidate's own", counts.candidate.own_latency_b),
+        )
+    }
+    assert found["stable"] == found["candidate"] == pytest.approx([0.01, 0.5], rel=0.01)
+    assert found["stable's own"] == pytest.approx([0.01, 0.3], rel=0.01)
+    assert found["candidate's own"] == pytest.approx([0.01, 0.2], rel=0.01)
 
 
 def test_a_book_brings_a_standstill_to_every_trial() -> None:

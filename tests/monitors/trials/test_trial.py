@@ -23,13 +23,15 @@ def arm(
     failing: float = 0.0,
     slower: float = 1.0,
     classes: tuple[float, float] = (0.7, 0.3),
+    kept_s: float = 0.0,
 ) -> ArmCounts:
     failed = int(rng.binomial(keys, failing))
     classes_b = np.zeros(64, np.int64)
     classes_b[:2] = rng.multinomial(keys, classes)
     scores_b = np.bincount((rng.beta(5, 2, keys) * 511).astype(int), minlength=512)
     durations = slower * rng.lognormal(-4.5, 0.3, keys)
-    return ArmCounts(keys, keys, failed, failed, latency_histogram(durations), classes_b, scores_b)
+    latency_b, own_latency_b = latency_histogram(durations + kept_s), latency_histogram(durations)
+    return ArmCounts(keys, keys, failed, failed, latency_b, own_latency_b, classes_b, scores_b)
 
 
 def results(trial: Trial) -> dict[str, str]:
@@ -54,6 +56,22 @@ def test_an_equal_candidate_passes_every_gate_and_is_not_aborted_on_the_way() ->
         trial.add(TrialCounts(arm(rng, 50, failing=0.01), arm(rng, 950, failing=0.01)))
         assert "abort" not in results(trial).values()
     assert results(trial) == dict.fromkeys(("split", "errors", "latency", "predictions"), "pass")
+
+
+def test_a_candidate_that_the_host_keeps_from_its_work_is_neither_taken_back_nor_passed() -> None:
+    rng, trial = np.random.default_rng(0), Trial(spec())
+    for _ in range(80):
+        trial.add(TrialCounts(arm(rng, 50, kept_s=0.5), arm(rng, 950)))
+        assert results(trial)["latency"] == "inconclusive"
+    why = next(verdict.why for verdict in trial.verdicts() if verdict.gate == "latency")
+    assert "answers within 512 ms (11.1 ms without time for which the host gave it no core), of stable's within" in why
+
+
+def test_a_candidate_that_is_slow_besides_is_taken_back() -> None:
+    rng, trial = np.random.default_rng(0), Trial(spec())
+    for _ in range(20):
+        trial.add(TrialCounts(arm(rng, 50, kept_s=0.5, slower=20.0), arm(rng, 950, kept_s=0.01)))
+    assert results(trial)["latency"] == "abort"
 
 
 @pytest.mark.parametrize("weight_bp", [100, 500])
