@@ -45,8 +45,9 @@ class ArmKeeper:
 
     A canary has an executor of its own and never runs on the loop, since ONNX Runtime cannot be preempted there. So has
     every pinned version: one that hangs takes nobody else's thread. The thread ends with the arm. ``tripwires``
-    makes the tripwire of a canary. ``keeps`` is told which model's which version waited for a thread, how many seconds,
-    and how many seconds ago that ended. ``marks_stable`` marks the runs of stable versions too, where a process crashed.
+    makes the tripwire of a canary. ``keeps`` is told of which model which version waited for a thread, how many seconds
+    and how many seconds ago that ended. ``marks_stable`` marks the runs of stable versions too, where a process
+    crashed.
     """
 
     def __init__(
