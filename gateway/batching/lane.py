@@ -11,6 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from functools import partial
 from time import perf_counter
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -131,13 +132,15 @@ AnyJob = TypeVar("AnyJob", bound=Job)
 
 
 class _Work(Generic[AnyJob]):
-    """A batch that is ready to run."""
+    """A batch that is ready to run; in a thread, with the timer of its time slice and how far it is."""
 
-    __slots__ = ("feeds", "has_core", "jobs", "rows", "values_nd", "was_full")
+    __slots__ = ("feeds", "has_begun", "has_ended", "jobs", "rows", "timer", "values_nd", "was_full")
+
+    timer: asyncio.TimerHandle
 
     def __init__(self, jobs: list[AnyJob], feeds: Feeds, rows: int, values_nd: npt.NDArray[Any] | None) -> None:
         self.jobs, self.feeds, self.rows, self.values_nd = jobs, feeds, rows, values_nd
-        self.was_full = self.has_core = False
+        self.was_full = self.has_begun = self.has_ended = False
 
 
 class Lane(Generic[AnyJob]):
@@ -342,25 +345,37 @@ class Lane(Generic[AnyJob]):
             slice_s = min(slice_s, (min(job.deadline for job in work.jobs) - now) / 2)
         self._free_at, self._ends_at = now + self._sizer.cost.estimate(work.rows), now + slice_s
         self._slice_ends_at = now + self._slice_s
-        timer = self._loop.call_later(slice_s, self._expire, work, handle, slice_s)
+        work.timer = self._loop.call_later(slice_s, self._expire, work, handle, slice_s)
         done = self._loop.call_soon_threadsafe
 
         def run() -> None:
-            work.has_core, started_at = True, perf_counter()
+            work.has_begun, started_at = True, perf_counter()
             result = _result(self._version, work, handle)
-            done(self._finish, work, result, (now, started_at, perf_counter()), timer, handle)
+            work.has_ended = True
+            done(self._finish, work, result, (now, started_at, perf_counter()), handle)
 
         self._executor.submit(run)
 
-    def _expire(self, work: _Work[AnyJob], handle: RunHandle, slice_s: float) -> None:
+    def _expire(self, work: _Work[AnyJob], handle: RunHandle, slice_s: float, *, is_late: bool = False) -> None:
+        """End a run at the end of its slice; one that is back but not taken yet goes on.
+
+        Where the loop stood still the thread may have too, so the run gets that time anew, once.
+        """
+        late_s = perf_counter() - self._ends_at
+        if work.has_ended:
+            return
+        if late_s >= _LONG_WAIT_S and not is_late:
+            again = partial(self._expire, work, handle, slice_s, is_late=True)
+            work.timer = self._loop.call_later(min(late_s, slice_s), again)
+            return
         handle.terminate()
         self._overdue = True
         waiting = [*(job for half in self._halves for job in half), *self._jobs]
         self._halves.clear()
         self._jobs.clear()
         self.queued_rows = 0
-        kind = RunTimedOut if slice_s == self._slice_s and work.has_core else RunCutShort
-        what = "no answer" if work.has_core else "no thread got to it"
+        kind = RunTimedOut if slice_s == self._slice_s and work.has_begun else RunCutShort
+        what = "no answer" if work.has_begun else "no thread got to it"
         self._deliver(work.jobs, kind(f"{what} within {slice_s:g} s"))
         if waiting:
             self._deliver(waiting, LaneOverdue("an earlier run is overdue"))
@@ -370,10 +385,9 @@ class Lane(Generic[AnyJob]):
         work: _Work[AnyJob],
         result: Outputs | Exception,
         times: tuple[float, float, float],
-        timer: asyncio.TimerHandle,
         handle: RunHandle,
     ) -> None:
-        timer.cancel()
+        work.timer.cancel()
         self._running = self._overdue = False
         submitted_at, started_at, ended_at = times
         now = perf_counter()
