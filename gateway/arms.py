@@ -13,7 +13,8 @@ from typing import Any
 from weakref import WeakSet
 
 from gateway.arm import Arm, ArmMetrics
-from gateway.batching.lane import Lane, Runnable
+from gateway.batching.jobs import Runnable
+from gateway.batching.lane import Lane
 from gateway.batching.sizing import BatchSizer
 from gateway.call import Call, deliver
 from gateway.codec.decoders import Decoders

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from gateway.admission.deadline import NORMAL
 from gateway.arm import Arm
-from gateway.batching.lane import Run
+from gateway.batching.jobs import Run
 from gateway.codec.decoded import Decoded
 from gateway.codec.decoders import BodyProtocol
 from gateway.engine.outputs import Outputs

@@ -9,7 +9,7 @@ from gateway.metrics.shared import SharedCounters
 from monitors.records import Variant
 
 if TYPE_CHECKING:
-    from gateway.batching.lane import Run
+    from gateway.batching.jobs import Run
     from gateway.call import Call
 
 __all__ = ["PhaseTimes"]

@@ -16,7 +16,7 @@ from gateway.admission.deadline import Urgency
 from gateway.admission.gate import LONGEST_RETRY_S, Gate
 from gateway.admission.limit import ConcurrencyLimit
 from gateway.arm import Arm
-from gateway.batching.lane import LaneExpired, LaneFull, LaneLate, LaneOverdue, Run, RunCutShort, RunTimedOut
+from gateway.batching.jobs import LaneExpired, LaneFull, LaneLate, LaneOverdue, Run, RunCutShort, RunTimedOut
 from gateway.call import Call, Reply, nobody
 from gateway.codec.decoded import Decoded
 from gateway.codec.plain import peek_model

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from gateway.arm import Arm
 from gateway.arms import ArmKeeper
-from gateway.batching.lane import Run
+from gateway.batching.jobs import Run
 from gateway.call import Call
 from gateway.engine.version import ServableVersion
 from gateway.metrics.shared import SharedCounters

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.batching.lane import Lane, LaneFull, LaneLate, LaneOverdue, Run
+from gateway.batching.jobs import LaneFull, LaneLate, LaneOverdue, Run
+from gateway.batching.lane import Lane
 from gateway.codec.decoded import Decoded
 from gateway.engine.outputs import Outputs
 from gateway.engine.session import RunFailed, RunHandle

@@ -12,7 +12,7 @@ from openapi_spec_validator import validate
 from starlette.routing import Route
 
 from gateway.admission.deadline import of_headers
-from gateway.batching.lane import Run
+from gateway.batching.jobs import Run
 from gateway.call import Call
 from gateway.catalog.bundle import read_bundle
 from gateway.clock import SystemClock
