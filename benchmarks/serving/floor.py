@@ -14,12 +14,13 @@ from benchmarks.serving.apps.inference import Model
 from benchmarks.serving.machine import cpu_times, foreign_share
 from benchmarks.serving.result import Result
 
-__all__ = ["BATCHES", "FLOOR", "load_model", "measure_floor"]
+__all__ = ["BATCHES", "FLOOR", "Rows", "Run", "load_model", "measure_floor", "rows_per_s"]
 
 FLOOR = "onnxruntime alone"
 BATCHES = (1, 8, 32, 64, 128)
 
-Run = Callable[[NDArray[np.float32]], NDArray[np.float64]]
+Rows = NDArray[np.float32]
+Run = Callable[[Rows], NDArray[np.float64]]
 
 
 def load_model(file: Path) -> Run:
@@ -28,9 +29,7 @@ def load_model(file: Path) -> Run:
     return lambda x_nd: model.run(x_nd).astype(np.float64)
 
 
-def measure_floor(
-    model: str, run: Run, x_nd: NDArray[np.float32], *, core: int, seconds: float, round_: int
-) -> list[Result]:
+def measure_floor(model: str, run: Run, x_nd: Rows, *, core: int, seconds: float, round_: int) -> list[Result]:
     """Run batch after batch on the server's core; one result a batch size."""
     allowed = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})
@@ -40,7 +39,18 @@ def measure_floor(
         os.sched_setaffinity(0, allowed)
 
 
-def _cell(model: str, run: Run, batch: NDArray[np.float32], seconds: float, round_: int) -> Result:
+def rows_per_s(run: Run, batch: Rows, *, core: int, seconds: float) -> float:
+    """Run one batch again and again on a core; return the rows a second."""
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        took_s = list(_timed(run, batch, seconds))
+    finally:
+        os.sched_setaffinity(0, allowed)
+    return len(took_s) * len(batch) / sum(took_s)
+
+
+def _cell(model: str, run: Run, batch: Rows, seconds: float, round_: int) -> Result:
     run(batch)
     before = cpu_times(-1)
     took_s = list(_timed(run, batch, seconds))
@@ -67,7 +77,7 @@ def _cell(model: str, run: Run, batch: NDArray[np.float32], seconds: float, roun
     )
 
 
-def _timed(run: Run, batch: NDArray[np.float32], seconds: float) -> Iterator[float]:
+def _timed(run: Run, batch: Rows, seconds: float) -> Iterator[float]:
     stop_s = time.perf_counter() + seconds
     while (begun_s := time.perf_counter()) < stop_s:
         run(batch)

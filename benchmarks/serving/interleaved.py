@@ -1,7 +1,7 @@
 """How does Weir compare with a floor or a peer where the machine's own speed changes from second to second?
 
 Run: ``.venv/bin/python -m benchmarks.serving.interleaved`` (two minutes; ``--model``, ``--servers``, ``--stretches``,
-``--connections`` choose).
+``--connections`` choose; ``--floor 32`` also runs ONNX Runtime alone in batches of 32 on the servers' core).
 
 Claim: on the small model at 64 connections Weir answers at least 1.5 times the requests of uvicorn's bare ASGI floor,
 its ASGI path 0.65 times, and Weir ten times those of the fastest peer.
@@ -20,18 +20,20 @@ import os
 import subprocess
 import tempfile
 import time
+from collections import defaultdict
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median, quantiles
 
 from benchmarks.serving.campaign import Case
-from benchmarks.serving.floor import load_model
+from benchmarks.serving.floor import FLOOR, Rows, Run, load_model, rows_per_s
 from benchmarks.serving.load import closed_loop
 from benchmarks.serving.machine import cores
 from benchmarks.serving.markdown import table
 from benchmarks.serving.models import MODELS, rows, write_models
 from benchmarks.serving.process import free_port, running
-from benchmarks.serving.servers import SERVERS
+from benchmarks.serving.servers import SERVERS, Server
 
 __all__: list[str] = []
 
@@ -53,18 +55,11 @@ def main() -> None:
     server_core, generator_core = cores()
     os.sched_setaffinity(0, {generator_core})
     with ExitStack() as stack:
-        standing = {
-            server.name: _start(stack, Case(server, options.model, file, 0, run, x_nd), server_core)
-            for server in servers
-        }
+        standing = [
+            (server, *_start(stack, Case(server, options.model, file, 0, run, x_nd), server_core)) for server in servers
+        ]
         time.sleep(_SETTLE_S)
-        rates: dict[str, list[float]] = {name: [] for name in standing}
-        for turn in range(options.stretches + 1):
-            for name, (port, requests) in standing.items():
-                found = closed_loop(port, requests, options.connections, options.seconds)
-                if turn:  # the first warms up
-                    rates[name].append(found.good / found.seconds)
-    print(_table(rates))
+        print(_table(_measured(options, standing, run, x_nd, server_core)))
 
 
 def _options() -> argparse.Namespace:
@@ -74,6 +69,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--stretches", type=int, default=20, help="how many of each server")
     parser.add_argument("--seconds", type=float, default=0.8, help="length of a stretch")
     parser.add_argument("--connections", type=int, default=64)
+    parser.add_argument("--floor", nargs="*", type=int, default=[], metavar="ROWS", help="ONNX Runtime alone, too")
     return parser.parse_args()
 
 
@@ -94,6 +90,21 @@ def _start(stack: ExitStack, case: Case, core: int) -> tuple[int, list[bytes]]:
     return port, requests
 
 
+def _measured(
+    options: argparse.Namespace, standing: Sequence[tuple[Server, int, list[bytes]]], run: Run, x_nd: Rows, core: int
+) -> dict[str, list[float]]:
+    """Return the rows a second of every server and of each batch of the floor, turn by turn."""
+    rates: dict[str, list[float]] = defaultdict(list)
+    for _ in range(options.stretches + 1):
+        for server, port, requests in standing:
+            found = closed_loop(port, requests, options.connections, options.seconds)
+            rates[server.name].append(found.good * server.rows / found.seconds)
+        for batch in options.floor:
+            rate = rows_per_s(run, x_nd[:batch], core=core, seconds=options.seconds)
+            rates[f"{FLOOR}, {batch} a run"].append(rate)
+    return {name: found[1:] for name, found in rates.items()}  # the first turn warms up
+
+
 def _table(rates: dict[str, list[float]]) -> str:
     """Return each server's rate, and that of the others as a ratio of the same turn."""
     lines = []
@@ -104,7 +115,7 @@ def _table(rates: dict[str, list[float]]) -> str:
             low, middle, high = quantiles(ratios, n=4) if len(ratios) > 1 else [ratios[0]] * 3
             cells.append("" if other == name else f"{middle:.2f} ({low:.2f}-{high:.2f})")
         lines.append(cells)
-    return table(["server", "req/s", *(f"to {name}" for name in rates)], lines)
+    return table(["server", "rows/s", *(f"to {name}" for name in rates)], lines)
 
 
 if __name__ == "__main__":
