@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -15,10 +17,11 @@ from skl2onnx import to_onnx
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
 
-__all__ = ["FEATURES", "MODELS", "perceptron", "rows", "small", "write_models"]
+__all__ = ["FEATURES", "MODELS", "perceptron", "rows", "small", "watched", "write_models"]
 
 FEATURES = 30
 _OPSET = 17
+_REFERENCE_ROWS = 20_000
 
 
 def rows(count: int) -> NDArray[np.float32]:
@@ -125,3 +128,20 @@ def write_models(folder: Path, names: list[str]) -> dict[str, Path]:
             file.write_bytes(model.SerializeToString())
         files[name] = file
     return files
+
+
+def watched(file: Path) -> Path:
+    """Return the model beside a reference profile of 20,000 rows, in a model repository of its own."""
+    repository = file.parents[2].with_name(f"{file.parents[2].name}-watched")
+    copy = repository / file.relative_to(file.parents[2])
+    if not copy.with_name("reference.json").exists():
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.unlink(missing_ok=True)
+        copy.hardlink_to(file)
+        table = repository.with_suffix(".csv")
+        head = ",".join(f"x{i}" for i in range(FEATURES))
+        np.savetxt(table, rows(_REFERENCE_ROWS), fmt="%.3f", delimiter=",", header=head, comments="")
+        *_, model, version, _ = copy.parts
+        command = [sys.executable, "-m", "gateway.cli", "profile", str(repository), model, version]
+        subprocess.run([*command, "--table", str(table)], check=True)
+    return copy

@@ -15,6 +15,7 @@ _APPS = Path(__file__).parent / "apps"
 _LOCKED = Path(__file__).parent / "requirements"
 _WEIR = ("-m", "gateway.cli", "serve", "--models", "{folder}", "--port", "{port}", "--state", "{scratch}/weir.db")
 _ASGI_PATH = {"WEIR_SERVING__FAST_PATH": "false"}
+_ONE_ROW = {"WEIR_MONITOR__ROWS_PER_S": "1"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +60,26 @@ def _floor(name: str, script: str, note: str) -> Server:
     )
 
 
-def _weir(name: str, note: str, *, path: str = "/predict/{model}", wire: Wire = PLAIN, rows: int = 1) -> Server:
-    variables = _ASGI_PATH if "ASGI" in name else {}
+def _weir(
+    name: str,
+    note: str,
+    *,
+    variables: dict[str, str] | None = None,
+    path: str = "/predict/{model}",
+    wire: Wire = PLAIN,
+    rows: int = 1,
+    optional: bool = False,
+) -> Server:
     return Server(
-        name=name, family="weir", arguments=_WEIR, path=path, wire=wire, variables=variables, rows=rows, note=note
+        name=name,
+        family="weir",
+        arguments=_WEIR,
+        path=path,
+        wire=wire,
+        variables=variables or {},
+        rows=rows,
+        optional=optional,
+        note=note,
     )
 
 
@@ -91,7 +108,8 @@ SERVERS = (
     _weir(
         "Weir", "as `weir serve` starts: supervisor, one worker, watch and shadow process on the core, everything on"
     ),
-    _weir("Weir, ASGI path", "the same with `serving.fast_path: false`"),
+    _weir("Weir, ASGI path", "the same with `serving.fast_path: false`", variables=_ASGI_PATH),
+    _weir("Weir, one row a second watched", "the same with `monitor.rows_per_s: 1`", variables=_ONE_ROW, optional=True),
     _weir(
         "Weir, binary x32",
         "32 rows a request as binary tensors",
