@@ -41,6 +41,8 @@ _WORK = Path(__file__).parents[2] / ".weir/benchmarks"
 _FIRST = "Weir"
 _SERVERS = (_FIRST, "Weir, ASGI path", "uvicorn bare ASGI", "raw protocol", "FastAPI async def")
 _SETTLE_S = 5.0
+_PAUSE_S = 0.3
+"""After a stretch: some servers answer on for clients that have gone, 64 runs of the MLP long."""
 
 
 def main() -> None:
@@ -102,6 +104,7 @@ def _measured(
         for server, port, requests in standing:
             found = closed_loop(port, requests, options.connections, options.seconds)
             rates[server.name].append(found.good * server.rows / found.seconds)
+            time.sleep(_PAUSE_S)
         for batch in options.floor:
             rate = rows_per_s(run, x_nd[:batch], core=core, seconds=options.seconds)
             rates[f"{FLOOR}, {batch} a run"].append(rate)
