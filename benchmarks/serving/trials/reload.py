@@ -41,7 +41,7 @@ _RELOADS = 6
 _CONNECTIONS = 64
 _SETTLE_S = 1.0
 _MEMORY_S = 10.0
-_SLOWER = 5
+_SLOWER = 12
 """How much longer a reload may take under load than without; the load goes on for that long."""
 _KEEP = {"WEIR_SERVING__RESIDENT_VERSIONS": "1", "WEIR_SERVING__SCAN_S": "0"}
 
