@@ -370,8 +370,17 @@ def _require(name: str, found: object, holds: bool, expected: str) -> None:
         raise ValueError(f"{name} is {expected}, not {found}")
 
 
+_LEAST_SHARE = 1e-6
+_MOST_TIMES = 1e6
+"""Beyond these the arithmetic of the tests ends, and no traffic would ever decide anything."""
+
+
 def _require_share(name: str, found: float) -> None:
-    _require(name, found, 0 < found <= 1, "a share above 0 and at most 1")
+    _require(name, found, _LEAST_SHARE <= found <= 1, f"a share of at least {_LEAST_SHARE:g} and at most 1")
+
+
+def _require_ratio(found: float) -> None:
+    _require("ratio", found, 1 <= found <= _MOST_TIMES, f"a number from 1 to {_MOST_TIMES:,.0f}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -398,7 +407,7 @@ class ErrorGuard:
     def __post_init__(self) -> None:
         _require_share("margin", self.margin)
         _require_share("bake_limit", self.bake_limit)
-        _require("ratio", self.ratio, self.ratio >= 1, "a number that is at least 1")
+        _require_ratio(self.ratio)
         _require("keys", self.keys, self.keys >= 1, "at least 1")
 
 
@@ -415,9 +424,10 @@ class LatencyGuard:
     slack_ms: float = 100.0
 
     def __post_init__(self) -> None:
-        is_listed = 1 <= len(self.quantiles) <= 5 and all(0 < quantile < 1 for quantile in self.quantiles)
-        _require("quantiles", self.quantiles, is_listed, "one to five numbers between 0 and 1")
-        _require("ratio", self.ratio, self.ratio >= 1, "a number that is at least 1")
+        is_inside = all(_LEAST_SHARE <= quantile <= 1 - _LEAST_SHARE for quantile in self.quantiles)
+        is_listed = 1 <= len(self.quantiles) <= 5 and is_inside
+        _require("quantiles", self.quantiles, is_listed, f"one to five numbers from {_LEAST_SHARE:g} to 1 less that")
+        _require_ratio(self.ratio)
         _require("slack_ms", self.slack_ms, self.slack_ms >= 0, "milliseconds, not negative")
 
 
@@ -458,7 +468,7 @@ class OutcomeGuard:
 
     def __post_init__(self) -> None:
         _require_share("margin", self.margin)
-        _require("ratio", self.ratio, self.ratio >= 1, "a number that is at least 1")
+        _require_ratio(self.ratio)
         _require("keys", self.keys, self.keys >= 1, "at least 1")
         is_scale = self.scale is None or 0 < self.scale < math.inf
         _require("scale", self.scale, is_scale, "a number above 0, or null")
