@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isnan
+from math import inf, isnan
 from typing import Any
 
 import numpy as np
@@ -63,9 +63,9 @@ class ArmMetrics:
 class Arm:
     """One version playing one role on this worker. Lives on the event loop.
 
-    A canary arm trips by the evidence of its ``tripwire``, or after ``strikes_allowed`` runs in a row that cost the
-    worker time: it then takes no traffic until the route changes. ``headers`` and ``header_lines`` are those of an
-    answer's headers that never change; ``writer`` writes its plain answers.
+    A canary arm trips by the evidence of its ``tripwire``, or when it has cost the worker its time slice of ``slice_s``
+    so often in a row as ``strikes_allowed``: it then takes no traffic until the route changes. ``headers`` and
+    ``header_lines`` are those of an answer's headers that never change; ``writer`` writes its plain answers.
     """
 
     __slots__ = (
@@ -77,8 +77,10 @@ class Arm:
         "metrics",
         "model",
         "servable",
+        "slice_s",
         "strikes",
         "strikes_allowed",
+        "struck_at",
         "tripped",
         "tripwire",
         "variant",
@@ -94,6 +96,7 @@ class Arm:
         lane: Lane[Any],
         decoders: Decoders,
         metrics: ArmMetrics,
+        slice_s: float = 0.25,
         strikes_allowed: int = 3,
         tripwire: Tripwire | None = None,
     ) -> None:
@@ -106,7 +109,8 @@ class Arm:
         outputs = self.contract.outputs
         classes = outputs.classes if outputs.probabilities else ()
         self.writer = PlainWriter(self.model, self.version, variant, classes)
-        self.strikes, self.strikes_allowed, self.tripped = 0, strikes_allowed, False
+        self.slice_s, self.strikes_allowed = slice_s, strikes_allowed
+        self.strikes, self.struck_at, self.tripped = 0, -inf, False
         self.tripwire = tripwire
 
     def decodes_like(self, other: Arm) -> bool:
@@ -130,13 +134,22 @@ class Arm:
                 return str(np.ravel(decoded.feeds[feature])[0]) if known.dtype == "string" else repr(value)
         return None
 
-    def strike(self) -> bool:
-        """Count a run that cost the worker time for nothing; return whether this one tripped the arm."""
-        self.strikes += 1
-        if self.strikes < self.strikes_allowed or self.tripped:
+    def strike(self, now: float) -> bool:
+        """Take a timeout or a full queue at ``perf_counter`` ``now``; return whether this one tripped the arm.
+
+        What comes within half a time slice of the last strike has the same cause and is none of its own: one run that
+        is late fails its whole batch and whoever comes until it is back, and one pause of the host makes it late.
+        """
+        if self.tripped or now < self.struck_at + self.slice_s / 2:
             return False
-        self.tripped = True
-        return True
+        self.strikes, self.struck_at = self.strikes + 1, now
+        self.tripped = self.strikes >= self.strikes_allowed
+        return self.tripped
+
+    def forgive(self, queued_at: float) -> None:
+        """Take an answer to a request that was queued then: one that came after the last strike ends the row."""
+        if queued_at > self.struck_at:
+            self.strikes = 0
 
     def fails(self, key_hash: int) -> bool:
         """Take a failure of this canary that stable did not repeat; return whether this one tripped the arm."""
@@ -147,6 +160,6 @@ class Arm:
 
     def reset(self, weight_bp: int) -> None:
         """Forget failures: the route has changed, and gives the canary this share of the keys."""
-        self.strikes, self.tripped = 0, False
+        self.strikes, self.struck_at, self.tripped = 0, -inf, False
         if self.tripwire is not None:
             self.tripwire.reset(weight_bp)

@@ -238,6 +238,7 @@ class ArmKeeper:
             lane=lane,
             decoders=decoders,
             metrics=ArmMetrics(self._counters, *names, variant),
+            slice_s=slice_ms / 1e3,
             strikes_allowed=serving.canary_strikes,
             tripwire=self._tripwires() if variant == "canary" else None,
         )

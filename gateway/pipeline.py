@@ -261,7 +261,7 @@ class Pipeline:
         self.observer.failed(call, canary, reason)
         if reason not in ("timeout", "busy"):
             call.reply = partial(self._mended, call, canary, call.reply)
-        elif strikes and canary.strike():
+        elif strikes and canary.strike(perf_counter()):
             self.observer.tripped(canary)
         call.is_fallback = True
         call.arm = stable = call.route.stable_arm()
@@ -308,7 +308,8 @@ class Pipeline:
     def _is_sound(self, call: Call) -> bool:
         """Return whether a canary's answer may go out; stable mends one that is not finite."""
         if call.run.outputs.is_finite or call.outputs.is_finite:
-            call.arm.strikes = 0
+            if call.arm.strikes:
+                call.arm.forgive(call.queued_at)
             return True
         self._mend(call, "error")
         return False

@@ -15,8 +15,9 @@ from gateway.errors import WatchUnavailable
 from gateway.http.admin_access import ControlAccess, Endpoint, WatchReader
 from gateway.http.admin_requests import admin_body, ask_of, read_reason
 from gateway.rollout.document import rollout_view
-from gateway.rollout.operations import Outcome, Verb
+from gateway.rollout.operations import Outcome
 from gateway.rollout.outcomes import parse_outcomes
+from gateway.rollout.verbs import Verb
 from gateway.types import Actor
 
 __all__ = ["RolloutApi"]

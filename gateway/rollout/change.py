@@ -16,12 +16,14 @@ _HUNDRED_BP = 100
 def moved_route(move: Move, rollout: RolloutDocument, route: RouteDocument) -> RouteDocument | None:
     """Return the route after a move, one revision higher; ``None`` where the move leaves it as it is.
 
-    Other shadows stay. Time, actor and reason are those of the caller to fill in.
+    Other shadows stay, and on the way back a canary that is not the candidate. Time, actor and reason are those of the
+    caller to fill in.
     """
     shadows = tuple(shadow for shadow in route.shadows if shadow.version != rollout.candidate)
     after = replace(route, revision=route.revision + 1)
     if move.to == "rolling_back" or (move.to == "failed" and rollout.stage == "shadow"):
-        back = replace(after, canary=None, shadows=shadows)
+        is_candidate = route.canary is not None and route.canary.version == rollout.candidate
+        back = replace(after, canary=None if is_candidate else route.canary, shadows=shadows)
         was_promoted = route.stable == rollout.candidate
         return replace(back, stable=rollout.stable, previous_stable=None) if was_promoted else back
     if move.to == "shadow" and rollout.stage != "shadow" and rollout.plan.shadow is not None:

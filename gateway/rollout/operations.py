@@ -9,7 +9,7 @@ import secrets
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from gateway.codec.documents import decode_document
 from gateway.errors import (
@@ -28,10 +28,10 @@ from gateway.rollout.document import RolloutDocument, decode_rollout, encode_rol
 from gateway.rollout.idempotency import fingerprint, is_repeated, remembered
 from gateway.rollout.overrides import OverrideRequest, overridden, require_reason, unanswerable
 from gateway.rollout.plan import Plan
-from gateway.rollout.policy import Move, following, is_above_cap
+from gateway.rollout.policy import Move
 from gateway.rollout.recorder import RolloutRecorder
-from gateway.rollout.situation import Situation
 from gateway.rollout.standing import Standing, cleared, decode_standing, encode_standing, obstacles, standing_key
+from gateway.rollout.verbs import Verb, asked_move, lifts_cap
 from gateway.routing.codec import decode_route, route_key
 from gateway.routing.document import RouteDocument
 from gateway.state.ledger import Ledger, rfc3339
@@ -40,9 +40,8 @@ from gateway.state.store import StateStore, Write
 from gateway.types import Actor
 from monitors.ports import Clock
 
-__all__ = ["Ask", "Outcome", "RolloutControl", "RolloutRequest", "Verb"]
+__all__ = ["Ask", "Outcome", "RolloutControl", "RolloutRequest"]
 
-Verb = Literal["pause", "resume", "abort", "promote"]
 T = TypeVar("T")
 
 _ATTEMPTS = 20
@@ -151,7 +150,8 @@ class RolloutControl:
         GovernanceUnmet
             A promotion to more live traffic of a version that lacks what its tier demands.
         VersionNotWarm
-            A promotion while a worker does not have the candidate ready.
+            A worker does not have ready what would get all traffic there, or more: of a promotion the candidate, of an
+            abort in the bake the version before.
         """
         return _until_current(lambda: self._act(model, verb, reason, ask))
 
@@ -287,19 +287,19 @@ class RolloutControl:
         if is_repeated(rollout.applied, ask.key, asked):
             return Outcome(rollout)
         route = self._route(model)
-        move, violations = self._move(verb, rollout, route, reason)
+        move, violations = asked_move(verb, rollout, route, reason)
         if move is None:
             if ask.dry_run:
                 return Outcome(rollout, violations, is_dry_run=True)
             raise RolloutRefused(model, violations)
         clearance = self._clearance(rollout)
-        move = replace(move, lifts_cap=_lifts_cap(verb, move, rollout, clearance))
+        move = replace(move, lifts_cap=lifts_cap(verb, move, rollout, clearance))
         is_raise = _is_raise(move, rollout, route)
-        if verb == "promote" and not ask.dry_run:
-            self._fleet().require_warm(model, rollout.candidate)
         if ask.dry_run:
             lacking = clearance.missing if is_raise else ()
-            return Outcome(self._foreseen(move, rollout, ask), (*self._cold(verb, rollout), *lacking), is_dry_run=True)
+            cold = self._cold(verb, move, rollout, route)
+            return Outcome(self._foreseen(move, rollout, ask), (*cold, *lacking), is_dry_run=True)
+        self._require_warm(verb, move, rollout, route)
         if is_raise:
             clearance.require()
         after = self._recorder.carry_out(
@@ -319,30 +319,6 @@ class RolloutControl:
         stable = rollout.stable or None
         return self._guard.look(rollout.model, rollout.candidate, stable=stable, starter=rollout.created_by)
 
-    def _move(
-        self, verb: Verb, rollout: RolloutDocument, route: RouteDocument | None, reason: str
-    ) -> tuple[Move | None, tuple[str, ...]]:
-        """Return the move that a verb means where the rollout is, or why there is none."""
-        state, stage, step = rollout.state, rollout.stage, rollout.step
-        cause = reason or f"{verb} by an operator"
-        if not rollout.is_active or state == "rolling_back":
-            return None, (f"it is {state}; there is nothing to {verb}",)
-        if verb == "abort":
-            has_traffic = stage in ("canary", "baking")
-            return Move("rolling_back" if has_traffic else "failed", stage, step, cause), ()
-        if verb == "pause":
-            return (None, ("it is paused already",)) if state == "paused" else (Move("paused", stage, step, cause), ())
-        if verb == "resume":
-            if state not in ("paused", "holding"):
-                return None, (f"it is {state}, neither paused nor held",)
-            return Move(stage, stage, step, cause), ()
-        if route is not None and route.stop is not None:
-            return None, (f"the model is stopped ({route.stop.reason or 'no reason given'}); resume the model first",)
-        if stage == "validating":
-            return None, ("the candidate is not validated yet",)
-        to, next_stage, next_step = following(Situation(rollout=rollout, route=route))
-        return Move(to, next_stage, next_step, cause), ()
-
     def _foreseen(self, move: Move, rollout: RolloutDocument, ask: Ask) -> RolloutDocument:
         now_s = self._clock.unix_s()
         return moved_rollout(
@@ -355,13 +331,25 @@ class RolloutControl:
             is_automatic=False,
         )
 
-    def _cold(self, verb: Verb, rollout: RolloutDocument) -> tuple[str, ...]:
-        if verb == "promote":
-            try:
-                self._fleet().require_warm(rollout.model, rollout.candidate)
-            except VersionNotWarm as error:
-                return (str(error),)
+    def _cold(self, verb: Verb, move: Move, rollout: RolloutDocument, route: RouteDocument | None) -> tuple[str, ...]:
+        try:
+            self._require_warm(verb, move, rollout, route)
+        except VersionNotWarm as error:
+            return (str(error),)
         return ()
+
+    def _require_warm(self, verb: Verb, move: Move, rollout: RolloutDocument, route: RouteDocument | None) -> None:
+        """Raise ``VersionNotWarm`` where a version would get traffic that a worker does not have ready.
+
+        From a version that crashes its workers one may go back to what has not loaded yet: they do not live until then.
+        """
+        model, fleet = rollout.model, self._fleet()
+        if verb == "promote":
+            fleet.require_warm(model, rollout.candidate)
+        elif move.to == "rolling_back" and route is not None and route.stable == rollout.candidate:
+            is_lost = fleet.progress(model, rollout.stable).state == "failed"
+            if is_lost or not fleet.progress(model, rollout.candidate).crash:
+                fleet.require_warm(model, rollout.stable)
 
     def _pinned(self, model: str, version: str) -> Write:
         document = self._store.read(residency_key(model))
@@ -390,16 +378,6 @@ def _require(model: str, violations: tuple[str, ...], clearance: Clearance) -> N
 def _is_raise(move: Move, rollout: RolloutDocument, route: RouteDocument | None) -> bool:
     after = moved_route(move, rollout, route) if route is not None else None
     return after is not None and bool(raised(route, after))
-
-
-def _lifts_cap(verb: Verb, move: Move, rollout: RolloutDocument, clearance: Clearance) -> bool:
-    """Return whether a human lets the canary go beyond the cap: by promoting it there, or by ending the hold at it."""
-    if verb == "promote":
-        return is_above_cap(rollout, clearance.rules, move.stage, move.step)
-    if verb != "resume" or rollout.state != "holding":
-        return False
-    _, stage, step = following(Situation(rollout=rollout, route=None))
-    return is_above_cap(rollout, clearance.rules, stage, step)
 
 
 def _until_current(once: Callable[[], T]) -> T:

@@ -30,9 +30,11 @@ __all__ = [
     "Move",
     "counted_from",
     "decide",
+    "editor",
     "following",
     "hindrances",
     "is_above_cap",
+    "is_ours",
 ]
 
 STALE_S = 10.0
@@ -78,8 +80,8 @@ def decide(situation: Situation) -> Move | None:
         return None
     if rollout.state == "rolling_back":
         return _rolled_back(situation)
-    if not _is_ours(situation):
-        return _move(situation, "superseded", f"the route was changed by {_editor(situation.route)}")
+    if not is_ours(rollout, situation.route):
+        return _move(situation, "superseded", f"the route was changed by {editor(situation.route)}")
     if situation.crash:
         return _condemned(situation, situation.crash, ("crash",))
     against = [verdict for verdict in situation.verdicts if verdict.result == "abort"]
@@ -135,6 +137,24 @@ def is_above_cap(rollout: RolloutDocument, rules: TierRules, stage: Stage, step:
     """
     cap = rules.canary_cap
     return cap is not None and stage == "canary" and rollout.plan.weight_bp(step) > round(cap * FULL_BP)
+
+
+def is_ours(rollout: RolloutDocument, route: RouteDocument | None) -> bool:
+    """Return whether the route still is what the rollout made of it."""
+    if route is None:
+        return False
+    canary = (route.canary.version, route.canary.weight_bp) if route.canary else None
+    if rollout.stage == "canary":
+        return (route.stable, canary) == (rollout.stable, (rollout.candidate, rollout.weight_bp))
+    if rollout.stage == "baking":
+        return (route.stable, canary) == (rollout.candidate, None)
+    is_shadowed = any(shadow.version == rollout.candidate for shadow in route.shadows)
+    return (route.stable, canary) == (rollout.stable, None) and (is_shadowed or rollout.stage != "shadow")
+
+
+def editor(route: RouteDocument | None) -> str:
+    """Return who changed the route last, and why."""
+    return f"{route.updated_by or 'somebody'}: {route.reason}" if route else "somebody, who removed it"
 
 
 def _by_state(situation: Situation) -> Move | None:
@@ -309,21 +329,3 @@ def _needed(verdict: Verdict) -> str:
 
 def _workers(count: int) -> str:
     return f"{count} worker{'s' if count != 1 else ''}"
-
-
-def _is_ours(situation: Situation) -> bool:
-    """Return whether the route still is what the rollout made of it."""
-    rollout, route = situation.rollout, situation.route
-    if route is None:
-        return False
-    canary = (route.canary.version, route.canary.weight_bp) if route.canary else None
-    if rollout.stage == "canary":
-        return (route.stable, canary) == (rollout.stable, (rollout.candidate, rollout.weight_bp))
-    if rollout.stage == "baking":
-        return (route.stable, canary) == (rollout.candidate, None)
-    is_shadowed = any(shadow.version == rollout.candidate for shadow in route.shadows)
-    return (route.stable, canary) == (rollout.stable, None) and (is_shadowed or rollout.stage != "shadow")
-
-
-def _editor(route: RouteDocument | None) -> str:
-    return f"{route.updated_by or 'somebody'}: {route.reason}" if route else "somebody, who removed it"

@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
+from time import perf_counter
 
 import pytest
 
+from gateway.arm import Arm
 from gateway.errors import BodyMalformed, ExecutionFailed, InputRejected
 from gateway.settings import ServingSettings, Settings
 from tests import models
@@ -126,17 +128,58 @@ def test_an_answer_of_stables_that_is_not_finite_counts_against_stable(ground: G
     run(check)
 
 
+def canary_of(ground: Ground) -> Arm:
+    canary = ground.pipeline.table.find("m").canary
+    assert canary is not None
+    return canary
+
+
 def test_what_costs_the_worker_time_takes_the_canary_out_after_three_in_a_row(ground: Ground) -> None:
     ground.load("2", models.slow_model(), "serving: {canary_slice_ms: 30}", THREADED)
 
     async def check() -> None:
         ground.start()
         ground.route()
-        for _ in range(4):
+        begun_at = perf_counter()
+        while not ground.notes.trips:
             assert (await ground.ask(FOR_EVER, key="one")).arm.variant == "stable"
-        assert len(ground.notes.fallbacks) == 3
-        assert set(ground.notes.fallbacks) <= {"timeout", "busy"}
+            await asyncio.sleep(0)
+        assert perf_counter() - begun_at > 0.05
         assert ground.notes.trips == ["2"]
+        assert set(ground.notes.fallbacks) <= {"timeout", "busy"}
+        asked = len(ground.notes.fallbacks)
+        assert (await ground.ask(FOR_EVER, key="one")).arm.variant == "stable"
+        assert len(ground.notes.fallbacks) == asked
+
+    run(check)
+
+
+def test_one_run_that_is_late_is_one_strike_however_many_waited_for_it(ground: Ground) -> None:
+    ground.load("2", models.slow_model(), "serving: {canary_slice_ms: 100}", THREADED)
+
+    async def check() -> None:
+        ground.start()
+        ground.route()
+        answers = await asyncio.gather(*(ground.ask(FOR_EVER, key=str(key)) for key in range(20)))
+        assert {answer.arm.variant for answer in answers} == {"stable"}
+        assert ground.notes.fallbacks == ["timeout"] * 20
+        assert (canary_of(ground).strikes, ground.notes.trips) == (1, [])
+
+    run(check)
+
+
+def test_full_queues_trip_a_canary_that_stays_full_and_not_one_that_a_burst_has_filled(ground: Ground) -> None:
+    ground.load("2", models.slow_model(), "serving: {canary_slice_ms: 100}", THREADED)
+
+    async def check() -> None:
+        ground.start()
+        ground.route()
+        canary = canary_of(ground)
+        assert [canary.strike(now) for now in (1.0, 1.01, 1.04)] == [False] * 3
+        canary.forgive(queued_at=0.9)
+        assert canary.strikes == 1
+        canary.forgive(queued_at=1.2)
+        assert [canary.strike(now) for now in (2.0, 2.11, 2.15, 2.22, 2.4)] == [False, False, False, True, False]
 
     run(check)
 
@@ -147,8 +190,7 @@ def test_an_answer_forgives_what_cost_time_before_it(ground: Ground) -> None:
     async def check() -> None:
         ground.start(Settings(serving=ServingSettings(canary_strikes=1_000_000)))
         ground.route()
-        canary = ground.pipeline.table.find("m").canary
-        assert canary is not None
+        canary = canary_of(ground)
         await ground.ask(FOR_EVER)
         assert canary.strikes >= 1
         async with asyncio.timeout(10):

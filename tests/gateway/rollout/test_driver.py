@@ -13,8 +13,9 @@ import pytest
 from gateway.errors import ResourceUnknown, RolloutRefused, VersionUnknown
 from gateway.rollout.document import RolloutDocument
 from gateway.rollout.driver import RolloutDriver, Seen, Steering
-from gateway.rollout.operations import Ask, Outcome, RolloutControl, Verb
+from gateway.rollout.operations import Ask, Outcome, RolloutControl
 from gateway.rollout.recorder import RolloutRecorder
+from gateway.rollout.verbs import Verb
 from gateway.routing.change import resumed, stopped
 from gateway.routing.codec import decode_route, encode_route, route_key
 from gateway.routing.document import CanaryRoute, RouteDocument

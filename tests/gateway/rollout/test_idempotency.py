@@ -14,7 +14,8 @@ from gateway.clock import SystemClock
 from gateway.errors import IdempotencyKeyReused
 from gateway.rollout.document import encode_rollout, rollout_key
 from gateway.rollout.idempotency import fingerprint, is_repeated, remembered
-from gateway.rollout.operations import Ask, RolloutControl, Verb
+from gateway.rollout.operations import Ask, RolloutControl
+from gateway.rollout.verbs import Verb
 from gateway.routing.codec import encode_route, route_key
 from gateway.routing.document import RouteDocument
 from gateway.state.ledger import Ledger

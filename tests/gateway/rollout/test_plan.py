@@ -39,7 +39,9 @@ guards:
         pytest.param("dwel_s: 1", "/dwel_s", id="misspelt"),
         pytest.param("shadow: {sample: 0}", "/shadow", id="no sample"),
         pytest.param("guards: {errors: {margin: 0}}", "/guards/errors", id="no margin"),
-        pytest.param("guards: {errors: {margin: 5.0e-324}}", "/guards/errors", id="a margin that no test can tell from 0"),
+        pytest.param(
+            "guards: {errors: {margin: 5.0e-324}}", "/guards/errors", id="a margin that no test can tell from 0"
+        ),
         pytest.param("guards: {errors: {ratio: 1.0e308}}", "/guards/errors", id="a ratio beyond all numbers"),
         pytest.param("guards: {latency: {quantiles: [0.9999999999999999]}}", "/guards/latency", id="the last of all"),
         pytest.param("guards: {errors: null}", "/guards/errors", id="errors cannot be left out"),
