@@ -17,8 +17,16 @@ from gateway.http.admin_access import Authenticate, ControlAccess, Endpoint, Wat
 from gateway.http.admin_approvals import ApprovalApi
 from gateway.http.admin_baselines import BaselineApi
 from gateway.http.admin_releases import ReleaseApi
-from gateway.http.admin_requests import admin_body, audit_query, read_reason, read_stop, request_id_of, revision_of
-from gateway.http.admin_rollouts import RolloutApi
+from gateway.http.admin_requests import (
+    admin_body,
+    audit_query,
+    read_reason,
+    read_stop,
+    request_id_of,
+    require_known_query,
+    revision_of,
+)
+from gateway.http.admin_rollouts import VERBS, RolloutApi
 from gateway.http.admin_tokens import TokenApi
 from gateway.http.permissions import needed_role
 from gateway.routing.codec import route_view
@@ -28,6 +36,16 @@ from gateway.types import Actor
 __all__ = ["PREFIX", "AdminApi", "admin_routes"]
 
 PREFIX = "/admin/v1"
+_VERSION = "/models/{model}/versions/{version}"
+_QUERIES: Mapping[str, tuple[str, ...]] = {
+    **{f"POST /rollouts{one}": ("dry_run",) for one in ("", *(f"/{{model}}/{verb}" for verb in (*VERBS, "override")))},
+    **{f"POST {_VERSION}/{one}": ("dry_run",) for one in ("approvals", "break-glass", "break-glass/review")},
+    f"DELETE {_VERSION}/approvals": ("dry_run", "reason"),
+    "DELETE /tokens/{token}": ("reason",),
+}
+"""What may stand in the query of a request that changes something; all else is refused: who writes ``dry_run`` where
+there is none, or misspells it, must not have the thing done.
+"""
 
 
 def admin_routes(
@@ -48,7 +66,6 @@ def admin_routes(
                   exception_handlers={WeirError: tell_problem})
     """
     api = AdminApi(access, watch)
-    version = "/models/{model}/versions/{version}"
     table: list[tuple[str, str, Endpoint]] = [
         ("GET", "/models", api.models),
         ("GET", "/models/{model}/route", api.get_route),
@@ -56,8 +73,8 @@ def admin_routes(
         ("POST", "/models/{model}/rollback", api.roll_back),
         ("POST", "/models/{model}/stop", api.stop),
         ("POST", "/models/{model}/resume", api.resume),
-        ("POST", f"{version}/load", api.load),
-        ("POST", f"{version}/unload", api.unload),
+        ("POST", f"{_VERSION}/load", api.load),
+        ("POST", f"{_VERSION}/unload", api.unload),
         ("GET", "/models/{model}/drift", api.drift),
         ("GET", "/models/{model}/drift/history", api.drift),
         ("GET", "/models/{model}/versions/{version}/card", api.card),
@@ -73,8 +90,9 @@ def admin_routes(
         *more,
     ]
     return [
-        Route(PREFIX + path, _guarded(endpoint, authenticate, needed_role(method, PREFIX + path)), methods=[method])
+        Route(PREFIX + path, _guarded(_strict(endpoint, method, path), authenticate, role), methods=[method])
         for method, path, endpoint in table
+        for role in [needed_role(method, PREFIX + path)]
     ]
 
 
@@ -177,6 +195,18 @@ class AdminApi:
     async def _from_watch(self, request: Request) -> Response:
         status, headers, body = await self._watch.get(quote(request.scope["path"]))
         return Response(body, status, media_type=headers.get("content-type"))
+
+
+def _strict(endpoint: Endpoint, method: str, path: str) -> Endpoint:
+    """Return the endpoint of a changing request so that it takes no query but its own."""
+    if method == "GET":
+        return endpoint
+
+    async def strict(request: Request, actor: Actor) -> Response:
+        require_known_query(request, _QUERIES.get(f"{method} {path}", ()))
+        return await endpoint(request, actor)
+
+    return strict
 
 
 def _guarded(endpoint: Endpoint, authenticate: Authenticate, role: Role) -> Callable[[Request], Awaitable[Response]]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
 
 from gateway.codec.documents import decode_document
+from gateway.codec.strict import pointer_to
 from gateway.errors import DocumentInvalid, Fault
 from gateway.http.reading import read_body
 from gateway.rollout.operations import Ask
@@ -24,6 +27,7 @@ __all__ = [
     "read_reason",
     "read_stop",
     "request_id_of",
+    "require_known_query",
     "revision_of",
 ]
 
@@ -32,6 +36,7 @@ _KEY = re.compile(r"[\x21-\x7e]{1,128}")
 _ANSWERS = {"true": True, "false": False}
 LONGEST_REASON = 500
 MOST_RECORDS = 1_000
+_MOST_FAULTS = 10
 REVISION = re.compile(r'"(0|[1-9][0-9]{0,17})"')
 
 
@@ -124,6 +129,22 @@ def audit_query(request: Request) -> AuditQuery:
     if faults:
         raise DocumentInvalid("query", faults)
     return query
+
+
+def require_known_query(request: Request, known: Sequence[str]) -> None:
+    """Raise ``DocumentInvalid`` for a parameter of the query that is not known here, or that stands there twice."""
+    times = Counter(name for name, _ in request.query_params.multi_items())
+    expected = f"one of {', '.join(known)}" if known else "no parameters"
+    faults = [
+        Fault(pointer_to("", name[:64]), "unknown", expected, f"unknown parameter {name[:64]!r}")
+        for name in times
+        if name not in known
+    ]
+    faults += [
+        Fault(pointer_to("", name), "value", "each once", f"{times[name]} times") for name in known if times[name] > 1
+    ]
+    if faults:
+        raise DocumentInvalid("query", faults[:_MOST_FAULTS])
 
 
 def ask_of(request: Request, actor: Actor) -> Ask:

@@ -20,9 +20,9 @@ from gateway.rollout.outcomes import parse_outcomes
 from gateway.rollout.verbs import Verb
 from gateway.types import Actor
 
-__all__ = ["RolloutApi"]
+__all__ = ["VERBS", "RolloutApi"]
 
-_VERBS: tuple[Verb, ...] = ("pause", "resume", "abort", "promote")
+VERBS: tuple[Verb, ...] = ("pause", "resume", "abort", "promote")
 
 
 class RolloutApi:
@@ -38,7 +38,7 @@ class RolloutApi:
             ("GET", "/rollouts", self.list_all),
             ("POST", "/rollouts", self.start),
             ("GET", one, self.get),
-            *(("POST", f"{one}/{verb}", partial(self.act, verb)) for verb in _VERBS),
+            *(("POST", f"{one}/{verb}", partial(self.act, verb)) for verb in VERBS),
             ("POST", f"{one}/override", self.override),
             ("POST", f"{one}/outcomes", self.outcomes),
         ]

@@ -9,8 +9,8 @@ import pytest
 
 from gateway.clock import SystemClock
 from gateway.rollout.document import decode_rollout, encode_rollout
-from gateway.routing.codec import encode_route, route_key
-from gateway.routing.document import RouteDocument
+from gateway.routing.codec import decode_route, encode_route, route_key
+from gateway.routing.document import CanaryRoute, RouteDocument
 from gateway.state.ledger import Ledger
 from gateway.state.sqlite import SqliteStore
 from gateway.state.store import Write
@@ -106,8 +106,14 @@ def in_canary(admin: Admin) -> None:
     stored = admin.store.read("rollout/m")
     assert stored is not None
     canary = replace(decode_rollout(stored), state="canary", stage="canary")
+    route = admin.store.read(route_key("m"))
+    assert route is not None
+    moved = replace(decode_route(route.body, route.revision), canary=CanaryRoute("2", canary.weight_bp))
     Ledger(admin.store, SystemClock()).change(
-        [Write("rollout/m", stored.revision, encode_rollout(canary))],
+        [
+            Write("rollout/m", stored.revision, encode_rollout(canary)),
+            Write(route_key("m"), route.revision, encode_route(moved)),
+        ],
         actor=Actor("test"), action="rollout.canary", resource="rollout/m", before=None, after=None,
     )  # fmt: skip
 

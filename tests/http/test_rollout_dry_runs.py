@@ -131,3 +131,25 @@ def test_nobody_goes_back_to_a_version_that_is_not_there_unless_the_candidate_cr
     admin.store.announce("w-1", encode_facts(WorkerFacts("w-1", 1, 0.0, {"m": told})), ttl_s=60)
     admin.put("baking", "baking", ROUTES["baking"])
     assert foretold(admin, "abort")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        pytest.param("/rollouts/m/abort?dry-run=true", {}, id="misspelt"),
+        pytest.param("/rollouts/m/abort?dry_run=true&dry_run=false", {}, id="both"),
+        pytest.param("/models/m/stop?dry_run=true", {}, id="a stop has none"),
+        pytest.param("/models/m/rollback?dry_run=true", {}, id="nor a rollback"),
+        pytest.param(
+            "/rollouts/m/outcomes?dry_run=true", {"outcomes": [{"request_id": "r", "outcome": 1}]}, id="nor outcomes"
+        ),
+    ],
+)
+def test_who_asks_for_a_dry_run_in_words_that_are_none_does_not_have_it_done(
+    admin: Stored, path: str, body: dict[str, Any]
+) -> None:
+    admin.put("canary", "canary", ROUTES["canary"])
+    before = admin.store.revision()
+    answer = admin("POST", path, json=body)
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"][:4]) == (422, "/dry")
+    assert admin.store.revision() == before
