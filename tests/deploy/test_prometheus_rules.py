@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from gateway.metrics.catalogue import CATALOGUE
 from tests.integration.expressions import exposed_names, metric_names, rule_expressions
 
 CASES = Path(__file__).parents[2] / "deploy/prometheus/tests"
@@ -85,3 +87,11 @@ def test_rules_read_only_what_is_exposed_or_recorded(home: Path) -> None:
     known = exposed_names().keys() | {name for name, _ in recorded}
     for name, expression in recorded + rule_expressions(home / "rules/alerts.yml"):
         assert metric_names(expression) <= known, name
+
+
+def test_each_bound_that_a_rule_reads_is_an_edge_of_its_histogram(home: Path) -> None:
+    edges = {metric.name: {f"{edge:g}" for edge in metric.buckets} for metric in CATALOGUE}
+    expressions = [text for name in ("recording", "alerts") for _, text in rule_expressions(home / f"rules/{name}.yml")]
+    found = [pair for text in expressions for pair in re.findall(r'(weir_\w+)_bucket\{[^}]*\ble="([^"]+)"', text)]
+    assert found
+    assert [(name, bound) for name, bound in found if bound not in edges[name]] == []

@@ -15,7 +15,7 @@ from gateway.metrics.derived import fault_totals
 from gateway.metrics.shared import SharedCounters, read_counters
 from gateway.observers import Observers
 from gateway.pipeline import Pipeline
-from gateway.routing.document import RouteDocument
+from gateway.routing.document import RouteDocument, ShadowRoute
 from gateway.settings import Settings
 from gateway.shadow_feed import ShadowFeed
 from gateway.tap import Tap
@@ -44,18 +44,21 @@ V2_BODY = {
 }
 
 
-def outcome_of(folder: Path, protocol: Literal["plain", "v2"], body: dict[str, Any]) -> Call | WeirError:
-    """Put one request to a worker's pipeline with its real observers."""
+def outcome_of(
+    folder: Path, protocol: Literal["plain", "v2"], body: dict[str, Any], shadows: ListSink | None = None
+) -> Call | WeirError:
+    """Put one request to a worker's pipeline with its real observers; ``shadows`` gets what version 9 repeats."""
 
     async def ask() -> Call | WeirError:
         counters = SharedCounters.create(folder, "w", role="worker")
         keeper = ArmKeeper(asyncio.get_running_loop(), counters, Settings(), tripwires=TRIPWIRES)
         clock, sink = HandClock(), ListSink()
         tap = Tap(sink, lambda _: b"", counters, clock, worker="w", rows_per_s=100, key_salt=b"")
-        feed, gate = ShadowFeed(sink, lambda _: b"", counters, clock), Gate(ConcurrencyLimit(), now_s=0.0)
+        feed, gate = ShadowFeed(shadows or sink, lambda _: b"", counters, clock), Gate(ConcurrencyLimit(), now_s=0.0)
         pipeline = Pipeline(Observers(counters, tap, feed, gate))
         servable = servable_of(folder / "m" / "1", columns_classifier(), manifest=MANIFEST)
-        pipeline.table = keeper.build({"m": RouteDocument("m", 1, stable="1", salt="")}, {("m", "1"): servable})
+        route = RouteDocument("m", 1, stable="1", salt="", shadows=(ShadowRoute("9", 10_000),))
+        pipeline.table = keeper.build({"m": route}, {("m", "1"): servable})
         data = json.dumps(body).encode()
         call = Call("m", None, protocol, data, "r", perf_counter())
         try:
@@ -63,6 +66,7 @@ def outcome_of(folder: Path, protocol: Literal["plain", "v2"], body: dict[str, A
         except WeirError as error:
             return error
         finally:
+            feed.flush()
             keeper.close()
 
     return asyncio.run(ask())
@@ -75,6 +79,15 @@ def test_rows_of_a_refused_request_count_as_checked(tmp_path: Path) -> None:
     faults = {("petal_length", "missing"): 0, ("petal_width", "missing"): 1, ("sepal", "missing"): 0}
     faults |= {("petal_width", "wrong_type"): 1, ("slim", "rule"): 0, ("longer", "rule"): 0}
     assert fault_totals(read_counters(tmp_path)) == [FaultTotals("m", "1", 3, faults)]
+
+
+def test_an_answered_request_is_repeated_on_a_shadow_and_a_refused_one_is_not(tmp_path: Path) -> None:
+    sinks = {}
+    for name, body in {"answered": {"instances": [GOOD]}, "refused": PLAIN_BODY}.items():
+        (tmp_path / name).mkdir()
+        sinks[name] = ListSink()
+        outcome_of(tmp_path / name, "plain", body, sinks[name])
+    assert (len(sinks["answered"].frames), len(sinks["refused"].frames)) == (1, 0)
 
 
 def test_faults_in_tensors_name_their_feature(tmp_path: Path) -> None:
