@@ -72,8 +72,8 @@ def foretold(admin: Admin, name: str) -> bool:
     dry = admin("POST", f"{path}?dry_run=true", json=body)
     assert (dry.status_code, dry.json()["dry_run"], admin.store.revision()) == (200, True, before)
     answer = admin("POST", path, json=body)
-    is_done = bool(answer.is_success)
-    assert is_done is (dry.json()["violations"] == []), (dry.text, answer.text)
+    is_done: bool = answer.is_success
+    assert is_done == (dry.json()["violations"] == []), (dry.text, answer.text)
     if is_done:
         told, done = ({**one.json()["rollout"], **dict.fromkeys(MADE_UP)} for one in (dry, answer))
         assert told == done | {"revision": told["revision"]}
