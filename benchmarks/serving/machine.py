@@ -63,15 +63,19 @@ def foreign_share(before: CpuTimes, after: CpuTimes) -> float:
     return (busy - ours) / (after.at_s - before.at_s)
 
 
-def proportional_mb(pids: Iterable[int]) -> float:
-    """Return the memory of some processes, shared pages divided among those that share them."""
-    total_kb = 0
+def proportional_mb(pids: Iterable[int], *, anonymous: bool = False) -> float:
+    """Return the memory of some processes, shared pages divided among those that share them.
+
+    What is ``anonymous``, behind which stands no file, does not change when somebody else begins or ends to use the
+    same libraries.
+    """
+    total_kb, figure = 0, "Pss_Anon:" if anonymous else "Pss:"
     for pid in pids:
         try:
             lines = _PROC.joinpath(str(pid), "smaps_rollup").read_text().splitlines()
         except OSError:
             continue
-        total_kb += next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+        total_kb += next(int(line.split()[1]) for line in lines if line.startswith(figure))
     return total_kb / 1024
 
 

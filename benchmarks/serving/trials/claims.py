@@ -141,7 +141,7 @@ def _soak(found: Sequence[Soak]) -> Iterator[Claim]:
         yield Claim(f"{where} kinds of client with an undeserved answer", len(one.undeserved), 0, at_most=True)
         wrong = sum(not low <= counted <= high for low, high, counted in one.counters.values())
         yield Claim(f"{where} counters that are wrong, of {len(one.counters)}", wrong, 0, at_most=True)
-        slope, mean = one.growth["resident MB"]
+        slope, mean = one.growth["anonymous MB"]
         yield Claim(f"{where} growth of memory, as a share of it", slope * one.minutes / mean, 0.03, at_most=True)
         for figure, most in (("asyncio tasks", 1.0), ("open files", 2.0), ("threads", 1.0)):
             yield Claim(f"{where} growth of {figure}", one.growth[figure][0] * one.minutes, most, at_most=True)

@@ -18,7 +18,7 @@ _PROC = Path("/proc")
 
 
 def footprint(server: Gateway, task_counts: Path) -> dict[str, float]:
-    """Return resident MB, open files, threads, and the tasks of the workers as they last told; ask for the next."""
+    """Return anonymous MB, open files, threads, and the tasks of the workers as they last told; ask for the next."""
     pids = server_pids(server.root)
     workers = server.processes("gateway.app")
     told = [task_counts / str(pid) for pid in workers]
@@ -27,7 +27,8 @@ def footprint(server: Gateway, task_counts: Path) -> dict[str, float]:
         os.kill(pid, signal.SIGUSR1)
     files = sum(_count(_PROC / str(pid) / "fd") for pid in pids)
     threads = sum(_count(_PROC / str(pid) / "task") for pid in pids)
-    return {"resident MB": proportional_mb(pids), "open files": files, "threads": threads, "asyncio tasks": tasks}
+    memory_mb = proportional_mb(pids, anonymous=True)
+    return {"anonymous MB": memory_mb, "open files": files, "threads": threads, "asyncio tasks": tasks}
 
 
 def _count(folder: Path) -> int:

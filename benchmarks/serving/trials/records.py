@@ -162,7 +162,7 @@ class Soak(Record):
     counters : dict
         By kind: the fewest and the most that the gateway may have counted, and what it counted.
     growth : dict
-        By figure (resident MB, tasks, files, threads of the tree): slope a minute of a line through all samples after
+        By figure (anonymous MB, tasks, files, threads of the tree): slope a minute of a line through all samples after
         the first quarter, and the mean.
     """
 

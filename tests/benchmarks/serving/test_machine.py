@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from benchmarks.serving.machine import CpuTimes, cpu_times, foreign_share, server_pids, surviving
+from benchmarks.serving.machine import CpuTimes, cpu_times, foreign_share, proportional_mb, server_pids, surviving
 
 
 def test_foreign_is_what_neither_server_nor_generator_used_a_second() -> None:
@@ -25,3 +25,8 @@ def test_the_processes_of_a_session_are_found_and_told_from_later_ones() -> None
     assert os.getpid() in found
     assert os.getpid() in surviving(found)
     assert surviving({os.getpid(): "0"}) == []
+
+
+def test_anonymous_memory_is_a_part_of_all_and_what_has_ended_has_none() -> None:
+    assert 0 < proportional_mb([os.getpid()], anonymous=True) < proportional_mb([os.getpid()])
+    assert proportional_mb([2**22 + 1]) == 0

@@ -88,7 +88,7 @@ SOAK = Soak(
     undeserved={},
     counters={"good ok": [100, 100, 100], "cancelled ": [0, 10, 7]},
     growth={
-        "resident MB": [0.1, 200.0],
+        "anonymous MB": [0.1, 200.0],
         "open files": [0.0, 110.0],
         "threads": [0.0, 13.0],
         "asyncio tasks": [0.01, 7.0],

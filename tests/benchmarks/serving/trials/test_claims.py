@@ -51,7 +51,7 @@ def test_every_target_holds_when_it_is_met() -> None:
         pytest.param(replace(SOAK, counters={"good ok": [100, 100, 99]}), "counters", id="one request not counted"),
         pytest.param(replace(SOAK, counters={"cancelled ": [0, 10, 11]}), "counters", id="one counted twice"),
         pytest.param(
-            replace(SOAK, growth=SOAK.growth | {"resident MB": [1.0, 200.0]}), "growth of memory", id="a leak"
+            replace(SOAK, growth=SOAK.growth | {"anonymous MB": [1.0, 200.0]}), "growth of memory", id="a leak"
         ),
         pytest.param(
             replace(SOAK, growth=SOAK.growth | {"asyncio tasks": [0.2, 9.0]}), "asyncio tasks", id="tasks left behind"
