@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,6 +21,8 @@ from tests.integration.expressions import dashboard_expressions, measured, rule_
 __all__ = ["PrometheusServer", "dashboard_expressions", "measured", "rule_expressions", "substituted"]
 
 _POLL_S = 0.05
+_SCRAPE_JITTER_S = 0.01
+"""Prometheus moves the time of a scrape by up to 2 ms, to the grid of its interval."""
 
 
 class PrometheusServer:
@@ -89,15 +92,23 @@ class PrometheusServer:
             self._process.terminate()
             self._process.wait(30)
 
-    def query(self, expression: str) -> list[dict[str, Any]]:
+    def query(self, expression: str, at_s: float | None = None) -> list[dict[str, Any]]:
         """Return the samples that the expression has now: ``metric`` holds the labels, ``value`` time and value.
+
+        Parameters
+        ----------
+        expression
+            In PromQL.
+        at_s
+            Another time than now, in Unix seconds.
 
         Raises
         ------
         AssertionError
             The server refuses the expression; the message is the server's.
         """
-        answer = self._client.get("/query", params={"query": expression})
+        asked = {"query": expression} if at_s is None else {"query": expression, "time": f"{at_s:.3f}"}
+        answer = self._client.get("/query", params=asked)
         document = answer.json()
         assert document["status"] == "success", f"{expression}: {document['error']}"
         data = document["data"]
@@ -113,6 +124,36 @@ class PrometheusServer:
 
         self._wait(has_data, f"{expression} has data", deadline_s)
         return found
+
+    def without_data(self, named: Sequence[tuple[str, str]], deadline_s: float) -> list[str]:
+        """Return the names of the expressions that have no data whenever they are asked before the deadline.
+
+        Each is asked for its present value until it has one, and all of them share the deadline.
+        """
+        deadline = time.monotonic() + deadline_s
+        pending = list(named)
+        while pending and time.monotonic() < deadline:
+            pending = [(name, expression) for name, expression in pending if not self.query(expression)]
+            time.sleep(_POLL_S)
+        return [name for name, _ in pending]
+
+    def wait_for_scrape(self, deadline_s: float = 30.0) -> float:
+        """Return the time, in Unix seconds, of a scrape that began after the call and succeeded.
+
+        A query at that time sees all that was on the page when this was called, and no later scrape.
+        """
+        since = time.time() + _SCRAPE_JITTER_S
+        (sample,) = self.wait_for(f'timestamp(up{{job="weir"}}) > {since:.3f} and up{{job="weir"}} == 1', deadline_s)
+        return float(sample["value"][1])
+
+    def wait_for_rules(self, deadline_s: float = 30.0) -> None:
+        """Return when every rule has been evaluated on what was scraped before the call."""
+        since = datetime.now(UTC)
+        self._wait(
+            lambda: all(datetime.fromisoformat(rule["lastEvaluation"]) > since for rule in self.rules()),
+            "every rule is evaluated",
+            deadline_s,
+        )
 
     def rules(self) -> list[dict[str, Any]]:
         """Return every rule as the server sees it, with ``health`` and ``lastError``."""
