@@ -8,7 +8,6 @@ import queue
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -322,15 +321,14 @@ def test_a_rolling_restart_fails_no_request(gateway: GrpcGateway, client: triton
 
 def test_a_stopping_gateway_answers_what_it_has_read_and_ends_its_streams(tmp_path: Path) -> None:
     models.write_bundle(tmp_path / "models" / "sums" / "1", models.multi_output())
-    gateway = GrpcGateway(tmp_path)
+    # An open stream that held up the end would do so for an hour.
+    gateway = GrpcGateway(tmp_path, environ={"WEIR_SERVING__DRAIN_S": "3600"})
     with gateway, triton.InferenceServerClient(gateway.address) as client:
         answers: queue.Queue[tuple[Any, Any]] = queue.Queue()
         client.start_stream(lambda result, error: answers.put((result, error)))
         client.async_stream_infer("sums", tensors(x=X_ND))
         assert answers.get(timeout=20.0)[1] is None
-        began = time.monotonic()
         assert gateway.stop() == 0
-        assert time.monotonic() < began + 10.0  # an open stream does not hold up the end
         error = answers.get(timeout=20.0)[1]
         assert (error.status(), "about to stop" in str(error)) == ("StatusCode.UNAVAILABLE", True)
         client.stop_stream()

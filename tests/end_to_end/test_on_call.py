@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 from collections.abc import Iterator
 from itertools import islice
@@ -16,18 +17,28 @@ import pytest
 from gateway.cli import main
 from gateway.demo.data import load_phishing, sample_instances
 from gateway.metrics.catalogue import CATALOGUE
+from gateway.rollout.document import TERMINAL
 from tests.end_to_end.metrics_page import MetricsPage
 from tests.end_to_end.running import TOKEN, RunningGateway
 from tests.integration.expressions import exposed_names
+from tests.models import elementwise, write_bundle
 
 BROKEN = "4"
 VERSIONS = ("1", "2", "3", BROKEN)
 REQUESTS = 50
+ROLLOUT = "/admin/v1/rollouts/phishing"
 LAST = ("stop", "resume", "unload")
-ASK_FOR_MORE = ("GATE", "rollout abort", "approval review")
-"""A rollout that is in a stage with that gate, one that is under way, broken glass: only asked for their help."""
+GOVERNED = ("spare", "1")
+"""A model whose version lacks approvals, so that somebody may break the glass for it."""
+POLICY = """\
+schema_version: 1
+models: {spare: high}
+tiers:
+  limited: {release_report: optional, unsigned: allow}
+  high: {release_report: optional, unsigned: allow}
+"""
 GATEWAY = "http://127.0.0.1:8080"
-PLACES = re.compile(r"\b(?:MODELS|MODEL|VERSION|ID|WHY|ANSWER)\b")
+PLACES = re.compile(r"\b(?:MODELS|MODEL|VERSION|ID|WHY|ANSWER|GATE)\b")
 INLINE = re.compile(r"`(weir [a-z][^`]*)`")
 BEGINNING = re.compile(r"\bweir_\w+")
 NAME = re.compile(r"\bweir_[a-z_]+[a-z]\b")
@@ -58,10 +69,13 @@ class Typed:
 
 @pytest.fixture(scope="module")
 def gateway(demo_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
-    state = tmp_path_factory.mktemp("on-call") / "weir.db"
+    folder = tmp_path_factory.mktemp("on-call")
+    shutil.copytree(demo_models, folder / "models")
+    write_bundle(folder / "models" / "/".join(GOVERNED), elementwise("Neg"))
+    (folder / "policy.yaml").write_text(POLICY, encoding="utf-8")
     flags = ("--stable", "phishing=1")
-    environ = {"WEIR_PREDICTION_LOG__PATH": str(state.with_name("log"))}
-    with RunningGateway(demo_models, state, *flags, workers=1, environ=environ) as running:
+    environ = {"WEIR_PREDICTION_LOG__PATH": str(folder / "log"), "WEIR_GOVERNANCE__POLICY": str(folder / "policy.yaml")}
+    with RunningGateway(folder / "models", folder / "weir.db", *flags, workers=1, environ=environ) as running:
         for version in VERSIONS:
             running.wait_for_workers("phishing", version)
         with running.client() as client:
@@ -81,7 +95,7 @@ def typed(gateway: RunningGateway, demo_models: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("WEIR_URL", gateway.url)
     monkeypatch.setenv("WEIR_STATE", str(gateway.state))
     monkeypatch.setenv("WEIR_ADMIN_TOKEN", TOKEN)
-    values = {"MODELS": str(demo_models), "MODEL": "phishing", "VERSION": "2", "ANSWER": "legitimate"}
+    values = {"MODELS": str(demo_models), "MODEL": "phishing", "VERSION": "2", "ANSWER": "legitimate", "GATE": "errors"}
     return Typed(gateway, values | {"ID": "no-such-alert", "WHY": "quiet"})
 
 
@@ -101,10 +115,8 @@ def test_every_first_look_of_every_runbook_shows_something(
         "weir_monitor_tick_timestamp_seconds",
     )
     shadow, canary = {"version": "3", "sample": 100.0}, {"version": "2", "weight": 10.0}
-    with gateway.client() as client:
-        wanted = {"model": "phishing", "version": "2", "reason": "a rollout to look at"}
-        client.post("/admin/v1/rollouts", json=wanted).raise_for_status()
-        client.post("/admin/v1/rollouts/phishing/abort", json={"reason": "seen"}).raise_for_status()
+    begin_rollout(gateway)
+    end_rollout(gateway)
     gateway.put_route("phishing", stable="1", canary=canary, shadow=[shadow]).raise_for_status()
     gateway.wait_until(lambda: all(MetricsPage.of(gateway.url).has(name) for name in shown), "on the page")
     assert [name for name, text in runbooks.items() if not first_looks(text)] == []
@@ -119,20 +131,67 @@ def test_every_action_of_every_runbook_can_be_taken(
     assert len(actions) > 10
     failed = []
     for action in sorted(actions.values(), key=in_order):
-        if action.startswith("weir rollback MODEL"):
-            canary = {"version": "2", "weight": 10.0}
-            gateway.put_route("phishing", stable="1", canary=canary, shadow=[]).raise_for_status()
-        if action.startswith("weir unload"):  # the rollout that was started shadows this version by now, or will soon
-            with gateway.client() as client:
-                client.post("/admin/v1/rollouts/phishing/abort", json={"reason": "seen"})
-            gateway.put_route("phishing", stable="1", canary=None, shadow=[]).raise_for_status()
+        prepare(gateway, action)
         is_whole = PLACES.search(action) or action in ("weir alerts", "weir audit")
-        if any(words in action for words in ASK_FOR_MORE):
-            is_whole = False
+        if action.startswith("weir approval review"):
+            action = action.replace("MODEL VERSION", " ".join(GOVERNED))
         status = typed.status(action if is_whole else f"{action} --help")
         if status != (1 if "no-such-alert" in typed.filled(action) else 0):
             failed.append(action)
     assert failed == []
+
+
+def prepare(gateway: RunningGateway, action: str) -> None:
+    """Bring about what an action of a runbook is there for."""
+    if "MODEL" not in action:
+        return
+    match action.split()[1:3]:
+        case ["rollout", "abort" | "override"]:
+            begin_rollout(gateway)
+        case ["approval", "review"]:
+            break_glass(gateway)
+        case ["rollback", _]:
+            end_rollout(gateway)
+            canary = {"version": "2", "weight": 10.0}
+            gateway.put_route("phishing", stable="1", canary=canary, shadow=[]).raise_for_status()
+        case ["rollout", "start"] | ["unload", _]:
+            end_rollout(gateway)
+            gateway.put_route("phishing", stable="1", canary=None, shadow=[]).raise_for_status()
+
+
+def begin_rollout(gateway: RunningGateway) -> None:
+    """Bring a rollout of version 2 to the stage of a canary, in the place of one that is under way."""
+    plan = {"steps": [50], "shadow": None, "dwell_s": 3600}
+    wanted = {"model": "phishing", "version": "2", "reason": "a rollout to decide on", "plan": plan, "override": True}
+    end_rollout(gateway)
+    gateway.put_route("phishing", stable="1", canary=None, shadow=[]).raise_for_status()
+    with gateway.client() as client:
+        client.post("/admin/v1/rollouts", json=wanted).raise_for_status()
+        gateway.wait_until(lambda: client.get(ROLLOUT).json()["rollout"]["state"] == "canary", "a canary")
+
+
+def end_rollout(gateway: RunningGateway) -> None:
+    """Abort the rollout that is under way, if one is."""
+    with gateway.client() as client:
+        if client.get(ROLLOUT).status_code == 404:
+            return
+
+        def is_over() -> bool:
+            return client.get(ROLLOUT).json()["rollout"]["state"] in TERMINAL
+
+        if not is_over():
+            client.post(f"{ROLLOUT}/abort", json={"reason": "seen"}).raise_for_status()
+            gateway.wait_until(is_over, "an end of the rollout")
+
+
+def break_glass(gateway: RunningGateway) -> None:
+    """Break the glass for the governed version as an operator, whose grant the admin may review."""
+    model, version = GOVERNED
+    glass, path = {"reason": "a test", "ticket": "T-1"}, f"/admin/v1/models/{model}/versions/{version}/break-glass"
+    with gateway.client() as client:
+        made = client.post("/admin/v1/tokens", json={"name": "oscar", "role": "operator"}).raise_for_status().json()
+        client.headers["authorization"] = f"Bearer {made['token']}"
+        gateway.wait_until(lambda: client.post(path, json=glass).is_success, "a broken glass")
 
 
 def in_order(action: str) -> int:

@@ -4,7 +4,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import httpx
@@ -19,7 +18,10 @@ def test_everything_is_spoken_over_tls(tmp_path: Path) -> None:
     write_bundle(tmp_path / "models" / "m" / "1", multi_output())
     made = make_certificate(tmp_path)
     flags = ("--tls-cert", str(made.cert), "--tls-key", str(made.key))
-    with RunningGateway(tmp_path / "models", tmp_path / "weir.db", *flags, ca_file=made.cert) as gateway:
+    environ = {"WEIR_SERVING__DRAIN_S": "3600"}  # a silent connection that held up the stop would do so for an hour
+    with RunningGateway(
+        tmp_path / "models", tmp_path / "weir.db", *flags, environ=environ, ca_file=made.cert
+    ) as gateway:
         with gateway.client() as client:
             for _ in range(20):
                 assert client.post("/predict/m", json={"instances": [[1, 2, 3]]}).status_code == 200
@@ -62,9 +64,7 @@ def stop_while_asked(gateway: RunningGateway) -> None:
     thread.start()
     asked.wait(10.0)
     with socket.create_connection(("127.0.0.1", gateway.port)):  # one that never says a word
-        began = time.monotonic()
         assert gateway.stop() == 0
-        assert time.monotonic() < began + 15.0
     thread.join(10.0)
     assert (statuses, errors) == ({200}, ["ConnectError"])
     assert '"error"' not in gateway.log.read_text()

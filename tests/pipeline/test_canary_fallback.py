@@ -111,12 +111,12 @@ def test_a_canary_that_hangs_leaves_a_hasty_client_time_for_stable(ground: Groun
     async def check() -> None:
         ground.start()
         ground.route()
-        for _ in range(5):
+        for _ in range(4):
             call = ground.call(FOR_EVER)
-            call.deadline = perf_counter() + 0.2
+            call.deadline = perf_counter() + 0.5
             answer = await ground.pipeline.predict(call)
             assert (answer.arm.variant, answer.is_fallback) == ("stable", True)
-        assert len(ground.notes.fallbacks) == 5
+        assert len(ground.notes.fallbacks) == 4
         assert ground.notes.trips == []
         assert ground.pipeline.gate.in_flight == 0
 
