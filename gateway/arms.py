@@ -122,7 +122,7 @@ class ArmKeeper:
             if present is not None and present.stable is not None:
                 return present
             why = f"its stable version {document.stable} is not loaded; the log and GET /admin/v1/models say why"
-            return ModelRoute(model, document.revision, None, pinned=pinned, why=why)
+            return ModelRoute(model, document.revision, None, pinned=pinned, why=why, stable_version=document.stable)
         canary = document.canary
         servable = loaded.get((model, canary.version)) if canary else None
         canary_arm = self.arm(servable, "canary") if servable else None
@@ -142,6 +142,7 @@ class ArmKeeper:
             ),
             pinned,
             key_feature=stable.manifest.interface.key_feature or self._settings.routing.key_feature,
+            stable_version=document.stable,
         )
 
     def _stopped(self, document: RouteDocument, stop: Stop, loaded: Mapping[Name, ServableVersion]) -> ModelRoute:
@@ -155,7 +156,14 @@ class ArmKeeper:
             arm = present.stable
         else:
             arm = self._constant(servable, stop.answer)
-        return ModelRoute(document.model, document.revision, arm, why="it is stopped", is_stopped=True)
+        return ModelRoute(
+            document.model,
+            document.revision,
+            arm,
+            why="it is stopped",
+            is_stopped=True,
+            stable_version=document.stable,
+        )
 
     def _constant(self, servable: ServableVersion, answer: Mapping[str, Any]) -> Arm | None:
         """Return the arm that gives a constant answer; none, so that all is refused, where it is not this version's."""
@@ -195,7 +203,15 @@ class ArmKeeper:
             why = f"version {document.stable} comes back from disk"
         else:
             return None
-        return ModelRoute(document.model, document.revision, None, pinned=pinned, why=why, wake=self._rest.wake)
+        return ModelRoute(
+            document.model,
+            document.revision,
+            None,
+            pinned=pinned,
+            why=why,
+            wake=self._rest.wake,
+            stable_version=document.stable,
+        )
 
     def _forgive(self, canaries: Iterable[Arm | None], weight_bp: int) -> None:
         """Let canaries begin anew, those that leave included: what is no canary any more is not tripped either."""

@@ -8,11 +8,12 @@ from gateway.admission.deadline import PRIORITIES
 from gateway.admission.gate import Gate
 from gateway.arm import Arm
 from gateway.call import Call
-from gateway.errors import WeirError
+from gateway.errors import ModelNotReady, ModelStopped, WeirError
 from gateway.failure_feed import FailureFeed
 from gateway.metrics.catalogue import METRICS
 from gateway.metrics.shared import SharedCounters
 from gateway.pipeline import FallbackReason
+from gateway.routing.table import ModelRoute
 from gateway.shadow_feed import ShadowFeed
 from gateway.tap import Tap
 
@@ -84,6 +85,13 @@ class Observers:
         return self._failure_feed is None or self._failure_feed.passes_over()
 
     def failed(self, call: Call, arm: Arm | None, why: WeirError | FallbackReason) -> None:
-        """Sample the failure for the prediction log, where there is one."""
+        """Count a request that nobody may answer, and sample the failure for the prediction log, where there is one."""
+        if arm is None and isinstance(why, ModelNotReady | ModelStopped):
+            self._refused(call.route)
         if self._failure_feed is not None:
             self._failure_feed.take(call, arm, why)
+
+    def _refused(self, route: ModelRoute) -> None:
+        """Count to the version that the route calls stable; a version that the client names is no label."""
+        labels = {"model": route.model, "version": route.stable_version, "variant": "stable", "outcome": "shed"}
+        self._counters.counter("weir_requests_total", **labels).inc()

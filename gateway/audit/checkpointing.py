@@ -67,6 +67,7 @@ class Checkpointer:
         self._is_kept_read = False
         self._covered, self._first_new_s = 0, 0.0
         self._written_unix_s = 0.0
+        self._refused_at_s: float | None = None
 
     def tick(self) -> Path | None:
         """Take note of new records, and return the checkpoint that was written, if one was due.
@@ -79,15 +80,27 @@ class Checkpointer:
         StoreUnavailable, OSError
             The store does not answer; the folder cannot be written.
         """
-        if not self._is_kept_read:
-            self._kept, self._is_kept_read = self._newest(), True
-        self._require_grown()
-        return self._write_if_due() if self._catch_up() else None
+        try:
+            if not self._is_kept_read:
+                self._kept, self._is_kept_read = self._newest(), True
+            self._require_grown()
+            return self._write_if_due() if self._catch_up() else None
+        except CheckpointsRefused:
+            self._refused_at_s = self._clock.monotonic_s()
+            raise
 
     def gauges(self) -> Iterator[tuple[str, dict[str, str], float]]:
-        """Yield when the newest checkpoint was written, once one was."""
+        """Yield since when a checkpoint is due, and when the newest one was written, once one was."""
+        yield "weir_audit_checkpoint_overdue_seconds", {}, self._overdue_s()
         if self._written_unix_s:
             yield "weir_audit_checkpoint_timestamp_seconds", {}, self._written_unix_s
+
+    def _overdue_s(self) -> float:
+        now_s = self._clock.monotonic_s()
+        if self._refused_at_s is not None:
+            return now_s - self._refused_at_s
+        covered = max(self._covered, self._kept.size if self._kept else 0)
+        return 0.0 if self._tree.size <= covered else max(0.0, now_s - self._first_new_s - self._longest_s)
 
     def _require_grown(self) -> None:
         """Refuse a log that is shorter than it was, here or when the newest checkpoint was signed."""

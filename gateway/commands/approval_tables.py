@@ -29,6 +29,8 @@ def show_approvals(told: Document) -> None:
         table("", columns, map(_grant, told["break_glass"]))
     for lack in told["missing"]:
         line(f"missing: {lack['what']}: {lack['command']}")
+    if told["remark"]:
+        line(f"note: {told['remark']}")
 
 
 def show_versions(model: Document) -> None:

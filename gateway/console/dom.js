@@ -1,15 +1,27 @@
-// Elements from plain values. Text only ever becomes text nodes: nothing here reads markup.
+// Elements from plain values. Text only ever becomes text nodes, and controls in it are written out: nothing here reads
+// markup, and no name can hide or turn around what stands beside it.
 
 import { may, refusal } from "./roles.js";
 
 const SVG = "http://www.w3.org/2000/svg";
+const SPOKEN = new Set(["title", "aria-label", "placeholder"]);
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+
+/** Return a value as text with control, format and bidirectional characters written out, as `weir` does in a terminal. */
+export function printable(value) {
+  return String(value).replace(INVISIBLE, (character) => `\\u{${character.codePointAt(0).toString(16)}}`);
+}
+
+function attribute(name, value) {
+  return value === true ? "" : SPOKEN.has(name) ? printable(value) : String(value);
+}
 
 function apply(node, props, children) {
   for (const [name, value] of Object.entries(props)) {
     if (value === null || value === undefined || value === false) continue;
     if (name === "on") for (const [kind, listener] of Object.entries(value)) node.addEventListener(kind, listener);
     else if (name === "value") node.value = value;
-    else node.setAttribute(name, value === true ? "" : String(value));
+    else node.setAttribute(name, attribute(name, value));
   }
   node.append(...flat(children));
   return node;
@@ -17,7 +29,7 @@ function apply(node, props, children) {
 
 function flat(children) {
   return children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false)
-    .map((child) => (child instanceof Node ? child : document.createTextNode(String(child))));
+    .map((child) => (child instanceof Node ? child : document.createTextNode(printable(child))));
 }
 
 /** Return an HTML element; `props` are attributes, and `on` its listeners. */
@@ -38,7 +50,7 @@ export function fill(node, ...children) {
 
 /** Set a node's text where it is another one, so that nothing is announced or selected in vain. */
 export function say(node, text) {
-  const told = String(text);
+  const told = printable(text);
   if (node.textContent !== told) node.textContent = told;
   return node;
 }
@@ -47,7 +59,7 @@ export function say(node, text) {
 export function set(node, props) {
   for (const [name, value] of Object.entries(props)) {
     if (value === null || value === undefined || value === false) node.removeAttribute(name);
-    else if (node.getAttribute(name) !== String(value)) node.setAttribute(name, value === true ? "" : String(value));
+    else if (node.getAttribute(name) !== attribute(name, value)) node.setAttribute(name, attribute(name, value));
   }
   return node;
 }

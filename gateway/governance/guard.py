@@ -9,7 +9,7 @@ clock at the look; the driver of rollouts looks again in every tick.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
 from gateway.errors import DocumentInvalid, GovernanceUnmet
@@ -113,9 +113,10 @@ class Guard:
         report = decode_release(released) if released else None
         document = decode_approvals(stored) if stored else None
         found = standing(policy, tier, candidate, report, document, now_s=self._clock.unix_s(), starter=starter)
+        compared = _compared(found, report, version, stable, home)
         return Clearance(
             candidate=candidate,
-            standing=found,
+            standing=replace(found, remark=compared),
             rules=policy.rules(tier),
             report=report,
             document=document,
@@ -193,6 +194,18 @@ def _unknown(policy: Policy, model: str, version: str, tier: Tier) -> Clearance:
     missing = () if policy.rules(TIERS[-1]).is_free else (Missing(what, f"weir load {model} {version}"),)
     found = Standing(met=not missing, tier=tier, policy_digest=policy.digest, missing=missing)
     return Clearance(candidate=Candidate(model, version, ""), standing=found, rules=policy.rules(tier))
+
+
+def _compared(
+    found: Standing, report: ReleaseRecord | None, version: str, stable: str | None, home: Declared | None
+) -> str:
+    """Return that the report that counts compares with another version than the one that is stable now, if it does."""
+    if report is None or not found.report_sha256 or home is None or version == stable:
+        return ""
+    if report.against_digest == home.digest:
+        return ""
+    told = f"version {report.against} ({report.against_digest})" if report.against_digest else "no version"
+    return f"its release report compares it with {told}, and version {stable} ({home.digest}) is stable now"
 
 
 def _guards(found: Standing, stored: Document | None, released: Document | None) -> Iterable[Write]:

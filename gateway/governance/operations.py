@@ -301,6 +301,7 @@ class ApprovalControl:
             return replace(case, document=after)
         tier, report = clearance.standing.tier, clearance.report
         found = standing(policy, tier, clearance.candidate, report, after, now_s=now_s, starter=case.starter)
+        found = replace(found, remark=clearance.standing.remark)
         return replace(case, clearance=replace(clearance, standing=found), document=after)
 
     def _view(self, case: _Case) -> dict[str, Any]:
@@ -315,6 +316,7 @@ class ApprovalControl:
             "approved_by": list(found.by) if found else [],
             "release_report_sha256": found.report_sha256 if found else "",
             "missing": [{"what": one.what, "command": one.command} for one in found.missing] if found else [],
+            "remark": found.remark if found else "",
         }
 
     def _stable(self, model: str) -> str | None:

@@ -74,6 +74,8 @@ class Standing:
         Of the release report that counts; empty without one.
     break_glass
         Subject whose grant stands in for what is missing; empty where nothing is missing or nobody does.
+    remark
+        What whoever decides should know of the report that counts; it keeps nothing from live traffic.
     """
 
     met: bool
@@ -83,6 +85,7 @@ class Standing:
     by: tuple[str, ...] = ()
     report_sha256: str = ""
     break_glass: str = ""
+    remark: str = ""
 
     def evidence(self, candidate: Candidate) -> dict[str, Any]:
         """Return what the audit record of a guarded write says of it."""
@@ -95,6 +98,7 @@ class Standing:
             "release_report_sha256": self.report_sha256,
             "break_glass": self.break_glass,
             "missing": [one.what for one in self.missing],
+            **({"remark": self.remark} if self.remark else {}),
         }
 
 

@@ -52,6 +52,7 @@ APPROVALS: dict[str, Part] = {
         approved_by=list_of(STRING),
         release_report_sha256=STRING,
         missing=list_of(object_of(what=STRING, command=STRING)),
+        remark=STRING,
         approvals=list_of(
             object_of(
                 subject=STRING,

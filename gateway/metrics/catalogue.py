@@ -68,8 +68,8 @@ class Metric:
 CATALOGUE: tuple[Metric, ...] = (
     Metric(
         "weir_requests_total", "counter", "requests", (*_STREAM, "outcome"),
-        "Prediction requests answered or refused, each once, under the variant that answered; under stable where the "
-        "worker had no room",
+        "Prediction requests answered or refused, each once, under the variant that answered; under stable and as shed "
+        "where the worker had no room, the model is stopped, or no version that may answer is loaded",
         values=_VARIANTS | {"outcome": ("ok", "client_error", "server_error", "timeout", "shed")},
     ),
     Metric(
@@ -421,6 +421,11 @@ CATALOGUE: tuple[Metric, ...] = (
     Metric(
         "weir_audit_checkpoint_timestamp_seconds", "gauge", "unix", (),
         "When this host wrote a checkpoint of the audit log last; absent until it has written one",
+    ),
+    Metric(
+        "weir_audit_checkpoint_overdue_seconds", "gauge", "seconds", (),
+        "How long a checkpoint of the audit log has been due on this host, or refused because the log does not follow "
+        "from the one before; 0 while none is",
     ),
     Metric(
         "weir_break_glass_grants", "gauge", "grants", ("model", "state"),

@@ -33,7 +33,8 @@ class ModelRoute:
     ``why`` says why there is no stable arm; ``wake``, there if its version rests on disk, is told of requests that miss
     it. ``asleep`` has the versions that rest, each with the reason, and ``ask`` is told of requests that name one.
     ``is_stopped`` says that the model is in its safe state: ``stable`` alone answers, or nobody.
-    ``key_feature`` names the feature that is the routing key where the client sends none.
+    ``key_feature`` names the feature that is the routing key where the client sends none. ``stable_version`` is the
+    version that the document calls stable, be it loaded or not.
     """
 
     model: str
@@ -50,6 +51,7 @@ class ModelRoute:
     asleep: Mapping[str, str] = field(default_factory=dict)
     ask: Callable[[tuple[str, str]], None] | None = None
     is_stopped: bool = False
+    stable_version: str = ""
 
     def choose(self, key: str) -> Arm:
         """Return the arm of a routing key.

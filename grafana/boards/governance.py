@@ -41,11 +41,13 @@ def _audit() -> Panels:
         ),
         lines(
             "Age of the audit checkpoint",
-            "Time since the newest signed checkpoint of the audit log: what was written since is not covered.",
+            "Time since the newest signed checkpoint of the audit log: what was written since is not covered. And for "
+            "how long one has been due.",
             "s",
             Query(
                 f"time() - {latest('weir_audit_checkpoint_timestamp_seconds', 'by (instance)', HOST)}", "{{instance}}"
             ),
+            Query(latest("weir_audit_checkpoint_overdue_seconds", "by (instance)", HOST), "{{instance}} overdue"),
         ),
     ]
 

@@ -18,6 +18,13 @@ from tests.state.ground import change
 EDIT = "UPDATE audit SET record = CAST(replace(CAST(record AS TEXT), 'version 1', 'version 9') AS BLOB)"
 
 
+OVERDUE = "weir_audit_checkpoint_overdue_seconds"
+
+
+def gauges_of(checkpointer: Checkpointer) -> dict[str, float]:
+    return {name: value for name, _, value in checkpointer.gauges()}
+
+
 class Ground:
     """A store, a folder, a key and a clock."""
 
@@ -52,11 +59,11 @@ def test_a_checkpoint_is_written_a_minute_after_the_first_new_record_and_agrees_
     assert checkpointer.tick() is None
     ground.write(3)
     assert checkpointer.tick() is None
-    assert list(checkpointer.gauges()) == []
+    assert gauges_of(checkpointer) == {OVERDUE: 0.0}
     ground.clock.now_s += 60
     path = checkpointer.tick()
     assert path == ground.folder / "000000000003.checkpoint"
-    assert list(checkpointer.gauges()) == [("weir_audit_checkpoint_timestamp_seconds", {}, ground.clock.now_s)]
+    assert gauges_of(checkpointer) == {OVERDUE: 0.0, "weir_audit_checkpoint_timestamp_seconds": ground.clock.now_s}
     kept = open_checkpoint(path.read_bytes(), ground.key.verifier, str(path))
     assert (kept.size, kept.key, kept.is_signed) == (3, "shared", True)
     source = SqliteAudit(ground.path)
@@ -65,6 +72,33 @@ def test_a_checkpoint_is_written_a_minute_after_the_first_new_record_and_agrees_
     assert found.total == 0
     ground.clock.now_s += 600
     assert checkpointer.tick() is None
+
+
+def test_a_checkpoint_that_cannot_be_written_is_overdue_from_when_it_was_due(ground: Ground) -> None:
+    checkpointer = ground.checkpointer()
+    ground.write(1)
+    checkpointer.tick()
+    ground.folder.rmdir()
+    ground.folder.touch()
+    ground.clock.now_s += 60 + 300
+    with pytest.raises(OSError, match="checkpoint"):
+        checkpointer.tick()
+    assert gauges_of(checkpointer) == {OVERDUE: 300.0}
+    ground.folder.unlink()
+    ground.folder.mkdir()
+    assert checkpointer.tick() is not None
+    assert gauges_of(checkpointer)[OVERDUE] == 0.0
+
+
+def test_a_log_that_does_not_follow_leaves_its_checkpoint_overdue_for_good(ground: Ground) -> None:
+    checkpointer = ground.checkpointer(most_records=1)
+    ground.write(2)
+    assert checkpointer.tick() is not None
+    ground.edit("DELETE FROM audit WHERE sequence = 2")
+    with pytest.raises(CheckpointsRefused):
+        checkpointer.tick()
+    ground.clock.now_s += 900
+    assert gauges_of(checkpointer)[OVERDUE] == 900.0
 
 
 def test_many_records_do_not_wait_for_the_minute(ground: Ground) -> None:

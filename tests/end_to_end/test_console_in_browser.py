@@ -243,6 +243,12 @@ def test_markup_in_the_data_stays_text(console: Browser, gateway: RunningGateway
     )
 
 
+def test_what_would_hide_or_turn_text_around_is_written_out(console: Browser, gateway: RunningGateway) -> None:
+    gateway.put_route("iris", stable="1", canary=None, reason="\u202edlo si ti\u202c\x1b\u200b")
+    console.open(MODEL)
+    console.wait(lambda: r"\u{202e}dlo si ti\u{202c}\u{1b}\u{200b}" in console.text("#audit"), "the reason")
+
+
 def choose(console: Browser, value: str) -> None:
     """Choose in a dialog's list."""
     Select(console.wait(lambda: console.find("dialog select"), "the choice")).select_by_value(value)

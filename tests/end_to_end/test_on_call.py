@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.audit.signing_key import make_key
 from gateway.cli import main
 from gateway.demo.data import load_phishing, sample_instances
 from gateway.metrics.catalogue import CATALOGUE
@@ -75,6 +76,8 @@ def gateway(demo_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     (folder / "policy.yaml").write_text(POLICY, encoding="utf-8")
     flags = ("--stable", "phishing=1")
     environ = {"WEIR_PREDICTION_LOG__PATH": str(folder / "log"), "WEIR_GOVERNANCE__POLICY": str(folder / "policy.yaml")}
+    make_key(folder / "key.pem")
+    environ |= {"WEIR_AUDIT__CHECKPOINTS": str(folder / "kept"), "WEIR_AUDIT__CHECKPOINT_KEY": str(folder / "key.pem")}
     with RunningGateway(folder / "models", folder / "weir.db", *flags, workers=1, environ=environ) as running:
         for version in VERSIONS:
             running.wait_for_workers("phishing", version)

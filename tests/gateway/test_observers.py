@@ -1,5 +1,6 @@
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal
@@ -10,12 +11,12 @@ from gateway.admission.gate import Gate
 from gateway.admission.limit import ConcurrencyLimit
 from gateway.arms import ArmKeeper
 from gateway.call import Call
-from gateway.errors import InputRejected, WeirError
+from gateway.errors import InputRejected, ModelNotReady, ModelStopped, WeirError
 from gateway.metrics.derived import fault_totals
 from gateway.metrics.shared import SharedCounters, read_counters
 from gateway.observers import Observers
 from gateway.pipeline import Pipeline
-from gateway.routing.document import RouteDocument, ShadowRoute
+from gateway.routing.document import RouteDocument, ShadowRoute, Stop
 from gateway.settings import Settings
 from gateway.shadow_feed import ShadowFeed
 from gateway.tap import Tap
@@ -35,6 +36,7 @@ interface:
     - {name: petal_width, dtype: float32}
     - {name: sepal, dtype: string}
 """
+ROUTE = RouteDocument("m", 1, stable="1", salt="", shadows=(ShadowRoute("9", 10_000),))
 V2_BODY = {
     "inputs": [
         {"name": "petal_length", "shape": [2, 1], "datatype": "FP32", "data": [1.4, 60.0]},
@@ -45,9 +47,18 @@ V2_BODY = {
 
 
 def outcome_of(
-    folder: Path, protocol: Literal["plain", "v2"], body: dict[str, Any], shadows: ListSink | None = None
+    folder: Path,
+    protocol: Literal["plain", "v2"],
+    body: dict[str, Any],
+    shadows: ListSink | None = None,
+    *,
+    route: RouteDocument = ROUTE,
+    version: str | None = None,
 ) -> Call | WeirError:
-    """Put one request to a worker's pipeline with its real observers; ``shadows`` gets what version 9 repeats."""
+    """Put one request to a worker's pipeline with its real observers, where version 1 is loaded.
+
+    ``shadows`` gets what version 9 repeats.
+    """
 
     async def ask() -> Call | WeirError:
         counters = SharedCounters.create(folder, "w", role="worker")
@@ -57,10 +68,9 @@ def outcome_of(
         feed, gate = ShadowFeed(shadows or sink, lambda _: b"", counters, clock), Gate(ConcurrencyLimit(), now_s=0.0)
         pipeline = Pipeline(Observers(counters, tap, feed, gate))
         servable = servable_of(folder / "m" / "1", columns_classifier(), manifest=MANIFEST)
-        route = RouteDocument("m", 1, stable="1", salt="", shadows=(ShadowRoute("9", 10_000),))
         pipeline.table = keeper.build({"m": route}, {("m", "1"): servable})
         data = json.dumps(body).encode()
-        call = Call("m", None, protocol, data, "r", perf_counter())
+        call = Call("m", version, protocol, data, "r", perf_counter())
         try:
             return await pipeline.predict(call)
         except WeirError as error:
@@ -125,3 +135,21 @@ def test_rows_refused_for_a_rule_are_counted_under_its_name(tmp_path: Path) -> N
 def test_rows_of_the_wrong_shape_are_counted_though_no_feature_is_to_blame(tmp_path: Path) -> None:
     assert isinstance(outcome_of(tmp_path, "plain", {"instances": [[1.4, 0.2], [1.4, 0.2, "short"]]}), InputRejected)
     assert counted(tmp_path, "weir_feature_faults_total", feature="other", kind="shape") == 1
+
+
+def test_requests_that_no_loaded_version_may_answer_count_as_shed_under_the_stable_version(tmp_path: Path) -> None:
+    refused = outcome_of(tmp_path, "plain", {"instances": [GOOD]}, route=replace(ROUTE, stable="2"))
+    assert isinstance(refused, ModelNotReady)
+    assert counted(tmp_path, "weir_requests_total", version="2", variant="stable", outcome="shed") == 1
+    assert counted(tmp_path, "weir_requests_total") == 1
+
+
+@pytest.mark.parametrize("version", [None, "1", "a name that a client made up"])
+def test_requests_for_a_stopped_model_count_as_shed_under_no_name_of_the_clients(
+    tmp_path: Path, version: str | None
+) -> None:
+    stopped = replace(ROUTE, stop=Stop("harm", "now", "ann"))
+    refused = outcome_of(tmp_path, "v2", V2_BODY, route=stopped, version=version)
+    assert isinstance(refused, ModelStopped)
+    assert counted(tmp_path, "weir_requests_total", version="1", variant="stable", outcome="shed") == 1
+    assert counted(tmp_path, "weir_requests_total") == 1

@@ -218,6 +218,31 @@ def test_a_guarded_write_tells_in_its_record_what_it_rests_on(house: House) -> N
     ]
 
 
+@pytest.mark.parametrize(
+    ("against", "told"),
+    [
+        pytest.param({"against": "1", "against_digest": DIGESTS["1"]}, None, id="the stable one"),
+        pytest.param({}, "compares it with no version, and version 1 (", id="none"),
+        pytest.param(
+            {"against": "1", "against_digest": "sha256:before"},
+            f"compares it with version 1 (sha256:before), and version 1 ({DIGESTS['1']}) is stable now",
+            id="another under the same name",
+        ),
+    ],
+)
+def test_a_report_that_compares_with_another_version_than_the_stable_one_is_named_and_counts(
+    house: House, against: dict[str, str], told: str | None
+) -> None:
+    declare(house.store, house.ledger, "1", DIGESTS["1"])
+    declare(house.store, house.ledger, "2", DIGESTS["2"])
+    release(house.store, house.ledger, record(digest=DIGESTS["2"], **against))
+    house.approve("ann", "bob")
+    house.route("1", ("2", 10.0))
+    (evidence,) = house.newest.evidence["governance"]
+    assert evidence["release_report_sha256"] == "r" * 64
+    assert "remark" not in evidence if told is None else told in evidence["remark"]
+
+
 def test_who_sets_the_route_does_not_count_among_its_approvers(house: House) -> None:
     house.clear("ann", "bob")
     with pytest.raises(GovernanceUnmet, match="that of bob does not count: started it"):
