@@ -206,7 +206,7 @@ def world(
     environ |= {f"WEIR_AUDIT__{name}": str(value) for name, value in audit.items()}
     gateway = RunningGateway(models, folder / "weir.db", *flags, workers=2, environ=environ)
     (folder / "server").mkdir()
-    server = PrometheusServer(folder / "server", [gateway.url.removeprefix("http://")], rule_files, interval_s=0.5)
+    server = PrometheusServer(folder / "server", [gateway.url.removeprefix("http://")], rule_files, interval_s=1.0)
     asked = [[{name: value for name, value in row.items() if name != "species"}] for row in flowers()]
     patients_asked: list[list[Instance]] = [[dict(row)] for row in patients()]
     tally = Tally()

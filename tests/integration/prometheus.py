@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -131,10 +132,12 @@ class PrometheusServer:
         Each is asked for its present value until it has one, and all of them share the deadline.
         """
         deadline = time.monotonic() + deadline_s
-        pending = list(named)
+        pending = deque(named)
         while pending and time.monotonic() < deadline:
-            pending = [(name, expression) for name, expression in pending if not self.query(expression)]
-            time.sleep(_POLL_S)
+            name, expression = pending.popleft()
+            if not self.query(expression):
+                pending.append((name, expression))
+                time.sleep(_POLL_S)  # one question at a time: what is asked for comes from the same processors
         return [name for name, _ in pending]
 
     def wait_for_scrape(self, deadline_s: float = 30.0) -> float:
