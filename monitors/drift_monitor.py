@@ -10,7 +10,7 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from monitors.columns import Columns, features_of, rows_of
+from monitors.columns import Columns, features_of
 from monitors.evidence.budget import Budget
 from monitors.evidence.changes import describe_change
 from monitors.evidence.channels import TENSOR, Cause, Channel, Rows
@@ -20,6 +20,7 @@ from monitors.evidence.recent import RecentCounts
 from monitors.evidence.repeats import RowMemory
 from monitors.evidence.rules import Rule
 from monitors.evidence.ticks import TickCutter, Ticks, counts_between
+from monitors.given import given_rows, require_answers, require_reference, seconds_of
 from monitors.importance import EQUAL, Importance
 from monitors.live.distances import Distances, Kind
 from monitors.paging import Calibration
@@ -178,13 +179,14 @@ class DriftMonitor:
         Raises
         ------
         ValueError
-            There are no rows, columns, features and answers do not fit each other, or an importance is no such.
+            There are no rows, columns, features, answers and output do not fit each other, or an importance is no such.
         """
         if features is None:
             if isinstance(table, Rows):
                 raise ValueError("rows without names need features")
             features = features_of(table)
-        rows = table if isinstance(table, Rows) else rows_of(table, features, scores, labels)
+        rows = given_rows(table, features, scores, labels)
+        require_reference(rows, features, output)
         model = EvidenceModel.fit(rows, features, output)
         return cls(model, budget=budget, ticks=ticks, calibration=calibration, importance=importance)
 
@@ -205,15 +207,21 @@ class DriftMonitor:
         scores, labels
             The model's answers, as at the fit.
         times_s : (n,)
-            Seconds since any moment; needed where ticks have a length.
+            Seconds since any moment, or NumPy's ``datetime64``; needed where ticks have a length. Rows come in the
+            order of their times: one that is older than one before it counts as of that one's time, and more than two
+            hours are refused.
 
         Raises
         ------
         ValueError
-            Columns, answers or times do not fit.
+            Columns, answers or times do not fit; then no row of the batch is taken.
         """
-        rows = table if isinstance(table, Rows) else rows_of(table, self.model.channels.features, scores, labels)
-        times_n = None if times_s is None else np.asarray(times_s, dtype=np.float64)
+        channels = self.model.channels
+        rows = given_rows(table, channels.features, scores, labels)
+        if not isinstance(table, Rows):
+            require_answers(rows, channels.answers)
+        times_n = None if times_s is None else seconds_of(times_s, len(rows))
+        self._cutter.check(len(rows), times_n)
         found: list[Finding] = []
         for start in range(0, len(rows), BLOCK_ROWS):
             stop = start + BLOCK_ROWS

@@ -36,7 +36,7 @@ __all__ = ["Foretold", "calibration_section", "foretell", "wandering"]
 BASELINE_ROWS, LIVE_ROWS = 20_000, 100_000
 BUDGET = Budget(rows_between_false_pages=10_000)
 SELF_REPLICAS, SELF_STEPS, SELF_RUN = 64, 1_000, 10.0
-FAMILIES = ("independent, 5", "independent, 30", "categories", "autocorrelation 0.5", "bursty", "daily season")
+FAMILIES = ("independent, 5 ", "independent, 30", "categories", "autocorrelation 0.5", "bursty", "daily season")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +37,11 @@ class AnswerChannels:
     output: OutputSchema
     probabilities: tuple[int, ...] = ()
     ranks: ClassRanks | None = None
+    _chosen: tuple[int, ...] | slice = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        is_every = self.probabilities == tuple(range(len(self.output.classes)))
+        object.__setattr__(self, "_chosen", slice(None) if is_every else self.probabilities)
 
     @classmethod
     def fit(cls, output: OutputSchema, scores_rk: Floats, labels_r: npt.NDArray[np.integer]) -> AnswerChannels:
@@ -92,15 +97,18 @@ class AnswerChannels:
         numbers_nc = np.empty((len(scores_nk), CONFIDENCE_FIGURES + len(self.probabilities)))
         figures_nm = _confidence(scores_nk, sound_n)
         numbers_nc[:, :CONFIDENCE_FIGURES] = self.ranks.of(figures_nm, labels_n)
-        numbers_nc[:, CONFIDENCE_FIGURES:] = scores_nk[:, list(self.probabilities)]
-        np.copyto(numbers_nc[:, CONFIDENCE_FIGURES:], np.nan, where=~sound_n[:, None])
+        numbers_nc[:, CONFIDENCE_FIGURES:] = scores_nk[:, self._chosen]
+        if not sound_n.all():
+            numbers_nc[~sound_n, CONFIDENCE_FIGURES:] = np.nan
         return numbers_nc, codes_nc
 
 
 def _confidence(scores_nk: Floats, sound_n: npt.NDArray[np.bool_]) -> Floats:
     """Return top-1, margin and entropy of each row: (n, 3), NaN where the answer is broken."""
-    found = confidences(np.where(sound_n[:, None], scores_nk, 1.0 / scores_nk.shape[1]))
+    is_sound = bool(sound_n.all())
+    found = confidences(scores_nk if is_sound else np.where(sound_n[:, None], scores_nk, 1.0 / scores_nk.shape[1]))
     figures_nm = np.empty((len(scores_nk), CONFIDENCE_FIGURES))
     figures_nm[:, 0], figures_nm[:, 1], figures_nm[:, 2] = found.top1_n, found.margin_n, found.entropy_n
-    np.copyto(figures_nm, np.nan, where=~sound_n[:, None])
+    if not is_sound:
+        figures_nm[~sound_n] = np.nan
     return figures_nm

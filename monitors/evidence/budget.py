@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from numbers import Real
 from types import MappingProxyType
 from typing import Literal, get_args
 
 from monitors.evidence.channels import Cause
 
-__all__ = ["EVIDENCE_SHARE", "Budget", "Promise"]
+__all__ = ["EVIDENCE_SHARE", "Budget", "Promise", "is_positive"]
 
 Promise = Literal["mean", "p95", "none95"]
 
@@ -67,12 +68,12 @@ class Budget:
     weights: Mapping[Cause, float] = field(default_factory=lambda: _WEIGHTS)
 
     def __post_init__(self) -> None:
-        rows = self.rows_between_false_pages
-        positive = (self.pages_per_week, self.summary_s, self.summary_rows, 1.0 if rows is None else rows)
-        if not all(math.isfinite(number) and number > 0 for number in positive):
-            raise ValueError("a budget's rates and lengths are positive")
-        if not 0 < self.share <= 1:
-            raise ValueError(f"share is in (0, 1], not {self.share}")
+        for name in ("pages_per_week", "summary_s", "summary_rows", "rows_between_false_pages"):
+            number = getattr(self, name)
+            if not is_positive(number) and (number is not None or name != "rows_between_false_pages"):
+                raise ValueError(f"a budget's rates and lengths are positive: {name} is {number!r}")
+        if not is_positive(self.share) or self.share > 1:
+            raise ValueError(f"share is in (0, 1], not {self.share!r}")
         if self.promise not in get_args(Promise):
             raise ValueError(f"promise is one of {', '.join(get_args(Promise))}, not {self.promise}")
 
@@ -90,3 +91,11 @@ class Budget:
         total = sum(self.weights[cause] for cause in causes)
         shares = {cause: EVIDENCE_SHARE * self.share * self.weights[cause] / total for cause in causes}
         return {cause: self.summaries_between_pages / share for cause, share in shares.items()}
+
+
+def is_positive(number: object) -> bool:
+    """Return whether something is a finite number above 0."""
+    try:
+        return isinstance(number, Real) and math.isfinite(number) and float(number) > 0
+    except OverflowError:
+        return False

@@ -203,10 +203,10 @@ class Channels:
         return np.concatenate(parts, axis=1)
 
     def _columns(self, values_nd: Floats, which: Sequence[int]) -> Floats:
-        """Return some of the columns; all of them are not copied."""
+        """Return some of the columns; all or none of them are not copied."""
         if len(which) == len(self.features):
             return values_nd
-        return values_nd[:, which]
+        return values_nd[:, which] if len(which) else values_nd[:, :0]
 
     def counting_once(self, repeats: Repeats, counts_once_c: npt.NDArray[np.bool_]) -> Channels:
         """Return the same channels, some of which count repeated rows once."""

@@ -17,7 +17,7 @@ from monitors.evidence.channels import Channels
 from monitors.evidence.dependence import BLOCK_ROWS
 from monitors.evidence.grid import FRAME_CELLS, Axis
 from monitors.evidence.heaping import GROUPS
-from monitors.evidence.joint import Components
+from monitors.evidence.joint import SMALLEST_SCALE, Components
 from monitors.evidence.model import EvidenceModel
 from monitors.evidence.ranks import RANK_STEPS, ClassRanks
 from monitors.evidence.repeats import Repeats
@@ -35,8 +35,7 @@ MOST_COUNTED = 2**53
 LARGEST_DEPENDENCE = 2.0 * BLOCK_ROWS[-1]
 """Blocks of rows that are all alike show no more. A larger one would leave a channel without any bet that grows."""
 LARGEST_WEIGHT = 2.0**20
-SMALLEST_SCALE = 1e-290
-"""Bounds of joint channels: what they add up stays whole, and finite."""
+"""Bound of joint channels: what they add up stays whole."""
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -139,7 +138,7 @@ def read_model(text: bytes) -> EvidenceModel:
     DocumentRefused
         For text that is no such document, or one whose parts do not fit together.
     """
-    parts = _read(decode_document(text, _Document))
+    parts = _read(_decoded(text))
     return EvidenceModel(parts.channels, parts.counts_cb, parts.phi_c, parts.allowance, parts.every_cb)
 
 
@@ -151,9 +150,19 @@ def describe_text(text: bytes) -> Described:
     DocumentRefused
         As for ``read_model``.
     """
-    document = decode_document(text, _Document)
+    document = _decoded(text)
     parts = _read(document)
     return Described(document.features, document.output, int(parts.counts_cb.sum(axis=1).max(initial=0)))
+
+
+def _decoded(text: bytes) -> _Document:
+    try:
+        return decode_document(text, _Document)
+    except DocumentRefused as exc:
+        if exc.where != "$.schema_version":
+            raise
+        what = "expected 1, all that this release reads: fit anew, or use the release that wrote it"
+        raise DocumentRefused(exc.where, what) from exc
 
 
 def _read(document: _Document) -> _Parts:

@@ -6,18 +6,20 @@ first, so that every product and every sum is exact in float64 and a row's compo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Components", "fit_components", "fitting_rows"]
+__all__ = ["SMALLEST_SCALE", "Components", "fit_components", "fitting_rows"]
 
 COMPONENTS_AN_END = 4
 CLIP = 6.0
 VALUE_UNIT = 256.0
 WEIGHT_UNIT = 4096.0
 SMALLEST_EIGENVALUE = 1e-3
+SMALLEST_SCALE = 1e-290
+"""What varies less counts as constant: units of it would not be finite."""
 MOST_FOR_DISTANCE = 128
 NORMAL_QUARTILES = 1.349
 BLOCKS, BLOCKS_A_FIT = 32, 4
@@ -46,6 +48,10 @@ class Components:
     weights_dp: Floats
     shown: npt.NDArray[np.int64]
     with_distance: bool
+    _units_d: Floats = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_units_d", VALUE_UNIT / self.scale_d)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -56,7 +62,7 @@ class Components:
     def values(self, numbers_nd: Floats) -> Floats:
         """Return the channels of rows: (n, k) float64. A missing value counts as the median. Cost: O(n d p)."""
         with np.errstate(invalid="ignore", over="ignore"):
-            scaled_nd = (numbers_nd - self.centre_d) * (VALUE_UNIT / self.scale_d)
+            scaled_nd = (numbers_nd - self.centre_d) * self._units_d
         whole_nd = np.minimum(np.maximum(scaled_nd, -CLIP * VALUE_UNIT), CLIP * VALUE_UNIT)
         np.copyto(whole_nd, 0.0, where=np.isnan(whole_nd))
         components_np = np.rint(whole_nd) @ self.weights_dp
@@ -66,8 +72,7 @@ class Components:
         if self.with_distance:
             components_np /= WEIGHT_UNIT
             np.rint(components_np, out=components_np)
-            np.einsum("np,np->n", components_np, components_np, out=found_nk[:, shown])
-            found_nk[:, shown] /= VALUE_UNIT**2
+            np.divide(np.vecdot(components_np, components_np), VALUE_UNIT**2, out=found_nk[:, shown])
         return found_nk
 
 
@@ -105,6 +110,7 @@ def _centre_and_scale(numbers_rd: Floats) -> tuple[Floats, Floats]:
     """Return median and spread; a constant feature has an infinite scale and so is 0 everywhere."""
     safe_rd = np.where(np.isnan(numbers_rd).all(axis=0), 0.0, numbers_rd)
     low_d, centre_d, high_d = np.nanquantile(safe_rd, [0.25, 0.5, 0.75], axis=0)
-    deviation_d = np.nanstd(safe_rd, axis=0)
-    scale_d = np.where(high_d > low_d, (high_d - low_d) / NORMAL_QUARTILES, deviation_d)
-    return centre_d, np.where(scale_d > 0, scale_d, np.inf)
+    with np.errstate(over="ignore", invalid="ignore"):  # values near the largest double
+        deviation_d = np.nanstd(safe_rd, axis=0)
+        scale_d = np.where(high_d > low_d, (high_d - low_d) / NORMAL_QUARTILES, deviation_d)
+    return centre_d, np.where(scale_d >= SMALLEST_SCALE, scale_d, np.inf)

@@ -264,17 +264,27 @@ class EvidenceMonitor:
         Raises
         ------
         ValueError
-            When it belongs to another model.
+            When it belongs to another model, is not whole, or holds what no monitor can: then nothing changes.
         """
+        absent = sorted(self.state().keys() - state.keys())
+        if absent:
+            raise ValueError(f"state without {absent}: it was cut short, or is of another release; begin without it")
         if state["model"] != self.model.digest:
             raise ValueError(f"state of model {state['model']}, expected {self.model.digest}")
+        pending_cb = np.array(state["pending"], dtype=np.int64)
+        numbers = [int(state[name]) for name in ("pending_rows", "rows", "rows_seen", "repeats")]
+        if pending_cb.shape != self._pending_cb.shape or (pending_cb < 0).any() or min(numbers) < 0:
+            raise ValueError("state with counts that no monitor of this model can have; begin without it")
+        if not set(state["warned"]) <= set(self.model.causes):
+            raise ValueError(f"state that warned of {sorted(state['warned'])}, expected some of {self.model.causes}")
+        memory = RowMemory()
+        try:
+            memory.restore(state["memory"])
+        except (KeyError, TypeError, ValueError) as exc:
+            raise ValueError("state with a memory of rows that is not whole; begin without it") from exc
         self._detector.restore(state)
-        self._pending_cb = np.array(state["pending"], dtype=np.int64)
-        self._pending_rows = int(state["pending_rows"])
-        self._rows, self._rows_seen = int(state["rows"]), int(state["rows_seen"])
-        self._warned = set(state["warned"])
-        self._memory.restore(state["memory"])
-        self._rules.repeats = int(state["repeats"])
+        self._pending_cb, self._memory, self._warned = pending_cb, memory, set(state["warned"])
+        self._pending_rows, self._rows, self._rows_seen, self._rules.repeats = numbers
 
     def _begin_summary(self) -> None:
         self._pending_cb = np.zeros_like(self.model.counts_cb)

@@ -58,7 +58,7 @@ class ClassRanks:
     def of(self, figures_nm: Floats, labels_n: npt.NDArray[np.integer]) -> Floats:
         """Return how many edges of its class each figure has reached: (n, m) float64, NaN where there is no class."""
         known_n = (labels_n >= 0) & (labels_n < len(self.edges_kem))
-        reached = figures_nm[:, :, None] >= self._edges_kme[np.where(known_n, labels_n, 0)]
+        reached = figures_nm[:, :, None] >= self._edges_kme.take(labels_n, axis=0, mode="clip")
         reached_nm = np.add.reduce(reached.view(np.int8), axis=2, dtype=np.int8).astype(np.float64)
         np.copyto(reached_nm, np.nan, where=np.isnan(figures_nm) | ~known_n[:, None])
         return np.asarray(reached_nm)

@@ -9,10 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from monitors.evidence.budget import is_positive
 from monitors.evidence.channels import Channels, Rows
 from monitors.evidence.repeats import RowMemory
 
 __all__ = ["TickCutter", "Ticks", "counts_between"]
+
+MOST_LATE_S = 7_200.0
+"""Workers log a few seconds apart, and local time repeats an hour when summer ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +35,17 @@ class Ticks:
     seconds: float | None = None
 
     def __post_init__(self) -> None:
-        if self.rows < 1:
-            raise ValueError(f"a summary has at least one row, not {self.rows}")
-        if self.seconds is not None and not (math.isfinite(self.seconds) and self.seconds > 0):
-            raise ValueError(f"a tick lasts a positive time, not {self.seconds} s")
+        if not isinstance(self.rows, int) or self.rows < 1:
+            raise ValueError(f"a summary has at least one row, a whole number, not {self.rows!r}")
+        if self.seconds is not None and not is_positive(self.seconds):
+            raise ValueError(f"a tick lasts a positive time, not {self.seconds!r} s")
 
 
 class TickCutter:
     """Says after which rows of each batch a summary ends. State: a count of rows and a time.
 
-    Time does not run backwards: a row that is older than one before it counts as of that one's time.
+    Time does not run backwards: a row that is older than one before it counts as of that one's time, and rows that
+    are more than two hours older (or a tick, where that is longer) are refused. They would never end a summary.
 
     Examples
     --------
@@ -70,7 +75,7 @@ class TickCutter:
         Raises
         ------
         ValueError
-            Times are needed and missing, not finite, or not one a row.
+            Times are needed and missing, not finite, not one a row, or run far back; then nothing is taken.
         """
         if self.ticks.seconds is None:
             found = list(range(self.ticks.rows - self.pending_rows, n + 1, self.ticks.rows))
@@ -86,9 +91,7 @@ class TickCutter:
         return is_whole
 
     def _ends_in_time(self, n: int, times_n: npt.NDArray[np.float64] | None, seconds: float) -> list[int]:
-        if times_n is None or len(times_n) != n or not np.isfinite(times_n).all():
-            raise ValueError(f"ticks of {seconds:g} s need a finite time for each of the {n} rows")
-        times_m = np.maximum.accumulate(np.concatenate([[self._newest_s], times_n]))
+        times_m = self._rising(n, times_n, seconds)
         self._newest_s = float(times_m[-1])
         ticks_m = np.floor(times_m / seconds)
         found, begin = [], -self.pending_rows
@@ -97,6 +100,25 @@ class TickCutter:
                 found.append(end)
                 begin = end
         return found
+
+    def check(self, n: int, times_n: npt.NDArray[np.float64] | None) -> None:
+        """Refuse what ``ends`` would, of a batch that is to be taken in parts."""
+        if self.ticks.seconds is not None:
+            self._rising(n, times_n, self.ticks.seconds)
+
+    def _rising(self, n: int, times_n: npt.NDArray[np.float64] | None, seconds: float) -> npt.NDArray[np.float64]:
+        """Return the newest time until each row, with that before the first: (n + 1,)."""
+        if times_n is None or times_n.shape != (n,) or not np.isfinite(times_n).all():
+            raise ValueError(f"ticks of {seconds:g} s need a finite time for each of the {n} rows")
+        times_m = np.maximum.accumulate(np.concatenate([[self._newest_s], times_n]))
+        late = np.flatnonzero(times_m[1:] - times_n > max(MOST_LATE_S, seconds))
+        if len(late):
+            row = int(late[0])
+            raise ValueError(
+                f"row {row} of {n} is of {times_n[row]:.15g} s, after one of {times_m[row]:.15g} s: give rows in the "
+                "order in which they came, and begin a new monitor where a time was wrong"
+            )
+        return np.asarray(times_m)
 
 
 def counts_between(channels: Channels, rows: Rows, ends: Sequence[int], memory: RowMemory) -> npt.NDArray[np.int64]:

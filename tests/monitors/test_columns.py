@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -44,9 +46,13 @@ def test_rows_have_the_order_of_the_features_and_codes_for_categories() -> None:
             {"age": [1j]}, "column 'age' is not made of numbers: it has 1 dimensions of complex", id="complex"
         ),
         pytest.param({"age": [[1.0, 2.0]]}, "column 'age' is not made of numbers: it has 2 dimensions", id="wide"),
+        pytest.param({"age": [[1.0, 2.0], [3.0]]}, "column 'age' is not one value a row", id="ragged"),
+        pytest.param(
+            [{"age": 1}], "columns by name, such as a dictionary of arrays or a data frame, not list", id="list"
+        ),
     ],
 )
-def test_a_table_that_does_not_fit_says_why(table: dict[str, list[object]], complaint: str) -> None:
+def test_a_table_that_does_not_fit_says_why(table: Any, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         rows_of(table, [FeatureSchema("age", "number", "float64")])
 
@@ -56,6 +62,32 @@ def test_scores_of_another_length_are_refused() -> None:
         rows_of({"age": [1]}, [FeatureSchema("age", "number", "float64")], [0.1, 0.2])
 
 
-def test_labels_that_are_no_indices_are_refused() -> None:
+@pytest.mark.parametrize("label", [10**20, 0.5, float("nan"), "yes", [1], 1j])
+def test_labels_that_are_no_indices_are_refused(label: Any) -> None:
     with pytest.raises(ValueError, match="labels are not indices of classes"):
-        rows_of({"age": [1]}, [FeatureSchema("age", "number", "float64")], labels=[10**20])
+        rows_of({"age": [1]}, [FeatureSchema("age", "number", "float64")], labels=[label])
+
+
+@pytest.mark.parametrize("score", ["high", 1j, [[0.5]]])
+def test_scores_that_are_no_numbers_are_refused(score: Any) -> None:
+    with pytest.raises(ValueError, match="scores are n"):
+        rows_of({"age": [1]}, [FeatureSchema("age", "number", "float64")], scores=[score])
+
+
+def test_categories_of_more_than_one_dimension_are_refused() -> None:
+    with pytest.raises(ValueError, match="column 'city' has 2 dimensions, expected one category a row"):
+        rows_of({"city": [["Rome"]]}, [FeatureSchema("city", "category", "string", ("Rome",))])
+
+
+@pytest.mark.parametrize(
+    ("table", "complaint"),
+    [
+        pytest.param({}, "the table has no columns", id="none"),
+        pytest.param(
+            {"at": np.array(["2026-01-31"], "M8[s]")}, r"column 'at' holds datetime64\[s\]: leave", id="times"
+        ),
+    ],
+)
+def test_what_cannot_be_a_feature_is_told(table: Any, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        features_of(table)

@@ -66,6 +66,11 @@ def test_a_text_whose_parts_do_not_fit_is_refused(text: bytes, member: tuple[str
         read_model(json.dumps(document).encode())
 
 
+def test_a_text_of_a_newer_release_says_so(text: bytes) -> None:
+    with pytest.raises(DocumentRefused, match=r"\$\.schema_version: expected 1, all that this release reads: fit anew"):
+        read_model(text.replace(b'"schema_version": 1', b'"schema_version": 2'))
+
+
 def test_more_cells_than_are_ever_made_are_refused(text: bytes) -> None:
     document = json.loads(text)
     document["axes"][0] |= {"edges": [], "cells": [0], "inner": 65, "counts": [1] * 69, "every_row": []}

@@ -65,3 +65,12 @@ def test_many_numbers_keep_the_ends_only() -> None:
     found = fit_components(np.random.default_rng(5).normal(size=(1000, 140)))
     assert found is not None
     assert found.values(np.zeros((2, 140))).shape == (2, 8)
+
+
+@pytest.mark.parametrize("scale", [1e308, 1e-320])
+def test_numbers_at_the_ends_of_what_a_double_holds_are_fitted_without_a_warning(scale: float) -> None:
+    wide_rd = np.random.default_rng(5).uniform(-1.0, 1.0, size=(400, 3))
+    wide_rd[:, 0] *= scale
+    components = fit_components(wide_rd)
+    assert components is not None
+    assert np.isfinite(components.values(wide_rd)).all()

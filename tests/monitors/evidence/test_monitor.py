@@ -125,6 +125,34 @@ def test_a_state_of_another_model_is_refused(fitted: EvidenceModel) -> None:
         EvidenceMonitor(fitted).restore(EvidenceMonitor(other).state())
 
 
+@pytest.mark.parametrize(
+    ("broken", "complaint"),
+    [
+        pytest.param({"pending": np.zeros((2, 2))}, "counts that no monitor of this model can have", id="counts"),
+        pytest.param({"rows": -1}, "counts that no monitor of this model can have", id="rows"),
+        pytest.param({"warned": ["weather"]}, r"warned of \['weather'\], expected some of", id="cause"),
+        pytest.param({"memory": {"rows": 1}}, "memory of rows that is not whole; begin without it", id="memory"),
+        pytest.param({"components": np.zeros(3)}, r"state of shape \(3,\)", id="components"),
+    ],
+)
+def test_a_state_that_is_not_whole_is_refused_and_changes_nothing(
+    fitted: EvidenceModel, broken: dict[str, Any], complaint: str
+) -> None:
+    monitor = EvidenceMonitor(fitted, CONFIG)
+    monitor.update(rows(np.random.default_rng(3), 14))
+    before = through_text(monitor.state())
+    with pytest.raises(ValueError, match=complaint):
+        monitor.restore({**EvidenceMonitor(fitted, CONFIG).state(), **broken})
+    assert through_text(monitor.state()) == before
+
+
+def test_a_state_that_was_cut_short_is_refused(fitted: EvidenceModel) -> None:
+    state = EvidenceMonitor(fitted).state()
+    del state["pending"], state["warned"]
+    with pytest.raises(ValueError, match=r"state without \['pending', 'warned'\]: it was cut short"):
+        EvidenceMonitor(fitted).restore(state)
+
+
 def test_counts_of_other_channels_are_refused(fitted: EvidenceModel) -> None:
     with pytest.raises(ValueError, match="counts of shape"):
         EvidenceMonitor(fitted).add_counts(fitted.counts_cb[:1], 10)
