@@ -36,13 +36,8 @@ def given_rows(
         return rows_of(table, features, scores, labels)
     if scores is not None or labels is not None:
         raise ValueError("rows hold their answers: give scores and labels as Rows(values, scores, labels)")
-    parts = {"values": table.values_nd, "scores": table.scores_nk, "labels": table.labels_n}
-    present = {name: part for name, part in parts.items() if part is not None}
-    for name, part in present.items():
-        if not isinstance(part, np.ndarray) or part.dtype.kind not in "biuf":
-            found = part.dtype if isinstance(part, np.ndarray) else type(part).__name__
-            raise ValueError(f"the {name} of rows are an array of numbers, not {found}")
-    lengths = {name: len(part) for name, part in present.items()}
+    parts: dict[str, Any] = {"values": table.values_nd, "scores": table.scores_nk, "labels": table.labels_n}
+    lengths = {name: _length(name, part) for name, part in parts.items() if part is not None}
     if len(set(lengths.values())) > 1:
         raise ValueError(f"values, scores and labels of rows have one length: {lengths}")
     return table
@@ -111,8 +106,16 @@ def seconds_of(times: npt.ArrayLike, n: int) -> npt.NDArray[np.float64]:
     return found.astype(np.float64)
 
 
+def _length(name: str, part: Any) -> int:
+    """Return how many rows a part of ``Rows`` has, which may be anything that a user put there."""
+    found = getattr(part, "dtype", type(part).__name__)
+    if not isinstance(part, np.ndarray) or part.ndim == 0 or part.dtype.kind not in "biuf":
+        raise ValueError(f"the {name} of rows are an array of numbers, not {found}")
+    return len(part)
+
+
 def _whole(scores_nk: npt.NDArray[np.float64], output: OutputSchema) -> npt.NDArray[np.bool_]:
     """Return which answers are whole; all where their columns do not fit, which is refused elsewhere."""
     if output.kind == "classification" and scores_nk.shape[1:] == (len(output.classes),):
         return is_distribution(scores_nk)
-    return np.isfinite(scores_nk).reshape(len(scores_nk), -1).all(axis=1)
+    return np.asarray(np.isfinite(scores_nk).reshape(len(scores_nk), -1).all(axis=1))

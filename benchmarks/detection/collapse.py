@@ -2,8 +2,9 @@
 
     python -m benchmarks.detection.collapse [--runs 20]
 
-Claim: at one false page a week, modes A to D within 15 rows where they are strong, A within 60 where it is weak, E in
-the batch of its first broken answer; a change of the class mix never pages as confidence.
+Claim: at one false page a week, modes A to D within 15 rows where they are strong, A within 60 where it is weak, B
+within 20 where a tenth of the answers still names another class, E in the batch of its first broken answer; a change of
+the class mix never pages as confidence.
 """
 
 from __future__ import annotations
@@ -75,8 +76,8 @@ def _tempered(scores_nk: Floats, temperature: float) -> Floats:
     return np.asarray(powers_nk / powers_nk.sum(axis=1, keepdims=True))
 
 
-def _one_class(scores_nk: Floats) -> Floats:
-    return _tempered(scores_nk * np.where(np.arange(scores_nk.shape[1]) == 3, 1e4, 1.0), 1.0)
+def _one_class(scores_nk: Floats, factor: float) -> Floats:
+    return _tempered(scores_nk * np.where(np.arange(scores_nk.shape[1]) == 3, factor, 1.0), 1.0)
 
 
 def _broken(scores_nk: Floats, rows: slice) -> Floats:
@@ -92,7 +93,8 @@ MODES: Mapping[str, Collapse] = MappingProxyType(
     {
         "A under-confidence, weak (temperature 1.5)": lambda scores_nk: _tempered(scores_nk, 1.5),
         "A under-confidence, strong (temperature 4)": lambda scores_nk: _tempered(scores_nk, 4.0),
-        "B class collapse": _one_class,
+        "B class collapse, nine answers in ten": lambda scores_nk: _one_class(scores_nk, 1e4),
+        "B class collapse, every answer": lambda scores_nk: _one_class(np.maximum(scores_nk, 1e-6), 1e12),
         "C constant output": lambda scores_nk: np.repeat(scores_nk[:1], len(scores_nk), axis=0),
         "D saturation (temperature 0.2)": lambda scores_nk: _tempered(scores_nk, 0.2),
         "E one broken answer in ten": lambda scores_nk: _broken(scores_nk, slice(None, None, 10)),

@@ -35,7 +35,7 @@ class Ticks:
     seconds: float | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.rows, int) or self.rows < 1:
+        if not is_positive(self.rows) or self.rows % 1:
             raise ValueError(f"a summary has at least one row, a whole number, not {self.rows!r}")
         if self.seconds is not None and not is_positive(self.seconds):
             raise ValueError(f"a tick lasts a positive time, not {self.seconds!r} s")
