@@ -1,4 +1,4 @@
-"""How many rows a second do alibi-detect's online detectors watch? It decides whether their delay can be measured.
+"""How many rows a second do alibi-detect's online detectors watch, and what do they find?
 
     benchmarks/serving/environment alibi
     .weir/benchmarks/environments/alibi/bin/python -m benchmarks.detection.alibi [--only NAME] [--paths FROM TO]
@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["DETECTORS"]
+__all__ = ["CVM_WINDOWS", "DETECTORS", "WINDOW"]
 
 FEATURES, REFERENCE_ROWS, WINDOW, WARM_ROWS, ROWS = 6, 500, 50, 100, 500
 CVM_WINDOWS = [25, 50, 100]
@@ -56,21 +56,26 @@ def _write_paths(make: Callable[[Any], Any], source: str, target: str) -> None:
     """Follow each run from a fresh state; a window that is not full yet says nothing."""
     with np.load(source) as rows:
         detector = make(rows["reference"].astype(np.float32))
-        found = {name: np.stack([_path(detector, run) for run in rows[name]]) for name in ("quiet", "rows")}
-    np.savez(target, quiet=found["quiet"], rows=found["rows"])
+        found = {name: [_path(detector, run) for run in rows[name]] for name in ("quiet", "rows")}
+    paths = {name: np.stack([path for path, _, _ in runs]) for name, runs in found.items()}
+    kept, first = (np.array([run[i] for run in found["rows"]]) for i in (1, 2))
+    np.savez(target, quiet=paths["quiet"], rows=paths["rows"], kept=kept, first=first)
 
 
-def _path(detector: Any, rows_nd: Any) -> Any:
+def _path(detector: Any, rows_nd: Any) -> tuple[Any, Any, Any]:
+    """Return the statistic after each row, and of MMD which reference rows it keeps and which it begins with."""
     detector.reset_state()
+    drawn = getattr(detector, "_detector", detector)
+    kept, first = (np.asarray(getattr(drawn, name, ())) for name in ("ref_inds", "init_test_inds"))
     scores = [np.atleast_1d(np.asarray(detector.score(row), dtype=np.float64)) for row in rows_nd.astype(np.float32)]
-    return np.array([np.nan_to_num(score, nan=-np.inf).max() for score in scores])
+    return np.array([np.nan_to_num(score, nan=-np.inf).max() for score in scores]), kept, first
 
 
 def _cvm(reference: Any) -> Any:
     from alibi_detect.cd import CVMDriftOnline  # type: ignore[import-not-found]  # of another environment
 
     features = reference.shape[1]
-    return CVMDriftOnline(reference, 1000.0, CVM_WINDOWS, n_bootstraps=1500, n_features=features, verbose=False)
+    return CVMDriftOnline(reference, 50.0, CVM_WINDOWS, n_bootstraps=1500, n_features=features, verbose=False)
 
 
 def _lsdd(reference: Any) -> Any:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from benchmarks.detection.peers import MISSING, adwin_paths, ks_paths, kswin_paths, page_hinkley_paths, psi_paths
 from benchmarks.detection.streams import Stream
+from benchmarks.detection.windows import cvm_paths, cvm_together_paths, mmd_paths
 from monitors.evidence.budget import Budget
 from monitors.evidence.channels import Rows
 from monitors.evidence.detector import EDetector
@@ -22,6 +23,8 @@ from monitors.evidence.repeats import RowMemory
 __all__ = ["STEP_ROWS", "WEIR", "Paths", "Standard", "contestants", "weir_paths"]
 
 STEP_ROWS = 10
+KERNEL_ROWS = 1_000
+"""Rows of the reference that MMD compares each row with; all others look at the whole of it."""
 WEIR = "Weir"
 
 Floats = npt.NDArray[np.float64]
@@ -60,6 +63,11 @@ def contestants(stream: Stream, reference: Rows) -> dict[str, Paths]:
     for window in (50, 100, 200, 500):
         peers[f"KS window {window}"] = lambda x_ntd, window=window: ks_paths(x_ntd, reference_rd, window)  # type: ignore[misc]
         peers[f"PSI window {window}"] = lambda x_ntd, window=window: psi_paths(x_ntd, reference_rd, window)  # type: ignore[misc]
+    few_rd = reference_rd[:: -(-len(reference_rd) // KERNEL_ROWS)]
+    for window in (25, 50, 100, 200):
+        peers[f"CVM window {window}"] = lambda x_ntd, window=window: cvm_paths(x_ntd, reference_rd, window)  # type: ignore[misc]
+        peers[f"MMD window {window}"] = lambda x_ntd, window=window: mmd_paths(x_ntd, few_rd, window)  # type: ignore[misc]
+    peers["CVM windows together"] = lambda x_ntd: cvm_together_paths(x_ntd, reference_rd, (25, 50, 100))
     paths: dict[str, Paths] = {WEIR: weir_paths(stream, reference)}
     for name, peer in peers.items():
         paths[name] = lambda rows, runs, peer=peer: peer(standard(rows, runs))  # type: ignore[misc]

@@ -1,7 +1,8 @@
 """The measured parts of the page on detection, from the lines that the benchmarks printed.
 
 python -m benchmarks.detection.page FOLDER, which holds some of budget.jsonl, whole_weeks.jsonl, delay.jsonl,
-further.jsonl, week.jsonl, collapse.jsonl and cost.jsonl: their parts are written, the others stay.
+further.jsonl, week.jsonl, informed.jsonl (its lines, and those of ``week`` for the same streams), collapse.jsonl and
+cost.jsonl: their parts are written, the others stay.
 """
 
 from __future__ import annotations
@@ -26,12 +27,14 @@ __all__ = [
     "cost_section",
     "delay_picture",
     "delay_section",
+    "informed_section",
     "week_picture",
     "week_section",
     "whole_weeks_section",
 ]
 
 PROMISED = 10.0
+SHOWN_PEERS = 3
 ROW, LEFT, WIDTH, RIGHT = 20, 240, 460, 20
 BLUE, GREY = "#0b6e99", "#9aa5b1"
 
@@ -71,7 +74,7 @@ def delay_section(lines: Lines) -> str:
         weir = found[WEIR]
         peers = sorted((found[name]["mean_delay"], name) for name in _calibrated(found))
         ratios.append(weir["mean_delay"] / peers[0][0])
-        shown = [f"{name} {number(delay)}" for delay, name in peers[:3]]
+        shown = [f"{name} {number(delay)}" for delay, name in peers[:SHOWN_PEERS]]
         promised = [number(found[name]["mean_delay"]) for name in found if name.startswith(f"{WEIR},")]
         missed = f"{weir['missed']} of {weir['runs']}"
         rows.append((stream, number(weir["mean_delay"]), missed, shown[0], f"{ratios[-1]:.2f}", *shown[1:], *promised))
@@ -120,6 +123,32 @@ def week_section(found: Lines) -> str:
     return f"{said}\n\n{table(heads, rows)}"
 
 
+def informed_section(lines: Lines) -> str:
+    """Return median delays at both promises of the detector that is told the change, and Weir's."""
+    told = {line["stream"]: line for line in lines if "false_pages" not in line}
+    rows = [
+        (
+            week["stream"],
+            *_at_promises(told[week["stream"]]),
+            *_at_promises(week),
+            f"{week['missed']} of {week['runs']}",
+        )
+        for week in lines
+        if "false_pages" in week and week["stream"] in told
+    ]
+    heads = (
+        "change",
+        "told, 10,000 rows",
+        "told, a week",
+        "ratio",
+        "Weir, 10,000 rows",
+        "Weir, a week",
+        "ratio",
+        "missed",
+    )
+    return table(heads, rows)
+
+
 def collapse_section(found: Lines) -> str:
     """Return a row for each mode: rows to the first page, its causes, pages about confidence."""
     heads = ("what happens to the answers", "median rows", "worst", "first page about", "pages about confidence")
@@ -144,12 +173,12 @@ def cost_section(found: Lines) -> str:
 
 
 def delay_picture(lines: Lines) -> str:
-    """Return a drawing: for each stream Weir's delay and each peer's, on a logarithmic axis."""
-    dots = {
-        stream: [(found[name]["mean_delay"], GREY) for name in _calibrated(found)] + [(found[WEIR]["mean_delay"], BLUE)]
-        for stream, found in _by_contestant(lines).items()
-    }
-    return _picture("Rows until the change is found (logarithmic); blue: Weir, grey: peers", dots)
+    """Return a drawing: for each stream Weir's delay and those of its three quickest peers, on a logarithmic axis."""
+    dots = {}
+    for stream, found in _by_contestant(lines).items():
+        quickest = sorted(found[name]["mean_delay"] for name in _calibrated(found))[:SHOWN_PEERS]
+        dots[stream] = [*((rows, GREY) for rows in quickest), (found[WEIR]["mean_delay"], BLUE)]
+    return _picture("Rows until the change is found (logarithmic); blue: Weir, grey: its three quickest peers", dots)
 
 
 def week_picture(found: Lines) -> str:
@@ -185,6 +214,11 @@ def _geometric_mean(ratios: Sequence[float]) -> float:
     return math.exp(sum(math.log(ratio) for ratio in ratios) / max(1, len(ratios)))
 
 
+def _at_promises(found: Mapping[str, Any]) -> tuple[str, str, str]:
+    often, week = found["median_often"], found["median_week"]
+    return number(often), number(week), f"{week / often:.2f}"
+
+
 def _place(rows: float) -> float:
     return LEFT + WIDTH * math.log(max(rows, 8) / 8) / math.log(4000 / 8)
 
@@ -210,8 +244,9 @@ _SECTIONS: Mapping[str, tuple[Callable[[Lines], str], Callable[[Lines], str] | N
         "budget": (budget_section, None),
         "whole_weeks": (whole_weeks_section, None),
         "delay": (delay_section, delay_picture),
-        "further": (delay_section, delay_picture),
+        "further": (delay_section, None),
         "week": (week_section, week_picture),
+        "informed": (informed_section, None),
         "collapse": (collapse_section, None),
         "cost": (cost_section, None),
     }

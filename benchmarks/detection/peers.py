@@ -12,7 +12,7 @@ import numpy.typing as npt
 from river.drift import ADWIN
 from scipy.stats import ks_2samp  # type: ignore[import-untyped]  # SciPy ships no types
 
-__all__ = ["MISSING", "adwin_paths", "ks_paths", "kswin_paths", "page_hinkley_paths", "psi_paths"]
+__all__ = ["MISSING", "adwin_paths", "at_steps", "ks_paths", "kswin_paths", "page_hinkley_paths", "psi_paths"]
 
 STEP = 10
 ADWIN_DELTAS = (*(10.0 ** -(e / 2) for e in range(17)), *(10.0**-e for e in (10, 12, 15, 20, 30, 45, 70, 100)))
@@ -55,7 +55,7 @@ def page_hinkley_paths(x_ntd: Floats, delta: float, alpha: float = 0.9999, least
         lowest, highest = np.minimum(lowest, up), np.maximum(highest, down)
         if t + 1 >= least:
             path[:, t] = np.maximum(up - lowest, highest - down).max(axis=1)
-    return _at_steps(path)
+    return at_steps(path)
 
 
 def kswin_paths(x_ntd: Floats) -> Floats:
@@ -72,7 +72,7 @@ def kswin_paths(x_ntd: Floats) -> Floats:
             before = np.take_along_axis(windows[:, d], drawn, axis=1)
             steps = _largest_difference(before, windows[:, d, older:])
             path[n, KSWIN_ROWS - 1 :] = np.maximum(path[n, KSWIN_ROWS - 1 :], by_distance[steps])
-    return _at_steps(path)
+    return at_steps(path)
 
 
 def ks_paths(x_ntd: Floats, reference_rd: Floats, window: int) -> Floats:
@@ -93,7 +93,7 @@ def _first_alarm(detector: ADWIN, values: list[float]) -> int | None:
     return None
 
 
-def _at_steps(path_nt: Floats) -> Floats:
+def at_steps(path_nt: Floats) -> Floats:
     """Return the largest value of every ten rows."""
     runs, rows = path_nt.shape
     return np.asarray(path_nt[:, : rows // STEP * STEP].reshape(runs, -1, STEP).max(axis=2))

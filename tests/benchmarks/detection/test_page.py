@@ -4,6 +4,7 @@ from benchmarks.detection.page import (
     cost_section,
     delay_picture,
     delay_section,
+    informed_section,
     week_picture,
     week_section,
     whole_weeks_section,
@@ -73,3 +74,10 @@ def test_a_stricter_promise_is_compared_with_a_looser_one() -> None:
     assert "at worst **1.60** times. 96,000 unchanged rows caused 0 pages." in said
     assert "| mean | 100 | 160 | 1.60 | 0 of 24 |" in said
     assert week_picture([{"stream": "mean", **week}]).count("<circle") == 2
+
+
+def test_what_is_told_stands_beside_what_is_not() -> None:
+    told = {"stream": "mean", "median_often": 40.0, "median_week": 100.0}
+    week = {"stream": "mean", "median_often": 100.0, "median_week": 160.0, "missed": 1, "runs": 96, "false_pages": 0}
+    said = informed_section([told, {**told, "stream": "spread"}, week])
+    assert said.endswith("| mean | 40 | 100 | 2.50 | 100 | 160 | 1.60 | 1 of 96 |")
