@@ -20,6 +20,7 @@ __all__ = [
     "IMPUTED_FLAG",
     "OUT_OF_RANGE_FLAG",
     "RULE_FLAG",
+    "SHORTEST_WAIT_S",
     "UNSEEN_CODE",
     "UNSEEN_FLAG",
     "Alert",
@@ -252,6 +253,10 @@ class Failures:
 
     worker: str
     failures: tuple[Failure, ...]
+
+
+SHORTEST_WAIT_S = 0.005
+"""Seconds that a run must have waited for its thread for a ``Standstill`` to tell of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,11 +34,12 @@ from gateway.batching.jobs import (
 from gateway.codec.decoded import Decoded
 from gateway.engine.outputs import Outputs
 from gateway.engine.session import RunFailed, RunHandle
+from monitors.records import SHORTEST_WAIT_S
 
 __all__ = ["Lane"]
 
 _GATHERING_SHARE = 1 / 8
-_LONG_WAIT_S = 0.02
+_LATE_S = 0.02
 
 AnyJob = TypeVar("AnyJob", bound=Job)
 
@@ -78,7 +79,7 @@ class Lane(Generic[AnyJob]):
     on_run
         Told of every run: rows, requests, seconds.
     on_wait
-        Told of every 20 ms or longer in which a run waited for its thread, or for the loop to take it back: the
+        Told of every 5 ms or longer in which a run waited for its thread, or for the loop to take it back: the
         seconds, and how many seconds ago that ended. The host is short of cores then, whatever the version does.
     """
 
@@ -276,7 +277,7 @@ class Lane(Generic[AnyJob]):
         late_s = perf_counter() - self._ends_at
         if work.has_ended:
             return
-        if late_s >= _LONG_WAIT_S and not is_late:
+        if late_s >= _LATE_S and not is_late:
             again = partial(self._expire, work, handle, slice_s, is_late=True)
             work.timer = self._loop.call_later(min(late_s, slice_s), again)
             return
@@ -304,7 +305,7 @@ class Lane(Generic[AnyJob]):
         submitted_at, started_at, ended_at = times
         now = perf_counter()
         for waited_s, ago_s in ((started_at - submitted_at, now - started_at), (now - ended_at, 0.0)):
-            if waited_s >= _LONG_WAIT_S:
+            if waited_s >= SHORTEST_WAIT_S:
                 self._on_wait(waited_s, ago_s)
         if not handle.terminated:
             self._settle(work, result, started_at, ended_at - started_at)

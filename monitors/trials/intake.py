@@ -27,6 +27,7 @@ import numpy as np
 from monitors.records import (
     BROKEN_FLAG,
     FALLBACK_FLAG,
+    SHORTEST_WAIT_S,
     Failure,
     Failures,
     Observation,
@@ -39,7 +40,7 @@ from monitors.trials.counts import CLASS_CELLS, TrialCounts
 from monitors.trials.joining import Answer, OutcomeJoin
 from monitors.trials.keys import ArmTally, KeyFilter
 from monitors.trials.predictions import confidence_cells, value_cells
-from monitors.trials.standstills import LEAST_S, Standstills
+from monitors.trials.standstills import Standstills
 
 __all__ = ["Intake", "Side"]
 
@@ -243,7 +244,7 @@ class Intake:
 
     def _time(self, side: Side, slow: _Slow, duration_s: float) -> None:
         """Count how long an answer took of its own; of one that took long, once it is known what it lost."""
-        if duration_s >= LEAST_S and len(self._slow) < _MOST_PENDING:
+        if duration_s >= SHORTEST_WAIT_S and len(self._slow) < _MOST_PENDING:
             self._slow.append((side, slow, self._block))
         else:
             self._tallies[side].time(duration_s)

@@ -8,10 +8,7 @@ from itertools import takewhile
 
 from monitors.records import Standstill
 
-__all__ = ["LEAST_S", "Standstills"]
-
-LEAST_S = 0.02
-"""Seconds of the shortest standstill that is told; an answer that took less has lost none."""
+__all__ = ["Standstills"]
 
 _MOST_SUBJECTS, _MOST_OF_ONE = 1_024, 256
 
