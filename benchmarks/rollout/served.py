@@ -67,8 +67,8 @@ class Served:
     aborted: dict[str, list[str]] = field(default_factory=dict)
 
     def rows_a_run(self, arm: str) -> float:
-        """Return the mean size of an arm's batches; a request has one row."""
-        return self.requests[arm] / max(1, self.runs[arm])
+        """Return the mean size of an arm's batches, each request of one row; 0 for one that answered nothing."""
+        return self.requests.get(arm, 0) / max(1, self.runs.get(arm, 0))
 
 
 def loaded_pair(folder: Path, name: str) -> Pair:
