@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,6 @@ __all__ = ["Tap"]
 _FLUSH_ROWS = 512
 _IDLE_FLUSHES = 20
 """Two seconds. An arm that left and answered once more is held so long, and with it the memory of its version."""
-_WHOLE = slice(None)
 
 
 class Tap:
@@ -82,9 +82,9 @@ class Tap:
                 self._send(stream)
 
     def _send(self, stream: _Stream) -> None:
-        groups: dict[int, list[tuple[Call, int, float]]] = {}
-        for held in stream.held:
-            groups.setdefault(held[0].route.revision, []).append(held)
+        groups: dict[int, list[_Kept]] = {}
+        for kept in stream.held:
+            groups.setdefault(kept.revision, []).append(kept)
         for revision, group in groups.items():
             observation = self._observation(stream, revision, group)
             count = stream.sampled if self._channel.send(self._encode(observation)) else stream.dropped
@@ -92,24 +92,23 @@ class Tap:
         stream.held.clear()
         stream.rows = 0
 
-    def _observation(self, stream: _Stream, revision: int, held: list[tuple[Call, int, float]]) -> Observation:
-        """Pack calls, column by column: a few numpy calls for all of them instead of a dozen for each."""
-        counts = [kept for _, kept, _ in held]
-        calls = [call for call, _, _ in held]
+    def _observation(self, stream: _Stream, revision: int, held: list[_Kept]) -> Observation:
+        """Pack calls, column by column: a few numpy calls for a run and for all of them instead of a dozen a call."""
+        counts = [count for kept in held for count in kept.counts]
+        calls = [call for kept in held for call in kept.calls]
         servable = stream.arm.servable
-        scores_nk = _stacked([call.run.outputs.run.scores_nk for call in calls], [call.span for call in calls], counts)
-        labels = [call.run.outputs.labels_list() for call in calls]
-        kept_labels = [label for i, own in enumerate(labels) if own for label in own[calls[i].span][: counts[i]]]
+        scores_nk = _put_together([kept.scores_nk() for kept in held], sum(counts))
+        labels = [label for kept in held for label in kept.labels()]
         return Observation(
             key=StreamKey(servable.model, servable.version, servable.digest, stream.arm.variant),
             worker=self._worker,
             route_revision=revision,
             sampled_ratio=stream.sampler.ratio,
             request_ids=tuple(c.request_id for c, k in zip(calls, counts, strict=True) for _ in range(k)),
-            answered_at_n=np.repeat([now_s for _, _, now_s in held], counts),
+            answered_at_n=np.repeat([kept.now_s for kept in held], [len(kept.at) for kept in held]),
             key_hashes_n=np.repeat(np.array([self._key(c) for c in calls], np.uint64), counts),
-            values_nd=_stacked([c.values_nd for c in calls], [_WHOLE] * len(calls), counts),
-            labels_n=servable.reader.codes_of(kept_labels or None, scores_nk, len(scores_nk)),
+            values_nd=_put_together([part for kept in held for part in kept.values()], sum(counts)),
+            labels_n=servable.reader.codes_of(labels or None, scores_nk, len(scores_nk)),
             scores_nk=scores_nk,
             durations_n=np.repeat(np.array([c.total_s for c in calls], np.float32), counts),
             flags_n=_flags(calls, counts),
@@ -117,6 +116,34 @@ class Tap:
 
     def _key(self, call: Call) -> int:
         return key_hash(self._key_salt, call.key) if call.key else 0
+
+
+class _Kept:
+    """The calls of one run under one route that are sampled; ``at`` is where their kept rows are in the run."""
+
+    __slots__ = ("at", "calls", "counts", "now_s", "revision")
+
+    def __init__(self, revision: int, calls: list[Call], counts: list[int], now_s: float) -> None:
+        self.revision, self.calls, self.counts, self.now_s = revision, calls, counts, now_s
+        starts = [call.span.start or 0 for call in calls]
+        each = zip(starts, counts, strict=True)
+        self.at = starts if max(counts) == 1 else [row for start, count in each for row in range(start, start + count)]
+
+    def scores_nk(self) -> npt.NDArray[Any] | None:
+        scores_nk = self.calls[0].run.outputs.run.scores_nk
+        return None if scores_nk is None else scores_nk[self.at]
+
+    def labels(self) -> list[Any]:
+        labels = self.calls[0].run.outputs.labels_list()
+        return [labels[row] for row in self.at] if labels else []
+
+    def values(self) -> list[npt.NDArray[Any] | None]:
+        """Return raw features, (n, d) together: of rows that were stacked at once, of others a call."""
+        values_nd = self.calls[0].run.values_nd
+        if values_nd is not None:
+            return [values_nd[self.at]]
+        each = zip((call.values_nd for call in self.calls), self.counts, strict=True)
+        return [None if part is None else part[:count] for part, count in each]
 
 
 class _Stream:
@@ -133,15 +160,18 @@ class _Stream:
         self.skipped: Counter = counters.counter(name, **labels, result="skipped")
         self.dropped: Counter = counters.counter(name, **labels, result="dropped")
         self.ratio: Gauge = counters.gauge("weir_monitor_sampled_ratio", **labels)
-        self.held: list[tuple[Call, int, float]] = []
+        self.held: list[_Kept] = []
         self.rows = self.idle_flushes = 0
 
     def add(self, calls: Sequence[Call], rows_of: Sequence[int], now_s: float) -> None:
         skipped = sum(rows_of)
-        for at, kept in self.sampler.pick(rows_of, now_s):
-            self.held.append((calls[at], kept, now_s))
-            self.rows += kept
-            skipped -= kept
+        picked = self.sampler.pick(rows_of, now_s)
+        for revision, some in groupby(picked, key=lambda one: calls[one[0]].route.revision):
+            indices, counts = zip(*some, strict=True)
+            kept = _Kept(revision, [calls[index] for index in indices], list(counts), now_s)
+            self.held.append(kept)
+            self.rows += len(kept.at)
+            skipped -= len(kept.at)
         if skipped:
             self.skipped.inc(skipped)
 
@@ -160,11 +190,8 @@ def _flags(calls: Sequence[Call], counts: Sequence[int]) -> npt.NDArray[np.uint1
     return flags_n
 
 
-def _stacked(
-    parts: Sequence[npt.NDArray[Any] | None], spans: Sequence[slice], counts: Sequence[int]
-) -> npt.NDArray[np.float64]:
-    """Return the kept rows of all parts as float64; a matrix without columns where the version has none."""
+def _put_together(parts: Sequence[npt.NDArray[Any] | None], rows: int) -> npt.NDArray[np.float64]:
+    """Return the rows of all parts as float64; a matrix without columns where the version has none."""
     if parts[0] is None:
-        return np.empty((sum(counts), 0), np.float64)
-    each = zip(parts, spans, counts, strict=True)
-    return np.concatenate([part[span][:count] for part, span, count in each if part is not None], dtype=np.float64)
+        return np.empty((rows, 0), np.float64)
+    return np.concatenate([part for part in parts if part is not None], dtype=np.float64)

@@ -54,3 +54,21 @@ def answer_of(
     call.run = Run(0.0, 0.1, arm.servable.run(decoded.feeds, decoded.n), None)
     call.span, call.queued_at, call.total_s = slice(None), 0.0, 0.25
     return call
+
+
+def stacked_answers(arm: Arm, batch: Sequence[Sequence[Sequence[float]]], revisions: Sequence[int]) -> list[Call]:
+    """Return what one run of an arm answers to several requests whose rows were put together, ``r0`` and so on."""
+    decoders = arm.decoders
+    bodies = [json.dumps({"instances": instances}).encode() for instances in batch]
+    pending = [decoders.plain.pending(body) for body in bodies]
+    stacked = decoders.stack(pending)
+    assert stacked is not None
+    run = Run(0.0, 0.1, arm.servable.run(stacked[0], len(stacked[1])), stacked[1])
+    calls, stop = [], 0
+    for i, (body, decoded, revision) in enumerate(zip(bodies, pending, revisions, strict=True)):
+        call = Call(arm.model, None, "plain", body, f"r{i}", 0.0)
+        call.arm, call.route, call.decoded, call.run = arm, ModelRoute(arm.model, revision, arm), decoded, run
+        start, stop = stop, stop + decoded.n
+        call.span, call.queued_at, call.total_s = slice(start, stop), 0.0, i
+        calls.append(call)
+    return calls

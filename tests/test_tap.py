@@ -6,6 +6,7 @@ from sys import getrefcount
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_breast_cancer
 
 from gateway.arm import Arm
 from gateway.call import Call
@@ -14,7 +15,7 @@ from gateway.routing.split import key_hash
 from gateway.tap import Tap
 from monitors.records import BROKEN_FLAG, FALLBACK_FLAG, IMPUTED_FLAG, OUT_OF_RANGE_FLAG, Observation
 from tests import models
-from tests.answers import Arms, answer_of
+from tests.answers import Arms, answer_of, stacked_answers
 from tests.serving import HandClock, ListSink, counted, servable_of
 
 MANIFEST = """
@@ -118,6 +119,28 @@ def test_each_route_revision_is_a_block_of_its_own(arms: Arms, arm: Arm) -> None
         bench.take(answer_of(arm, [[1.5, 0.2, "short"]], request_id=f"r{revision}", revision=revision))
     bench.tap.flush()
     assert [(seen.route_revision, seen.request_ids) for seen in bench.sent] == [(1, ("r1", "r1")), (2, ("r2",))]
+
+
+@pytest.mark.parametrize("rows_per_s", [100, 4])
+def test_each_request_of_a_run_brings_its_own_rows(arms: Arms, tmp_path: Path, rows_per_s: int) -> None:
+    arm = arms.arm(servable_of(tmp_path / "1", models.matrix_classifier()))
+    rows = load_breast_cancer().data[:6].tolist()
+    batch = [rows[:1], rows[1:3], rows[3:]]
+    alone, together = Bench(arms, 100), Bench(arms, rows_per_s)
+    together.take(*stacked_answers(arm, batch, revisions=[1, 1, 2]))
+    for i, instances in enumerate(batch):
+        kept = instances if rows_per_s == 100 else instances[: rows_per_s - sum(map(len, batch[:i]))]
+        if kept:
+            alone.take(answer_of(arm, kept, request_id=f"r{i}", revision=(1, 1, 2)[i]))
+    together.tap.flush()
+    alone.tap.flush()
+    assert [seen.route_revision for seen in together.sent] == [1, 2]
+    for mine, theirs in zip(together.sent, alone.sent, strict=True):
+        assert mine.request_ids == theirs.request_ids
+        np.testing.assert_array_equal(mine.values_nd, theirs.values_nd)
+        np.testing.assert_array_equal(mine.labels_n, theirs.labels_n)
+        np.testing.assert_array_equal(mine.scores_nk, theirs.scores_nk)
+    assert together.sent[0].durations_n.tolist() == [0.0, 1.0, 1.0]
 
 
 def test_each_variant_has_its_own_sample(arms: Arms, table: ServableVersion) -> None:
