@@ -155,7 +155,7 @@ def test_what_costs_the_worker_time_takes_the_canary_out_after_three_in_a_row(gr
 
 
 def test_one_run_that_is_late_is_one_strike_however_many_waited_for_it(ground: Ground) -> None:
-    ground.load("2", models.slow_model(), "serving: {canary_slice_ms: 100}", THREADED)
+    ground.load("2", models.slow_model(), "serving: {canary_slice_ms: 300}", THREADED)
 
     async def check() -> None:
         ground.start()

@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 from benchmarks.serving.connection import Connection
 from benchmarks.serving.load import closed_loop, open_loop
 from tests.benchmarks.serving.answering import Answering, answer
@@ -17,7 +19,7 @@ def test_closed_loop_keeps_to_its_connections_and_counts_every_answer() -> None:
     assert server.connections == 4
     assert load.good == load.offered == load.statuses[200] == len(load.latencies_s)
     assert server.requests - 4 <= load.good <= server.requests
-    assert load.seconds >= 0.2
+    assert load.seconds == pytest.approx(0.2, abs=0.1)
 
 
 def test_closed_loop_may_sleep_for_answers() -> None:
@@ -57,7 +59,7 @@ def test_open_loop_gives_up_what_is_late_twice_the_deadline() -> None:
         load = open_loop(server.port, [REQUEST], [0.0], 0.1)
     assert load.statuses == {0: 1}
     assert load.good == 0
-    assert time.perf_counter() - began_s >= 0.2
+    assert 0.2 <= time.perf_counter() - began_s < 5
 
 
 def test_an_answer_after_the_deadline_or_after_the_stretch_is_not_good() -> None:
