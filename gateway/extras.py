@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-__all__ = ["GRPC", "RELEASE", "TRACING", "Extra"]
+__all__ = ["GRPC", "PARQUET", "RELEASE", "TRACING", "Extra"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,7 @@ class Extra:
 
 
 GRPC = Extra("weir[grpc]", (("grpc", "grpcio"), ("google.protobuf", "protobuf"), ("tritonclient", "tritonclient")))
+PARQUET = Extra("weir[parquet]", (("pyarrow", "pyarrow"),))
 RELEASE = Extra("weir[release]", (("sklearn", "scikit-learn"), ("fairlearn", "fairlearn")))
 TRACING = Extra(
     "weir[tracing]",

@@ -36,6 +36,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "onnx": ("gateway/engine/*", "gateway/demo/*"),
     "onnxruntime": ("gateway/engine/*",),
     "prometheus_client": ("gateway/metrics.py", "gateway/metrics/*"),
+    "pyarrow": ("gateway/codec/parquet.py",),
     "opentelemetry": ("gateway/tracing/*",),
     "redis": ("gateway/state/redis.py", "monitors/transport/redis_*.py"),
     "rich": COMMAND_LINE,

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.extras import GRPC, RELEASE, TRACING, Extra
+from gateway.extras import GRPC, PARQUET, RELEASE, TRACING, Extra
 
 WITHOUT = """
 import sys
-for name in ("grpc", "tritonclient", "opentelemetry", "sklearn", "fairlearn"):
+for name in ("grpc", "tritonclient", "opentelemetry", "sklearn", "fairlearn", "pyarrow"):
     sys.modules[name] = None
 """
 ASK = f"""{WITHOUT}
@@ -41,7 +41,7 @@ asyncio.run(work())
 """
 
 
-@pytest.mark.parametrize("extra", [GRPC, RELEASE, TRACING], ids=lambda extra: extra.name)
+@pytest.mark.parametrize("extra", [GRPC, PARQUET, RELEASE, TRACING], ids=lambda extra: extra.name)
 def test_nothing_is_missing_here(extra: Extra) -> None:
     assert extra.missing() == []
 
@@ -94,3 +94,23 @@ def test_a_release_check_says_what_it_needs_and_submitting_needs_nothing(tmp_pat
     assert (code, "release checks need scikit-learn and fairlearn: install 'weir[release]'" in told) == (2, True), told
     code, told = said("submit", "report.json")
     assert (code, "/outcome: expected one of" in told) == (1, True), told
+
+
+def test_parquet_is_told_to_be_installed_where_a_table_or_a_log_needs_it(tmp_path: Path) -> None:
+    (tmp_path / "rows.parquet").write_bytes(b"PAR1")
+    asked = f"""{WITHOUT}
+from gateway.cli import main
+for command in (
+    ("monitor", "replay", "rows.parquet", "--model", "m/1", "--rows-per-second", "1"),
+    ("log", "export", "--path", ".", "--out", "log.parquet"),
+):
+    try:
+        main(command)
+    except SystemExit as end:
+        assert end.code == 1, end.code
+"""
+    ended = subprocess.run([sys.executable, "-c", asked], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    told = " ".join(ended.stderr.split())
+    for what in ("reading rows.parquet", "exporting to Parquet"):
+        assert f"{what} needs pyarrow: pip install 'weir[parquet]'" in told
+    assert (ended.returncode, list(tmp_path.iterdir())) == (0, [tmp_path / "rows.parquet"])

@@ -36,7 +36,9 @@ def show(
 
 def accept(
     model: Model,
-    file: Annotated[Path, typer.Argument(help="Prediction log (folder or file of lines) or CSV table of normal rows.")],
+    file: Annotated[
+        Path, typer.Argument(help="Prediction log (folder or exported file) or table (CSV, Parquet) of normal rows.")
+    ],
     folder: Annotated[Path, typer.Option(help="Folder of the version that answered, MODEL/VERSION.")],
     reason: Annotated[str, typer.Option(help="Why these rows are normal; goes into the audit log.")],
     variant: Annotated[

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, BinaryIO, Literal
+from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
 
 import typer
 
 from gateway.commands.history import State
-from gateway.commands.problem import ProblemReported
+from gateway.commands.problem import ProblemReported, require_extra
+from gateway.extras import PARQUET
+
+if TYPE_CHECKING:
+    from gateway.prediction_log.reading import Selection
 
 __all__ = ["register"]
+
+FORMATS = {".csv": "csv", ".parquet": "parquet"}
 
 Folder = Annotated[Path | None, typer.Option("--path", help="Folder of the log; else that of the settings.")]
 Config = Annotated[Path | None, typer.Option(envvar="WEIR_CONFIG", help="Settings file (weir.yaml).")]
@@ -62,18 +68,20 @@ def export(
     model: Annotated[str, typer.Option(help="Only this model.")] = "",
     begin: Annotated[str, typer.Option("--from", metavar="TIME", help="From this time on; ISO 8601, UTC.")] = "",
     end: Annotated[str, typer.Option("--to", metavar="TIME", help="Before this time.")] = "",
-    format_: Annotated[Literal["jsonl", "csv"], typer.Option("--format", help="jsonl or csv.")] = "jsonl",
+    format_: Annotated[
+        Literal["jsonl", "csv", "parquet"] | None,
+        typer.Option("--format", help="Else by the ending of --out, .csv or .parquet; JSON Lines for all others."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="File to write, which must not exist; standard output else.")] = None,
     path: Folder = None,
     config: Config = None,
 ) -> None:
-    """Write records as JSON Lines or CSV, in the order in which they were logged."""
-    from gateway.prediction_log.export import write_csv, write_lines
+    """Write records as JSON Lines, CSV or Parquet, in the order in which they were logged."""
     from gateway.prediction_log.reading import LogRefused, Selection
 
     selection = Selection(model, _time(begin, "--from"), _time(end, "--to"))
     folder = _folder(path, config)
-    write = write_csv if format_ == "csv" else write_lines
+    write = _writer(format_ or FORMATS.get(out.suffix if out else "", "jsonl"), out)
     try:
         with _target(out) as target:
             write(folder, selection, target)
@@ -81,6 +89,20 @@ def export(
         raise ProblemReported(str(refused)) from refused
     except BrokenPipeError:  # whoever reads has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _writer(format_: str, out: Path | None) -> Callable[[Path, Selection, BinaryIO], None]:
+    """Return what writes records in a format."""
+    from gateway.prediction_log.export import write_csv, write_lines
+
+    if format_ != "parquet":
+        return write_csv if format_ == "csv" else write_lines
+    if out is None:
+        raise ProblemReported("a Parquet file is not for standard output: give a file as --out")
+    require_extra(PARQUET, "exporting to Parquet")
+    from gateway.prediction_log.flat import write_flat
+
+    return write_flat
 
 
 def _folder(path: Path | None, config: Path | None) -> Path:
@@ -110,9 +132,13 @@ def _time(text: str, flag: str) -> str:
 
 @contextmanager
 def _target(out: Path | None) -> Iterator[BinaryIO]:
-    """Give where to write; a new file is readable by its owner only, as the log is."""
+    """Give where to write; a new file is readable by its owner only, as the log is, and goes if it is not finished."""
     if out is None:
         yield sys.stdout.buffer
-    else:
-        with open(out, "xb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+        return
+    with open(out, "xb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+        try:
             yield file
+        except BaseException:
+            out.unlink(missing_ok=True)
+            raise

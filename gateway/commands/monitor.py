@@ -32,7 +32,9 @@ def _group() -> None:
 
 
 def replay_file(
-    file: Annotated[Path, typer.Argument(help="CSV table, or prediction log: its folder or a file of its lines")],
+    file: Annotated[
+        Path, typer.Argument(help="Table (CSV, Parquet), or prediction log: its folder or an exported file")
+    ],
     model: Annotated[Path, typer.Option(help="Folder of the version, MODEL/VERSION", show_default=False)],
     reference: Annotated[
         Path | None, typer.Option(help="Table or log of normal rows to compare with; else the bundle's")

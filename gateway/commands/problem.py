@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from gateway.errors import DocumentInvalid, Fault, WeirError
+from gateway.extras import Extra
 
-__all__ = ["ProblemReported", "reported"]
+__all__ = ["ProblemReported", "reported", "require_extra"]
 
 
 class ProblemReported(Exception):
@@ -25,3 +26,15 @@ def reported(error: WeirError | OSError, *, status: int = 1) -> ProblemReported:
     if isinstance(error, OSError) and error.filename:
         return ProblemReported(f"{error.filename}: {error.strerror}", status=status)
     return ProblemReported(str(error), status=status)
+
+
+def require_extra(extra: Extra, what: str) -> None:
+    """Refuse to go on without the packages of an extra.
+
+    Raises
+    ------
+    ProblemReported
+        Says what needs which of them, and what to install.
+    """
+    if missing := extra.missing():
+        raise ProblemReported(f"{what} needs {' and '.join(missing)}: pip install '{extra.name}'")

@@ -6,6 +6,7 @@ import csv
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -18,8 +19,12 @@ __all__ = [
     "Row",
     "Table",
     "TableInvalid",
+    "allowed_value",
     "bounded_lines",
     "cell_value",
+    "converted_number",
+    "feature_places",
+    "moment_s",
     "read_header",
     "read_lines",
     "read_table",
@@ -27,6 +32,8 @@ __all__ = [
 
 LONGEST_LINE = 16 * 1024**2
 """Characters of a line: thousands of columns need fewer, and a file may be one line without an end."""
+
+MOST_QUOTED = 120
 
 Row = dict[str, Any]
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
@@ -121,12 +128,23 @@ def read_header(
         A column is there twice, or a feature has none.
     """
     header = next(lines, (0, []))[1]
+    return header, feature_places(header, contract, f"{name}: the first line")
+
+
+def feature_places(header: list[str], contract: Contract, who: str) -> list[tuple[Feature, int]]:
+    """Return where each feature stands among the columns; ``who`` names them, in errors.
+
+    Raises
+    ------
+    TableInvalid
+        A column is there twice, or a feature has none.
+    """
     doubled = sorted({column for column in header if header.count(column) > 1})
     absent = [feature.name for feature in contract.features if feature.name not in header]
     if doubled or absent:
         what = f"names {doubled} twice" if doubled else f"has no column for {absent}; it has {header}"
-        raise TableInvalid(f"{name}: the first line {what}")
-    return header, [(feature, header.index(feature.name)) for feature in contract.features]
+        raise TableInvalid(f"{who} {what}")
+    return [(feature, header.index(feature.name)) for feature in contract.features]
 
 
 def read_lines(reader: Any, name: str) -> Iterator[tuple[int, list[str]]]:
@@ -157,18 +175,63 @@ def cell_value(cell: str, feature: Feature, where: str) -> Any:
         The cell breaks the contract; ``where`` says of which file, line and column it is.
     """
     if cell == "":
-        if feature.missing == "reject":
-            raise TableInvalid(f"{where}: expected {_expected(feature)}, found nothing; missing values are rejected")
-        return None
+        return allowed_value(None, feature, where)
     try:
         value = _converted(cell, feature.dtype)
     except (ValueError, OverflowError, KeyError) as exc:
-        raise TableInvalid(f"{where}: expected {_expected(feature)}, found {cell!r}") from exc
+        raise TableInvalid(f"{where}: expected {_expected(feature)}, found {_quoted(cell)}") from exc
+    return allowed_value(value, feature, where, found=cell)
+
+
+def allowed_value(value: Any, feature: Feature, where: str, *, found: Any = None) -> Any:
+    """Return a value of the feature's dtype, ``None`` for missing, if the contract does not reject it.
+
+    Raises
+    ------
+    TableInvalid
+        It does; tells what was ``found`` in its place, else the value.
+    """
+    if value is None:
+        if feature.missing == "reject":
+            raise TableInvalid(f"{where}: expected {_expected(feature)}, found nothing; missing values are rejected")
+        return None
+    expected = ""
     if feature.unseen == "reject" and feature.categories and value not in feature.categories:
-        raise TableInvalid(f"{where}: expected one of {list(feature.categories)}, found {cell!r}")
-    if feature.out_of_range == "reject" and not _is_within(value, feature):
-        raise TableInvalid(f"{where}: expected {_range(feature)}, found {cell!r}")
+        expected = f"one of {list(feature.categories)}"
+    elif feature.out_of_range == "reject" and not _is_within(value, feature):
+        expected = _range(feature)
+    if expected:
+        raise TableInvalid(f"{where}: expected {expected}, found {_quoted(value if found is None else found)}")
     return value
+
+
+def converted_number(number: float, feature: Feature, where: str) -> Any:
+    """Return a number as the feature's dtype has it.
+
+    Raises
+    ------
+    TableInvalid
+        The dtype cannot hold it.
+    """
+    try:
+        return _bounded_to(number, feature.dtype)
+    except (ValueError, OverflowError, KeyError) as exc:
+        raise TableInvalid(f"{where}: expected {_expected(feature)}, found {number!r}") from exc
+
+
+def moment_s(text: str, where: str) -> float:
+    """Return a time as Unix seconds; without a zone it is UTC.
+
+    Raises
+    ------
+    TableInvalid
+        It is no time of ISO 8601.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError) as exc:
+        raise TableInvalid(f"{where}: expected a time such as 2026-01-31T12:00:00Z, found {_quoted(text)}") from exc
 
 
 def _converted(cell: str, dtype: str) -> Any:
@@ -177,21 +240,25 @@ def _converted(cell: str, dtype: str) -> Any:
     if dtype == "bool":
         return _BOOLEANS[cell.strip().lower()]
     number = float(cell)
+    if math.isfinite(number) and not dtype.startswith("float") and cell.strip().lstrip("+-").isdecimal():
+        return _bounded_to(int(cell), dtype)
+    return _bounded_to(number, dtype)
+
+
+def _bounded_to(number: float, dtype: str) -> Any:
+    """Return a number as a dtype has it, whole where that is; tables that passed through a float column have 3.0."""
     if not math.isfinite(number):
-        raise ValueError(cell)
-    if dtype.startswith("float"):
-        return _bounded(number, float(np.finfo(dtype).max))
-    # Tables that passed through a float column carry whole numbers as "3.0".
-    whole = int(cell) if cell.strip().lstrip("+-").isdecimal() else int(number)
-    if whole != number or not np.iinfo(dtype).min <= whole <= np.iinfo(dtype).max:
-        raise ValueError(cell)
-    return whole
-
-
-def _bounded(number: float, largest: float) -> float:
-    if abs(number) > largest:
         raise ValueError(number)
-    return number
+    if dtype == "bool":
+        return _BOOLEANS[f"{number:g}"]
+    if dtype.startswith("float"):
+        if abs(number) > float(np.finfo(dtype).max):
+            raise ValueError(number)
+        return float(number)
+    whole = int(number)
+    if whole != number or not np.iinfo(dtype).min <= whole <= np.iinfo(dtype).max:
+        raise ValueError(number)
+    return whole
 
 
 def _is_within(value: Any, feature: Feature) -> bool:
@@ -209,3 +276,8 @@ def _range(feature: Feature) -> str:
 def _expected(feature: Feature) -> str:
     words = {"string": "text", "bool": "true or false"}
     return words.get(feature.dtype, f"a number ({feature.dtype})")
+
+
+def _quoted(found: Any) -> str:
+    text = repr(found)
+    return text if len(text) <= MOST_QUOTED else f"{text[:MOST_QUOTED]}..."

@@ -38,7 +38,8 @@ class Selection:
 
     def takes(self, record: Record) -> bool:
         """Return whether a record is meant."""
-        time = record.get("time", "")
+        found = record.get("time")
+        time = found if isinstance(found, str) else ""
         is_of_model = not self.model or record.get("model") == self.model
         return is_of_model and self.begin <= time and (not self.end or time < self.end)
 

@@ -1,4 +1,4 @@
-"""A prediction log as blocks of rows: the folder that a gateway writes to, or lines that were exported from it."""
+"""A prediction log as blocks of rows: the folder that a gateway writes to, or a file that was exported from it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class LogSource:
     Parameters
     ----------
     path
-        Folder of a log, or a file of its lines, packed by gzip or not.
+        Folder of a log, a file of its lines, packed by gzip or not, or a Parquet file that was exported from it.
     info
         The version; answers of others are passed over and counted.
     variant
@@ -70,7 +70,10 @@ class LogSource:
     def _placed(self) -> Iterator[Placed]:
         """Give each record with its place."""
         try:
-            yield from self._of_folder() if self.path.is_dir() else self._of_file()
+            if self.path.suffix == ".parquet":
+                yield from self._of_parquet()
+            else:
+                yield from self._of_folder() if self.path.is_dir() else self._of_file()
         except LogRefused as exc:
             raise TableInvalid(str(exc)) from exc
 
@@ -85,6 +88,18 @@ class LogSource:
                 if record is None or "kind" not in record:
                     raise TableInvalid(f"{self.path.name}, line {number}: no record of a prediction log")
                 yield f"{self.path.name}, line {number}", record
+
+    def _of_parquet(self) -> Iterator[Placed]:
+        from gateway.codec.parquet import ParquetReader, ParquetRefused
+        from gateway.prediction_log.flat import read_flat
+
+        numbers = [feature.name for feature in self.info.features if feature.kind == "number"]
+        try:
+            with ParquetReader(self.path) as file:
+                for number, record in enumerate(read_flat(file, numbers), 1):
+                    yield f"{self.path.name}, row {number}", record
+        except ParquetRefused as exc:
+            raise TableInvalid(str(exc)) from exc
 
     def _answers(self, placed: Iterable[Placed]) -> Iterator[Placed]:
         meant = ("answer", self.info.model, self.info.version, self.info.digest, self.variant)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gateway.codec.rows import RowGatherer
-from gateway.commands.profiling import answers_of
+from gateway.commands.replay.answered import RowAnswers
 from gateway.commands.replay.block import BLOCK_ROWS, Block
-from gateway.commands.table import TableInvalid, bounded_lines, read_header, read_lines
+from gateway.commands.table import TableInvalid, bounded_lines, moment_s, read_header, read_lines
 from gateway.commands.table_columns import Lines, rows_of
-from gateway.contract import Feature
 from gateway.engine.version import ServableVersion
-from monitors.evidence.channels import Rows
 
 __all__ = ["read_table_blocks"]
 
@@ -55,9 +51,7 @@ class _Table:
 
     def __init__(self, name: str, version: ServableVersion, time_column: str) -> None:
         self._name, self._version, self._time_column = name, version, time_column
-        contract = version.contract
-        matrix = version.inputs.get(contract.input_name)
-        self._gatherer = RowGatherer(contract, version.ranks, matrix.dtype if matrix else "float32")
+        self._answers = RowAnswers(version)
 
     def blocks(self, reader: Any) -> Iterator[Block]:
         lines = read_lines(reader, self._name)
@@ -68,17 +62,10 @@ class _Table:
         found = False
         while block := list(islice(lines, BLOCK_ROWS)):
             found = True
-            yield Block(self._answered(block, places), None if at is None else self._times(block, at))
+            cells = rows_of(block, places, self._name)
+            yield Block(self._answers.of(cells), None if at is None else self._times(block, at))
         if not found:
             raise TableInvalid(f"{self._name} has no rows")
-
-    def _answered(self, block: Lines, places: list[tuple[Feature, int]]) -> Rows:
-        cells = rows_of(block, places, self._name)
-        with np.errstate(over="raise"):
-            decoded = self._gatherer.gather(cells, is_typed=False)
-        assert decoded.values_nd is not None
-        labels, scores = zip(*answers_of(self._version, decoded), strict=True)
-        return Rows(decoded.values_nd.astype(np.float64), np.concatenate(scores), np.concatenate(labels))
 
     def _times(self, block: Lines, at: int) -> npt.NDArray[np.float64]:
         try:
@@ -87,9 +74,4 @@ class _Table:
             return np.array([self._time(line, cells[at]) for line, cells in block])
 
     def _time(self, line: int, text: str) -> float:
-        try:
-            moment = datetime.fromisoformat(text)
-            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-        except (ValueError, OverflowError) as exc:
-            where = f"{self._name}, line {line}, column {self._time_column!r}"
-            raise TableInvalid(f"{where}: expected a time such as 2026-01-31T12:00:00Z, found {text!r}") from exc
+        return moment_s(text, f"{self._name}, line {line}, column {self._time_column!r}")

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from pyarrow import parquet
 
 from gateway.cli import main
 from gateway.prediction_log.reading import LONGEST_LINE_BYTES
@@ -81,13 +82,30 @@ def test_a_table_names_features_and_scores(folder: Path, tmp_path: Path) -> None
     assert (failure["kind"], failure["reason"], failure["feature:colour"]) == ("failure", "error", "")
 
 
+def test_the_ending_of_the_file_says_the_format(folder: Path, tmp_path: Path) -> None:
+    for name in ("a.csv", "a.parquet", "a.txt"):
+        assert status_of("log", "export", "--path", str(folder), "--out", str(tmp_path / name)) == 0
+    assert (tmp_path / "a.csv").read_text().startswith("time,kind,request_id")
+    assert json.loads((tmp_path / "a.txt").read_text().splitlines()[0])["kind"] == "failure"
+    table = parquet.read_table(tmp_path / "a.parquet")
+    assert table["request_id"].to_pylist() == ["r-1", "r-1", "r-2"]
+    assert (tmp_path / "a.parquet").stat().st_mode & 0o777 == 0o600
+
+
+def test_parquet_is_not_for_standard_output(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_of("log", "export", "--format", "parquet", "--path", str(folder)) == 1
+    assert "give a file as --out" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("verb", [pytest.param(("show", "r-1"), id="show"), pytest.param(("export",), id="export")])
 def test_a_line_without_an_end_is_a_problem_with_its_place(
     verb: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     name = "predictions-20260131T120000.000000Z.jsonl"
     (tmp_path / name).write_bytes(b'{"request_id":"r-1"' + b" " * LONGEST_LINE_BYTES + b"\n")
-    assert status_of("log", *verb, "--path", str(tmp_path)) == 1
+    out = ("--out", str(tmp_path / "out.parquet")) if verb == ("export",) else ()
+    assert status_of("log", *verb, "--path", str(tmp_path), *out) == 1
+    assert not (tmp_path / "out.parquet").exists()
     told = capsys.readouterr().err
     assert told.startswith(f"weir: {name}, ")
     assert "take the file out of the folder" in told

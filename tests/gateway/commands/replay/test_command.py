@@ -122,12 +122,12 @@ def test_flags_that_make_no_sense_are_told(
 
 
 @pytest.mark.parametrize(
-    ("name", "complaint"), [("none.csv", "there is no file"), ("rows.parquet", "a table is read as plain CSV")]
+    ("name", "complaint"), [("none.csv", "there is no file"), ("rows.xlsx", "a table is read as plain CSV or .parquet")]
 )
 def test_files_that_cannot_be_read_are_told(
     name: str, complaint: str, ground: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "rows.parquet").write_bytes(b"PAR1")
+    (tmp_path / "rows.xlsx").write_bytes(b"PK")
     assert replay(ground, str(tmp_path / name), *TEN_THOUSAND) == 1
     assert complaint in capsys.readouterr().err
 
