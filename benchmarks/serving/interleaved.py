@@ -1,6 +1,6 @@
 """How does Weir compare with a floor or a peer where the machine's own speed changes from second to second?
 
-Run: ``.venv/bin/python -m benchmarks.serving.interleaved`` (two minutes; ``--model``, ``--servers``, ``--stretches``,
+Run: ``.venv/bin/python -m benchmarks.serving.interleaved`` (two minutes; ``--model``, ``--servers``, ``--turns``,
 ``--connections`` choose; ``--floor 32`` also runs ONNX Runtime alone in batches of 32 on the servers' core).
 
 Claim: on the small model at 64 connections Weir answers at least 1.5 times the requests of uvicorn's bare ASGI floor,
@@ -8,9 +8,10 @@ its ASGI path 0.65 times, and Weir ten times those of the fastest peer.
 
 The campaign (``benchmarks.serving``) measures one server after the other, each for seconds, some half a minute apart:
 on a virtual machine whose speed moves by a half within that time its ratios are those of the host. Here all servers
-stand at once on the first core, and stretches of less than a second alternate between them; each ratio is of two
-stretches of the same turn, and the table has the median over turns and the quartiles. What the others cost while they
-are idle, the one that is measured pays: about 5 % of the core for each Weir, nothing for the floors.
+stand at once on the first core, and stretches of less than a second alternate between them, there and back: who was
+first in one half of a turn is last in the other, so what a stretch owes to its place cancels. Each ratio is of the
+same turn, and the table has the median over turns and the quartiles. What the others cost while they are idle, the one
+that is measured pays: about 2 % of the core for each Weir, nothing for the floors.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import fmean, median, quantiles
 
 from benchmarks.serving.campaign import Case
 from benchmarks.serving.floor import FLOOR, Rows, Run, load_model, rows_per_s
@@ -70,7 +71,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks.serving.interleaved", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--model", choices=list(MODELS), default="small")
     parser.add_argument("--servers", nargs="+", choices=[server.name for server in SERVERS], default=list(_SERVERS))
-    parser.add_argument("--stretches", type=int, default=20, help="how many of each server")
+    parser.add_argument("--turns", type=int, default=10, help="each has two stretches of every server, there and back")
     parser.add_argument("--seconds", type=float, default=0.8, help="length of a stretch")
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--watched", action="store_true", help="give the model a reference profile")
@@ -100,14 +101,17 @@ def _measured(
 ) -> dict[str, list[float]]:
     """Return the rows a second of every server and of each batch of the floor, turn by turn."""
     rates: dict[str, list[float]] = defaultdict(list)
-    for _ in range(options.stretches + 1):
-        for server, port, requests in standing:
+    for _ in range(options.turns + 1):
+        turn: dict[str, list[float]] = defaultdict(list)
+        for server, port, requests in (*standing, *reversed(standing)):
             found = closed_loop(port, requests, options.connections, options.seconds)
-            rates[server.name].append(found.good * server.rows / found.seconds)
+            turn[server.name].append(found.good * server.rows / found.seconds)
             time.sleep(_PAUSE_S)
-        for batch in options.floor:
+        for batch in (*options.floor, *reversed(options.floor)):
             rate = rows_per_s(run, x_nd[:batch], core=core, seconds=options.seconds)
-            rates[f"{FLOOR}, {batch} a run"].append(rate)
+            turn[f"{FLOOR}, {batch} a run"].append(rate)
+        for name, both in turn.items():
+            rates[name].append(fmean(both))
     return {name: found[1:] for name, found in rates.items()}  # the first turn warms up
 
 
