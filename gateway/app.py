@@ -23,7 +23,7 @@ import uvicorn
 import uvloop
 
 from gateway.admission.door import Door
-from gateway.admission.gate import TICK_S, Gate
+from gateway.admission.gate import WINDOW_S, Gate
 from gateway.admission.gate_metrics import GateMetrics
 from gateway.admission.limit import ConcurrencyLimit
 from gateway.admission.waking import Waking
@@ -95,7 +95,6 @@ __all__ = ["Worker", "main"]
 
 _CHANNEL_BYTES = 8 * 1024 * 1024
 _START_PATIENCE_S = 15.0
-_TAP_FLUSH_S = 0.1
 _FAILURES_PER_S = 20
 _MOST_HOSTS = 16  # that are taken to share the tripwires' error probability where the state is in Redis
 _YOUNG_OBJECTS = 10_000
@@ -134,8 +133,14 @@ class Worker:
             key_salt=run_dir.key_salt(),
         )
         self._failures = self._failure_feed(run_dir, name, clock)
-        self._standstills = StandstillFeed(self._watch, encode_frame, clock, worker=name, every_s=_TAP_FLUSH_S)
-        self._feed = ShadowFeed(self._shadow, lambda jobs: encode_frame(pack_jobs(jobs)), self._counters, clock)
+        self._standstills = StandstillFeed(self._watch, encode_frame, clock, worker=name, every_s=WINDOW_S)
+        self._feed = ShadowFeed(
+            self._shadow,
+            lambda jobs: encode_frame(pack_jobs(jobs)),
+            self._counters,
+            clock,
+            soon=partial(loop.call_later, _SHADOW_FLUSH_S),
+        )
         self._marks = CrashMarks(run_dir.marks, name)
         hosts = _MOST_HOSTS if is_redis(settings.state) else 1
         tripwires = partial(KeyTripwire, settings.workers * hosts)
@@ -304,9 +309,7 @@ class Worker:
         background.every(self._settings.serving.refresh_ms / 1e3, self._tick, name="roster", hint=self._is_hinted)
         if self._issued is not None:
             background.every(_ISSUER_LOOK_S, self._issued.keys.tick, name="issuer")
-        background.every(TICK_S, self._tick_gate, name="gate")
-        background.every(_TAP_FLUSH_S, self._flush_tap, name="tap")
-        background.every(_SHADOW_FLUSH_S, self._feed.flush, name="shadow-feed")
+        background.every(lambda: self._gate.pause_s, self._tick_gate, name="gate and tap")
 
     async def drain(self) -> None:
         """Say that this worker is about to stop: readiness first."""
@@ -338,6 +341,7 @@ class Worker:
         if self._gate.tick(perf_counter()):
             self._gate_metrics.publish()
             self._waking.follow(self._gate.is_shedding)
+            self._flush_tap()
 
     async def _tick(self) -> None:
         await self._roster.tick()
@@ -371,8 +375,12 @@ async def serve(settings: Settings, run_dir: RunDirectory, name: str, inherited:
     public, admin = worker.ways_in.public, worker.ways_in.admin
     server = DrainingServer(config_of(public.asgi, public.protocol), worker.drain)
 
+    parent = os.getppid()
+
     def beat() -> None:
         heartbeat.beat(is_ready=not worker.readiness.reasons() if server.started else None)
+        if os.getppid() != parent:
+            server.stop()
 
     beating = Background()
     beating.every(BEAT_EVERY_S, beat, name="heartbeat")

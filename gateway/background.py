@@ -6,12 +6,22 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from math import floor
 
-__all__ = ["Background", "Step"]
+__all__ = ["Background", "Step", "until_next"]
 
 Step = Callable[[], Awaitable[None] | None]
 _HINTS_TOGETHER_S = 0.005
 _log = logging.getLogger("weir.worker")
+
+
+def until_next(now_s: float, period_s: float) -> float:
+    """Return the seconds to the next multiple of a period, or to the one after it where that comes at once.
+
+    >>> [round(until_next(now_s, 0.2), 3) for now_s in (1.0, 1.01, 1.15, 1.1999)]
+    [0.2, 0.19, 0.05, 0.2]
+    """
+    return (floor(now_s / period_s + 0.01) + 1) * period_s - now_s if period_s else 0.0
 
 
 class Background:
@@ -20,10 +30,13 @@ class Background:
     def __init__(self) -> None:
         self._tasks: list[asyncio.Task[None]] = []
 
-    def every(self, seconds: float, step: Step, *, name: str, hint: asyncio.Event | None = None) -> None:
+    def every(
+        self, seconds: float | Callable[[], float], step: Step, *, name: str, hint: asyncio.Event | None = None
+    ) -> None:
         """Begin to repeat a step, after a pause each time; one that fails is reported and tried again.
 
-        A hint ends the pause early.
+        A hint ends the pause early. Pauses of a fixed length end with those of all steps of that length: waking up is
+        most of what an idle process costs.
         """
         self._tasks.append(asyncio.create_task(_repeat(seconds, step, hint), name=name))
 
@@ -35,9 +48,10 @@ class Background:
         self._tasks.clear()
 
 
-async def _repeat(seconds: float, step: Step, hint: asyncio.Event | None) -> None:
+async def _repeat(seconds: float | Callable[[], float], step: Step, hint: asyncio.Event | None) -> None:
     while True:
-        await _pause(seconds, hint)
+        now_s = asyncio.get_running_loop().time()
+        await _pause(seconds() if callable(seconds) else until_next(now_s, seconds), hint)
         try:
             waiting = step()
             if waiting is not None:

@@ -93,8 +93,13 @@ class Life:
         return None if self._pulse is None else self._pulse.is_ready
 
     def is_hung(self) -> bool:
-        """Return whether its event loop stands still; to be asked every ``BEAT_EVERY_S``."""
+        """Return whether its event loop stands still; to be asked again after ``look_again_s``."""
         return self._pulse is not None and self._pulse.is_hung(self._loop.time())
+
+    @property
+    def look_again_s(self) -> float | None:
+        """Seconds until its pulse is to be looked at again; ``None`` for a process without one."""
+        return None if self._pulse is None else self._pulse.look_again_s
 
     async def end(self, within_s: float) -> bool:
         """Ask it to stop; kill it when it does not, or hangs. Return whether it went by itself."""
@@ -117,7 +122,7 @@ class Life:
     def _listen(self) -> None:
         beats = os.read(self._beats, _READ_BYTES)
         if beats and self._pulse is not None:
-            self._pulse.note(beats)
+            self._pulse.note(beats, self._loop.time())
         elif not beats:
             self._loop.remove_reader(self._beats)
             os.close(self._beats)

@@ -12,6 +12,7 @@ __all__ = ["BEAT_EVERY_S", "Heartbeat", "Pulse"]
 
 BEAT_EVERY_S = 0.2
 _FIRST_BEAT_S = 60.0
+_JUST_AFTER_S = 0.001
 _STARTING, _UNFIT, _READY = b".", b"-", b"+"
 
 
@@ -51,7 +52,7 @@ class Pulse:
     Examples
     --------
     >>> pulse = Pulse(1.0, now_s=0.0)
-    >>> pulse.note(b"..+")
+    >>> pulse.note(b"..+", 0.0)
     >>> pulse.is_ready, [pulse.is_hung(now_s / 2) for now_s in range(5)]
     (True, [False, False, False, True, True])
     """
@@ -61,9 +62,14 @@ class Pulse:
         self._silent_s, self._looked_at = 0.0, now_s
         self.is_ready: bool | None = None
 
-    def note(self, beats: bytes) -> None:
+    @property
+    def look_again_s(self) -> float:
+        """Return after how long to ask again whether it is hung: as soon as it can be, and several times until then."""
+        return min(self._limit_s - self._silent_s + _JUST_AFTER_S, self._hang_s / 10)
+
+    def note(self, beats: bytes, now_s: float) -> None:
         """Take what came through the pipe."""
-        self._silent_s, self._limit_s = 0.0, self._hang_s
+        self._silent_s, self._looked_at, self._limit_s = 0.0, now_s, self._hang_s
         self.is_ready = None if beats.endswith(_STARTING) else beats.endswith(_READY)
 
     def is_hung(self, now_s: float) -> bool:

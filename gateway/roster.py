@@ -171,8 +171,9 @@ class Roster:
 
         What ``publish`` raises goes to the caller; the next tick publishes again.
         """
+        revision, blamed = await self.call(self._look)
         try:
-            changed = await self._refresh()
+            changed = await self._refresh(revision)
             self._note_return()
         except StoreUnavailable as error:
             if self.store_is_up:
@@ -182,7 +183,7 @@ class Roster:
         self._is_published &= not changed
         await self._scan(is_due=changed)
         changed |= self._reap()
-        changed |= await self._note_crashes()
+        changed |= self._note_crashes(blamed)
         changed |= self._note_rest()
         changed |= self._drop_unwanted()
         self._is_published &= not changed
@@ -222,8 +223,17 @@ class Roster:
         self._store_thread.shutdown(wait=False)
         self._loader_thread.shutdown(wait=False, cancel_futures=True)
 
-    async def _refresh(self) -> bool:
-        revision = await self.call(self._store.revision)
+    def _look(self) -> tuple[int | StoreUnavailable, Mapping[Name, Crash]]:
+        """Return the store's revision, and which versions brought a process down: one way to the thread for both."""
+        blamed = self._look_for_crashes()
+        try:
+            return self._store.revision(), blamed
+        except StoreUnavailable as error:
+            return error, blamed
+
+    async def _refresh(self, revision: int | StoreUnavailable) -> bool:
+        if isinstance(revision, StoreUnavailable):
+            raise revision
         self._answered_at = self._clock.monotonic_s()
         if revision == self._snapshot.revision:
             return False
@@ -286,10 +296,10 @@ class Roster:
     def _take(self, on_disk: Mapping[Name, Stamp]) -> None:
         self._on_disk, self._newest = on_disk, newest_first(on_disk)
 
-    async def _note_crashes(self) -> bool:
-        """Ask which versions brought a process down; return whether others did than before."""
+    def _note_crashes(self, blamed: Mapping[Name, Crash]) -> bool:
+        """Take note of the versions that brought a process down; return whether others did than before."""
         before, blamed_before = self._crashed, self._blamed
-        self._blamed = await self.call(self._look_for_crashes)
+        self._blamed = blamed
         self._crashed = {name: one.why for name, one in self._blamed.items() if not self._is_kept(name, one)}
         return self._crashed.keys() != before.keys() or self._blamed.keys() != blamed_before.keys()
 

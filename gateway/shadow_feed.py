@@ -20,7 +20,13 @@ __all__ = ["ShadowFeed"]
 
 
 class ShadowFeed:
-    """Collect sampled requests and send them in frames; too large or a full channel is dropped and counted."""
+    """Collect sampled requests and send them in frames; too large or a full channel is dropped and counted.
+
+    Parameters
+    ----------
+    soon
+        Has a function called some milliseconds later, on the loop: ``flush``, for the first request that is collected.
+    """
 
     def __init__(
         self,
@@ -29,10 +35,11 @@ class ShadowFeed:
         counters: SharedCounters,
         clock: Clock,
         *,
+        soon: Callable[[Callable[[], None]], object],
         frame_bytes: int = 64 * 1024,
         body_bytes: int = 1024 * 1024,
     ) -> None:
-        self._channel, self._encode, self._counters, self._clock = channel, encode, counters, clock
+        self._channel, self._encode, self._counters, self._clock, self._soon = channel, encode, counters, clock, soon
         self._frame_bytes, self._body_bytes = frame_bytes, body_bytes
         self._jobs: list[ShadowJob] = []
         self._held_bytes = 0
@@ -47,6 +54,8 @@ class ShadowFeed:
         if is_shed or len(body) > self._body_bytes:
             self._drop(call.model or route.model, shadows)
             return
+        if not self._jobs:
+            self._soon(self.flush)
         arm, outputs, n = call.arm, call.outputs, call.decoded.n
         scores_nk = outputs.scores_nk
         self._jobs.append(
@@ -69,7 +78,7 @@ class ShadowFeed:
             self.flush()
 
     def flush(self) -> None:
-        """Send what is collected; called every few milliseconds by the owner."""
+        """Send what is collected."""
         if not self._jobs:
             return
         if not self._channel.send(self._encode(self._jobs)):

@@ -143,7 +143,7 @@ class Supervisor:
         """Return when the tree stops, another has taken the place, or the process has ended; end it if it hangs."""
         stopping = asyncio.create_task(self._stopping.wait())
         over: set[asyncio.Future[Any]] = {stopping, life.ended, life.replaced}
-        while not (await asyncio.wait(over, timeout=BEAT_EVERY_S, return_when=asyncio.FIRST_COMPLETED))[0]:
+        while not (await asyncio.wait(over, timeout=life.look_again_s, return_when=asyncio.FIRST_COMPLETED))[0]:
             if life.is_hung():
                 _log.error("%s %d hangs: its event loop stands still, and it is killed", child.role, child.index)
                 await life.kill()

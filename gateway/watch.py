@@ -23,6 +23,7 @@ from starlette.applications import Starlette
 from gateway.alert_notes import AlertNotes
 from gateway.audit.checkpointing import Checkpointer, CheckpointsRefused
 from gateway.audit.signing_key import CHECKPOINT_ORIGIN, read_key
+from gateway.background import until_next
 from gateway.baseline.watching import baseline_reader
 from gateway.catalog.bundle import BundleLimits
 from gateway.catalog.repository import Repository
@@ -34,6 +35,7 @@ from gateway.evidence_file import EvidenceFile
 from gateway.governance.guard import Guard
 from gateway.governance.policy import policy_of
 from gateway.governance.watching import GrantReader
+from gateway.http.told_server import ToldServer
 from gateway.http.watch_pages import Pages, watch_pages
 from gateway.logs import configure_logging
 from gateway.metrics.catalogue import METRICS
@@ -50,7 +52,7 @@ from gateway.metrics.exposition import render
 from gateway.metrics.lasting import LastingTotals
 from gateway.metrics.retention import Retention
 from gateway.metrics.shared import SharedCounters
-from gateway.metrics.totals import fold_ended, live_workers, read_counters
+from gateway.metrics.totals import CounterReader, fold_ended, live_workers, read_counters
 from gateway.overview import Overview
 from gateway.prediction_log.log import PredictionLog
 from gateway.process_use import ProcessUse
@@ -211,7 +213,7 @@ class LoggedAlerts:
         logger.log(level, "alert %s is %s (%s): %s", alert.id, alert.state, alert.severity, alert.summary)
 
 
-class _InternalServer(uvicorn.Server):
+class _InternalServer(ToldServer):
     """A server that leaves signals to the process it runs in."""
 
     @contextmanager
@@ -285,7 +287,7 @@ async def run_watch(settings: Settings, run_dir: RunDirectory, stop: asyncio.Eve
             readers = baseline_reader(store), route_reader(store)
             await _keep_ticking(service, traffic, *readers, run_dir.counters, file, stop)
             stop.set()
-            server.should_exit = True
+            server.stop()
     finally:
         await channel.close()
         await asyncio.to_thread(file.save, service.state())
@@ -368,6 +370,8 @@ def _internal_server(app: Starlette, path: Path) -> _InternalServer:
         loop="uvloop",
         http="httptools",
         lifespan="off",
+        server_header=False,
+        date_header=False,
         access_log=False,
         log_config=None,
         timeout_graceful_shutdown=2,
@@ -395,14 +399,14 @@ async def _keep_ticking(
     stop: asyncio.Event,
 ) -> None:
     """Tick until told to stop, or until the supervisor is gone; save the evidence after each tick judged."""
-    parent, saved_s = os.getppid(), 0.0
+    parent, saved_s, reader = os.getppid(), 0.0, CounterReader(counters)
     pause_s = min(service.thresholds.tick_s / 4.0, LONGEST_PAUSE_S)
     while os.getppid() == parent and not await _is_set(stop, pause_s):
-        service.accept(await asyncio.to_thread(baselines.read))
-        service.take_routes(await asyncio.to_thread(routes.read))
+        accepted, known, series = await asyncio.to_thread(lambda: (baselines.read(), routes.read(), reader.read()))
+        service.accept(accepted)
+        service.take_routes(known)
         for unread in service.unread():
             service.learn(unread, await asyncio.to_thread(unread.read))
-        series = await asyncio.to_thread(read_counters, counters)
         traffic.take(series)
         service.take_faults(fault_totals(series))
         service.tick()
@@ -435,9 +439,9 @@ async def _keep_counting_pages(
     """Read the pages and acknowledgements now and then: operators write them through a worker."""
     while True:
         try:
-            pages = await asyncio.to_thread(read_pages, store)
+            pages, acknowledged = await asyncio.to_thread(lambda: (read_pages(store), read_acknowledgements(store)))
             service.take_pages(pages)
-            notes.take(await asyncio.to_thread(read_acknowledgements, store), pages)
+            notes.take(acknowledged, pages)
         except (StoreUnavailable, DocumentInvalid):
             logger.exception("the pages cannot be read")
         if await _is_set(stop, COUNT_PAGES_EVERY_S):
@@ -451,10 +455,10 @@ async def _keep_folding(counters: Path, use: ProcessUse, stop: asyncio.Event) ->
         await asyncio.to_thread(fold_ended, counters)
 
 
-async def _is_set(event: asyncio.Event, timeout_s: float) -> bool:
-    """Wait for the event at most so long."""
+async def _is_set(event: asyncio.Event, period_s: float) -> bool:
+    """Wait for the event, at most to the next multiple of a period: who waits for the same one wakes together."""
     try:
-        async with asyncio.timeout(timeout_s):
+        async with asyncio.timeout(until_next(asyncio.get_running_loop().time(), period_s)):
             return await event.wait()
     except TimeoutError:
         return False

@@ -25,7 +25,7 @@ def test_beats_say_whether_the_worker_could_serve(pipe: tuple[int, int]) -> None
     heartbeat, pulse = Heartbeat(pipe[1]), Pulse(1.0, now_s=0.0)
     for is_ready in (None, True, False):
         heartbeat.beat(is_ready=is_ready)
-        pulse.note(os.read(pipe[0], 100))
+        pulse.note(os.read(pipe[0], 100), 0.0)
         assert pulse.is_ready is is_ready
     os.close(pipe[0])
 
@@ -41,9 +41,18 @@ def test_beating_never_waits_and_outlives_the_reader(pipe: tuple[int, int]) -> N
 def test_a_worker_hangs_after_its_silence_and_not_while_it_beats() -> None:
     pulse = Pulse(10.0, now_s=0.0)
     for second in range(100):
-        pulse.note(b"+")
+        pulse.note(b"+", float(second))
         assert not pulse.is_hung(float(second))
-    assert first_hung(pulse, start_s=99.0) == 108.5
+    assert first_hung(pulse, start_s=99.0) == 109.5
+
+
+def test_it_is_found_as_soon_as_its_silence_is_too_long() -> None:
+    pulse, now_s, looks = Pulse(10.0, now_s=0.0), 3.3, 0
+    pulse.note(b"+", now_s)
+    while not pulse.is_hung(now_s):
+        now_s, looks = now_s + pulse.look_again_s, looks + 1
+    assert 13.3 < now_s < 13.31
+    assert looks < 15
 
 
 def test_the_first_beat_may_take_a_minute() -> None:
@@ -53,7 +62,7 @@ def test_the_first_beat_may_take_a_minute() -> None:
 
 def test_time_in_which_the_supervisor_stood_still_too_is_no_silence() -> None:
     pulse = Pulse(10.0, now_s=0.0)
-    pulse.note(b".")
+    pulse.note(b".", 0.0)
     assert not pulse.is_hung(1.0)
     assert not pulse.is_hung(10_000.0)
     assert first_hung(pulse, start_s=10_000.0) == 10_004.5

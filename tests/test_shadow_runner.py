@@ -1,7 +1,7 @@
 """Shadows: what is offered to them, how it travels, and how their answers compare with stable's."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -189,7 +189,8 @@ class Feed:
     def __init__(self, arms: Arms, **limits: int) -> None:
         self.arms, self.sink = arms, ListSink()
         self.sent: list[list[ShadowJob]] = []
-        self.feed = ShadowFeed(self.sink, self._encode, arms.counters, HandClock(), **limits)
+        self.due: list[Callable[[], None]] = []
+        self.feed = ShadowFeed(self.sink, self._encode, arms.counters, HandClock(), soon=self.due.append, **limits)
 
     def _encode(self, jobs: Sequence[ShadowJob]) -> bytes:
         self.sent.append(list(jobs))
@@ -221,7 +222,8 @@ def test_answers_are_offered_with_what_stable_said(arms: Arms, iris: ServableVer
     answer = answer_of(arms.arm(iris), ROWS, request_id="r-1")
     take(feed, answer, route(("8", 10_000), ("9", 0)))
     assert feed.sent == []
-    feed.feed.flush()
+    (send,) = feed.due
+    send()
     feed.feed.flush()
     ((offered,),) = feed.sent
     assert (offered.model, offered.shadows, offered.answered_by, offered.request_id) == ("m", ("8",), "1", "r-1")

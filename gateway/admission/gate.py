@@ -7,11 +7,12 @@ from random import Random
 from gateway.admission.deadline import NORMAL
 from gateway.admission.limit import ConcurrencyLimit, Window
 
-__all__ = ["LONGEST_RETRY_S", "TICK_S", "Gate"]
+__all__ = ["LONGEST_RETRY_S", "TICK_S", "WINDOW_S", "Gate"]
 
 TICK_S = 0.02
-"""How often ``tick`` is to be called; a window is closed every fifth time."""
-_WINDOW_S = 0.1
+"""How often ``tick`` is to be called while there are requests; a window is closed every fifth time."""
+WINDOW_S = 0.1
+"""How often while there are none: as late as the first window with requests would be closed anyway."""
 LONGEST_RETRY_S = 5
 """The longest wait that a refused client is told."""
 
@@ -43,6 +44,8 @@ class Gate:
         True where shadow versions are to get nothing: before any client is refused.
     lag_s
         The loop's lag in the last window.
+    pause_s
+        Seconds until ``tick`` is to be called again.
 
     Notes
     -----
@@ -64,6 +67,7 @@ class Gate:
         "is_shedding",
         "lag_s",
         "limits",
+        "pause_s",
         "sheds_shadow",
     )
 
@@ -74,6 +78,7 @@ class Gate:
         self.lag_s = 0.0
         self.limits = _shares(limit.limit)
         self._retry_spread_s = 1.0
+        self.pause_s = TICK_S
         self._due_s, self._opened_s = now_s + TICK_S, now_s
         self._answered = self._refused = self._peak = 0
         self._latency_sum_s = self._lag_s = 0.0
@@ -110,10 +115,10 @@ class Gate:
     def tick(self, now_s: float) -> bool:
         """Note how late the loop is; every tenth of a second, let the rule judge, and return that it did."""
         self._lag_s = max(self._lag_s, now_s - self._due_s)
-        self._due_s = now_s + TICK_S
-        is_over = now_s - self._opened_s >= _WINDOW_S - TICK_S / 2
+        is_over = now_s - self._opened_s >= WINDOW_S - TICK_S / 2
         if is_over:
             self._close(now_s)
+        self._due_s = now_s + self.pause_s
         return is_over
 
     def retry_after_s(self) -> int:
@@ -129,6 +134,7 @@ class Gate:
         self.is_shedding = rule.is_shedding
         self.sheds_shadow = rule.is_late
         self.lag_s = self._lag_s
+        self.pause_s = TICK_S if asked or self._peak else WINDOW_S
         self._retry_spread_s = 1.0 + (LONGEST_RETRY_S - 1) * (self._refused / asked if asked else 0.0)
         self._open(now_s)
 

@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
 
+from gateway.http.told_server import ToldServer
+
 __all__ = ["CompanionServer", "DrainingServer"]
 
 _POLL_S = 0.02
@@ -19,7 +21,7 @@ _LINGER_POLLS = 50
 _HANDSHAKE_S = 2.0
 
 
-class DrainingServer(uvicorn.Server):
+class DrainingServer(ToldServer):
     """A server that leaves its clients time to go.
 
     Closing an idle connection can cross a request on its way, which is then lost. So a server that was told to stop
@@ -35,11 +37,6 @@ class DrainingServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, drain: Callable[[], Awaitable[None]]) -> None:
         super().__init__(config)
         self._drain = drain
-        self._parent = os.getppid()
-
-    async def on_tick(self, counter: int) -> bool:
-        """Stop also when the supervisor is gone."""
-        return await super().on_tick(counter) or os.getppid() != self._parent
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Say goodbye to clients, then stop as uvicorn does."""
@@ -99,7 +96,7 @@ class CompanionServer(DrainingServer):
         try:
             yield
         finally:
-            self.should_exit = True
+            self.stop()
             await serving
 
     @contextmanager

@@ -11,7 +11,7 @@ import fcntl
 import json
 import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +30,7 @@ from gateway.metrics.cells import (
     is_locked,
 )
 
-__all__ = ["Series", "fold_ended", "live_workers", "read_counters"]
+__all__ = ["CounterReader", "Series", "fold_ended", "live_workers", "read_counters"]
 
 _Key = tuple[str, Labels, tuple[float, ...]]
 _Totals = dict[_Key, list[int]]
@@ -52,6 +52,14 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
+class _Index:
+    """What the index of a worker says, so far as it is known."""
+
+    role: str
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class _Worker:
     """What one worker's files say. ``gauges`` is empty for one that has ended."""
 
@@ -62,23 +70,55 @@ class _Worker:
     gauges: dict[_Key, float]
 
 
-def read_counters(directory: Path) -> list[Series]:
-    """Return every series of every worker that ever counted in ``directory``, summed, ordered by name and labels.
+class CounterReader:
+    """Reads the counters in a directory time and again, and each line of an index once. One thread at a time.
 
-    A counter or histogram never reads lower than it did before. The cost is 12 us a series and worker.
+    Parameters
+    ----------
+    directory
+        Of the counters of all workers.
 
-    Raises
-    ------
-    FileNotFoundError
-        There is no ``directory``.
+    Notes
+    -----
+    The first reading costs 15 us a series and worker, further ones 4 us. Memory: the indexes of the workers whose
+    files are there.
     """
-    with _locked(directory, fcntl.LOCK_SH):
-        totals, folded = _load(directory)
-        workers = [worker for worker in _workers(directory) if worker.id not in folded]
-    for worker in workers:
-        _add(totals, worker.counts)
-    counted = [_count_series(key, words) for key, words in sorted(totals.items())]
-    return counted + _gauge_series([worker for worker in workers if worker.is_live])
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._indexes: dict[str, tuple[tuple[int, int], _Index]] = {}
+
+    def read(self) -> list[Series]:
+        """Return every series of every worker that ever counted here, summed, ordered by name and labels.
+
+        A counter or histogram never reads lower than it did before.
+
+        Raises
+        ------
+        FileNotFoundError
+            There is no such directory.
+        """
+        with _locked(self._directory, fcntl.LOCK_SH):
+            totals, folded = _load(self._directory)
+            found = list(_workers(self._directory, self._index))
+        self._indexes = {worker.id: self._indexes[worker.id] for worker in found}
+        workers = [worker for worker in found if worker.id not in folded]
+        for worker in workers:
+            _add(totals, worker.counts)
+        counted = [_count_series(key, words) for key, words in sorted(totals.items())]
+        return counted + _gauge_series([worker for worker in workers if worker.is_live])
+
+    def _index(self, path: Path) -> _Index:
+        """Return what an index says, read again where it has grown or is another worker's of that name."""
+        stamp, known = _stamp(path), self._indexes.get(path.stem)
+        if known is None or known[0] != stamp:
+            known = self._indexes[path.stem] = stamp, _read_index(path)
+        return known[1]
+
+
+def read_counters(directory: Path) -> list[Series]:
+    """Return every series of every worker that ever counted in ``directory``; see ``CounterReader``."""
+    return CounterReader(directory).read()
 
 
 def live_workers(directory: Path) -> dict[str, str]:
@@ -94,7 +134,7 @@ def fold_ended(directory: Path) -> int:
     """
     with _locked(directory, fcntl.LOCK_EX):
         totals, folded = _load(directory)
-        ended = [worker for worker in _workers(directory) if not worker.is_live]
+        ended = list(_ended(directory))
         fresh = [worker for worker in ended if worker.id not in folded]
         for worker in fresh:
             _add(totals, worker.counts)
@@ -122,14 +162,23 @@ def _locked(directory: Path, mode: int) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _workers(directory: Path) -> Iterator[_Worker]:
+def _workers(directory: Path, index: Callable[[Path], _Index] | None = None) -> Iterator[_Worker]:
     for path in sorted(directory.glob("*.cells")):
-        worker = _read_worker(directory, path.name.removesuffix(".cells"))
+        worker = _read_worker(directory, path.name.removesuffix(".cells"), index or _read_index)
         if worker is not None:
             yield worker
 
 
-def _read_worker(directory: Path, worker_id: str) -> _Worker | None:
+def _ended(directory: Path) -> Iterator[_Worker]:
+    """Give the workers that have ended; one that lives costs a look at its lock."""
+    for path in sorted(directory.glob("*.cells")):
+        with path.open("rb") as cells:
+            is_live = is_locked(cells.fileno())
+        if not is_live and (worker := _read_worker(directory, path.stem, _read_index)) is not None:
+            yield worker
+
+
+def _read_worker(directory: Path, worker_id: str, index: Callable[[Path], _Index]) -> _Worker | None:
     try:
         descriptor = os.open(cells_path(directory, worker_id), os.O_RDONLY)
     except FileNotFoundError:
@@ -140,15 +189,16 @@ def _read_worker(directory: Path, worker_id: str) -> _Worker | None:
         if not os.fstat(descriptor).st_size:
             return None
         with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as data:
-            return _parse(directory, worker_id, is_live, data) if is_complete(data) else None
+            if not is_complete(data):
+                return None
+            return _parse(worker_id, index(index_path(directory, worker_id)), data, is_live=is_live)
     finally:
         os.close(descriptor)
 
 
-def _parse(directory: Path, worker_id: str, is_live: bool, data: mmap.mmap) -> _Worker:
-    documents = _index(directory, worker_id)
+def _parse(worker_id: str, index: _Index, data: mmap.mmap, *, is_live: bool) -> _Worker:
     words = len(data) // WORD_BYTES
-    entries = [entry for document in documents[1:] if (entry := _entry(document, words)) is not None]
+    entries = [entry for entry in index.entries if entry.slot <= words - entry.width]
     counts: _Totals = {}
     gauges: dict[_Key, float] = {}
     # Word by word through a typed view: a copy of bytes could see half of a store.
@@ -159,22 +209,32 @@ def _parse(directory: Path, worker_id: str, is_live: bool, data: mmap.mmap) -> _
                 counts[key] = integers[entry.slot : entry.slot + entry.width].tolist()
             elif is_live:
                 gauges[key] = floats[entry.slot]
-    return _Worker(worker_id, str(documents[0].get("role", "")) if documents else "", is_live, counts, gauges)
+    return _Worker(worker_id, index.role, is_live, counts, gauges)
 
 
-def _index(directory: Path, worker_id: str) -> list[dict[str, Any]]:
+def _stamp(path: Path) -> tuple[int, int]:
     try:
-        return list(index_documents(index_path(directory, worker_id)))
+        found = path.stat()
     except FileNotFoundError:
-        return []
+        return 0, 0
+    return found.st_mtime_ns, found.st_size
 
 
-def _entry(document: dict[str, Any], words: int) -> Entry | None:
+def _read_index(path: Path) -> _Index:
+    try:
+        documents = list(index_documents(path))
+    except FileNotFoundError:
+        documents = []
+    role = str(documents[0].get("role", "")) if documents else ""
+    return _Index(role, tuple(entry for document in documents[1:] if (entry := _entry(document)) is not None))
+
+
+def _entry(document: dict[str, Any]) -> Entry | None:
     """Return the series of a line; ``None`` where it is no longer known, or a full disk or a crash left other words."""
     try:
         entry = Entry.from_document(document)
         is_text = all(isinstance(part, str) for pair in entry.labels for part in pair)
-        is_placed = type(entry.slot) is int and HEADER_WORDS <= entry.slot <= words - entry.width
+        is_placed = type(entry.slot) is int and entry.slot >= HEADER_WORDS
         return entry if is_text and is_placed and _is_known(entry) else None
     except (KeyError, TypeError, AttributeError):
         return None

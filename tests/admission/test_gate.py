@@ -35,6 +35,18 @@ def test_every_fifth_tick_closes_a_window() -> None:
     assert run_for(gate(), 10) == [False, False, False, False, True] * 2
 
 
+def test_a_window_without_requests_is_ended_by_one_tick() -> None:
+    tested = gate()
+    run_for(tested, 5)
+    assert tested.pause_s == 5 * TICK_S
+    tested.enter()
+    assert tested.tick(0.1 + tested.pause_s)
+    assert (tested.lag_s, tested.pause_s) == (0.0, TICK_S)
+    tested.leave_all(1, 0.001)
+    assert run_for(tested, 10, start_s=0.2)[4::5] == [True, True]
+    assert tested.pause_s == 5 * TICK_S
+
+
 def test_the_lag_is_the_longest_lateness_of_a_tick() -> None:
     tested = gate()
     for now_s in (0.02, 0.07, 0.09):

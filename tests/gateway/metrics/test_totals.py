@@ -12,7 +12,7 @@ import pytest
 
 from gateway.metrics.catalogue import METRICS
 from gateway.metrics.shared import SharedCounters
-from gateway.metrics.totals import Series, fold_ended, live_workers, read_counters
+from gateway.metrics.totals import CounterReader, Series, fold_ended, live_workers, read_counters
 
 OK = {"model": "m", "version": "1", "variant": "stable", "outcome": "ok"}
 STREAM = {"model": "m", "version": "1", "variant": "stable"}
@@ -143,6 +143,21 @@ def test_an_id_may_come_back_once_its_files_are_folded(tmp_path: Path) -> None:
         ended_worker(tmp_path, "w-1", 2)
         fold_ended(tmp_path)
     assert values(tmp_path)["weir_requests_total"] == 6
+
+
+def test_a_reader_that_is_kept_finds_what_one_does_that_is_made_anew(tmp_path: Path) -> None:
+    reader = CounterReader(tmp_path)
+    first = SharedCounters.create(tmp_path, "a", role="worker")
+    for step in range(4):
+        first.counter("weir_requests_total", **OK).inc()
+        if step == 1:
+            first.gauge("weir_inflight_requests").set(3)
+        if step == 2:
+            first.close()
+            fold_ended(tmp_path)
+            first = SharedCounters.create(tmp_path, "a", role="shadow")
+        assert reader.read() == reader.read() == read_counters(tmp_path)
+    first.close()
 
 
 def test_a_torn_last_line_of_an_index_hides_only_its_own_series(tmp_path: Path) -> None:
