@@ -68,7 +68,7 @@ class ServingSettings:
 
     resident_versions: int = 4
     on_loop_ms: float = 0.5
-    max_batch_rows: int = 128
+    max_batch_rows: int = 0
     batch_latency_ms: float = 0.0
     canary_slice_ms: float = 250.0
     canary_strikes: int = 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from threading import Timer
 from time import perf_counter, thread_time
 from typing import Any
@@ -20,7 +21,7 @@ from gateway.engine.outputs import OutputReader
 from gateway.engine.providers import build_session
 from gateway.engine.session import OnnxSession, RunFailed, RunHandle, row_counts
 from gateway.engine.synthetic_rows import accepted_rows, varied_rows
-from gateway.engine.timing import RateCurve, measure
+from gateway.engine.timing import MOST_ROWS_ON_LOOP, USUAL_MOST_ROWS, RateCurve, measure
 from gateway.engine.version import GraphPair, ServableVersion
 from gateway.errors import VersionRefused
 from gateway.settings import ServingSettings
@@ -142,11 +143,18 @@ class _Loading:
         return version
 
     def _timed(self, graphs: _ProbedGraphs, feeds_of: Callable[[int], Feeds], batches: bool) -> tuple[RateCurve, int]:
-        """Return what runs take, and the rows that a batch may have: no more than came through."""
+        """Return what runs take, and the rows that a batch may have: no more than came through.
+
+        Where nobody says how many, more than the usual only where such a run still fits the loop.
+        """
         declared = self.bundle.manifest.serving
-        most = (declared.max_batch_rows or self.serving.max_batch_rows) if batches else 1
-        curve = measure(graphs.run, feeds_of, most, clock=_clock(declared, self.threads))
-        return curve, min(most, curve.most_rows) if curve.failed_rows else most
+        most, large_s = (declared.max_batch_rows or self.serving.max_batch_rows) if batches else 1, inf
+        if not most:
+            most, large_s = MOST_ROWS_ON_LOOP, self.serving.on_loop_ms / 1e3
+        curve = measure(graphs.run, feeds_of, most, large_s=large_s, clock=_clock(declared, self.threads))
+        if curve.failed_rows:
+            return curve, min(most, curve.most_rows)
+        return curve, most if large_s == inf else max(curve.most_rows, USUAL_MOST_ROWS)
 
     def _graphs(self, fixed_rows: int) -> GraphPair:
         transform = self.bundle.features_graph

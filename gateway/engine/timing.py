@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from gateway.engine.session import RunFailed
 
-__all__ = ["RateCurve", "RunCost", "measure", "worth"]
+__all__ = ["MOST_ROWS_ON_LOOP", "USUAL_MOST_ROWS", "RateCurve", "RunCost", "measure", "worth"]
 
 Feeds = dict[str, npt.NDArray[Any]]
 _DOUBLING_EARNS = 0.03
@@ -25,6 +25,8 @@ _GAINLESS_S = 0.2
 _LONGEST_S = 1.5
 _ROUNDS = 12
 _LARGEST_FEED_BYTES = 1 << 28
+USUAL_MOST_ROWS, MOST_ROWS_ON_LOOP = 128, 1024
+"""Rows of a batch at most where nobody says how many, and where a run of more than the usual still fits the loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,7 @@ def measure(
     feeds_of: Callable[[int], Feeds],
     most: int,
     *,
+    large_s: float = inf,
     clock: Callable[[], float] = perf_counter,
 ) -> RateCurve:
     """Measure runs of 1, 2, 4 ... ``most`` rows, each size several times in turn; the least of each counts.
@@ -137,6 +140,8 @@ def measure(
         Runs so many rows; raises ``RunFailed``.
     feeds_of
         Makes the inputs of so many rows.
+    large_s
+        Longest run of more than ``USUAL_MOST_ROWS`` that is tried.
 
     Raises
     ------
@@ -144,7 +149,7 @@ def measure(
         One row fails, or the run was terminated.
     """
     bench = _Bench(run, feeds_of, clock)
-    bench.grow(most)
+    bench.grow(most, large_s)
     bench.repeat()
     return RateCurve.of(bench.least.items(), failed_rows=bench.failed_rows)
 
@@ -160,10 +165,12 @@ class _Bench:
         self.least: dict[int, float] = {}
         self.failed_rows: int | None = None
 
-    def grow(self, most: int) -> None:
+    def grow(self, most: int, large_s: float) -> None:
         row_bytes = sum(feed.nbytes for feed in self._feeds_of(1).values())
         for rows in _sizes(most):
             if rows > 1 and rows * row_bytes > _LARGEST_FEED_BYTES:
+                return
+            if rows > USUAL_MOST_ROWS and 2 * self.least[max(self.least)] > large_s:
                 return
             try:
                 self._time(rows, times=3)

@@ -1,6 +1,7 @@
 """The rate curve, and measuring it: undisturbed by what disturbs a run, brief, and no larger than batches are worth."""
 
 from collections.abc import Callable
+from math import inf
 
 import numpy as np
 import pytest
@@ -43,8 +44,8 @@ class TimedModel:
         self.now_s += self.seconds(rows) + self.disturbed.get(len(self.sizes), 0.0)
         self.sizes.append(rows)
 
-    def measured(self, most: int = 128) -> RateCurve:
-        return measure(self.run, feeds_of, most, clock=self.clock)
+    def measured(self, most: int = 128, large_s: float = inf) -> RateCurve:
+        return measure(self.run, feeds_of, most, large_s=large_s, clock=self.clock)
 
 
 def feeds_of(rows: int) -> Feeds:
@@ -192,3 +193,8 @@ def test_the_straight_line_goes_through_one_row_and_the_best_batch() -> None:
 )
 def test_rows_within_a_time_follow_from_the_straight_line(cost: RunCost, seconds: float, rows: int) -> None:
     assert cost.rows_within(seconds, 100) == rows
+
+
+@pytest.mark.parametrize(("large_s", "most"), [(0.0, 128), (30e-6, 512), (1.0, 1024)])
+def test_more_rows_than_usual_are_tried_only_where_such_a_run_is_brief(large_s: float, most: int) -> None:
+    assert TimedModel(flat).measured(1024, large_s).most_rows == most
