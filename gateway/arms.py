@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -15,6 +15,7 @@ from weakref import WeakSet
 from gateway.arm import Arm, ArmMetrics
 from gateway.batching.jobs import Runnable
 from gateway.batching.lane import Lane
+from gateway.batching.own_thread import OwnThread
 from gateway.batching.sizing import BatchSizer
 from gateway.call import Call, deliver
 from gateway.codec.decoders import Decoders
@@ -68,7 +69,7 @@ class ArmKeeper:
         threads = settings.serving.threads or cores_of_one_worker(settings.workers)
         # Two at least: a long run of one model must not make a short one of another wait for its end.
         self._stable_pool = ThreadPoolExecutor(max(2, threads), thread_name_prefix="weir-stable")
-        self._pools = WeakSet([self._stable_pool])
+        self._executors: WeakSet[Executor] = WeakSet([self._stable_pool])
         self._arms: dict[tuple[str, str, str, Variant, bool], Arm] = {}
         self._routes: dict[str, ModelRoute] = {}
         self._rest: RestKeeper | None = None
@@ -105,8 +106,8 @@ class ArmKeeper:
 
     def close(self) -> None:
         """End the executors without waiting for a run that hangs."""
-        for pool in list(self._pools):
-            pool.shutdown(wait=False, cancel_futures=True)
+        for executor in list(self._executors):
+            executor.shutdown(wait=False, cancel_futures=True)
 
     def _route(self, document: RouteDocument, loaded: Mapping[Name, ServableVersion]) -> ModelRoute:
         model = document.model
@@ -234,14 +235,16 @@ class ArmKeeper:
         slice_ms = servable.manifest.serving.canary_slice_ms or serving.canary_slice_ms
         outputs = tuple(servable.outputs)
         decoders = Decoders(servable.contract, servable.inputs, outputs, limits, names=names, ranks=servable.ranks)
+        executor = self._executor(variant)
         lane: Lane[Call] = Lane(
             self._marked(servable, variant, inline=inline),
             loop=self._loop,
-            executor=self._pool(variant),
+            executor=executor,
             sizer=self._sizer(servable, inline=inline),
             queue_rows=limits.queue_rows,
             slice_s=slice_ms / 1e3 if variant == "canary" else limits.request_timeout_s,
             keeps_time=variant == "canary",
+            set_back=executor.set_back if isinstance(executor, OwnThread) else None,
             stack=decoders.stack,
             deliver=deliver,
             on_run=_RunMetrics(self._counters, *names, variant),
@@ -275,12 +278,12 @@ class ArmKeeper:
             return servable
         return MarkedVersion(servable, self._marks.mark(servable.model, servable.version, variant))
 
-    def _pool(self, variant: Variant) -> ThreadPoolExecutor:
+    def _executor(self, variant: Variant) -> Executor:
         if variant == "stable":
             return self._stable_pool
-        pool = ThreadPoolExecutor(1, thread_name_prefix=f"weir-{variant}")
-        self._pools.add(pool)
-        return pool
+        thread = OwnThread(f"weir-{variant}")
+        self._executors.add(thread)
+        return thread
 
     def _show_zeros(self, servable: ServableVersion, variant: Variant) -> None:
         """Bind the counters of rare events: a rate needs the value from before the first one."""

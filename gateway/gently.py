@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
-__all__ = ["gently"]
+__all__ = ["NICENESS", "gently", "set_back"]
 
 # A tenth of a core while the loop is busy. Lower still would leave the interpreter's lock with one that never runs.
 NICENESS: Final = 10
@@ -31,7 +31,11 @@ def gently(function: Callable[..., _T], *args: object) -> _T:
         return thread.submit(function, *args).result()
 
 
-def _step_back() -> None:
+def set_back(native_id: int) -> None:
+    """Set a thread of this process back, for good: only a privileged process may raise a priority again."""
     if sys.platform == "linux":
-        me = threading.get_native_id()
-        os.setpriority(os.PRIO_PROCESS, me, max(NICENESS, os.getpriority(os.PRIO_PROCESS, me)))
+        os.setpriority(os.PRIO_PROCESS, native_id, max(NICENESS, os.getpriority(os.PRIO_PROCESS, native_id)))
+
+
+def _step_back() -> None:
+    set_back(threading.get_native_id())

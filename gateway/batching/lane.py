@@ -40,6 +40,8 @@ __all__ = ["Lane"]
 
 _GATHERING_SHARE = 1 / 8
 _LATE_S = 0.02
+_PATIENT_S, _PATIENT_RUNS = 0.01, 8
+"""A run is past what can be expected of it after so long, and so many times what it should take."""
 
 AnyJob = TypeVar("AnyJob", bound=Job)
 
@@ -72,6 +74,9 @@ class Lane(Generic[AnyJob]):
         loop cannot be stopped.
     keeps_time
         Whether half of the time that is left to a job is kept for another lane to answer it: that of a canary.
+    set_back
+        Called during a run in the executor that takes ten milliseconds and eight times what it should: it may hang, and
+        the others are to have the core. ``None`` where the executor cannot do that.
     stack
         Makes graph inputs of pending rows, all at once; ``None`` where each job is to be settled by itself.
     deliver
@@ -93,6 +98,7 @@ class Lane(Generic[AnyJob]):
         queue_rows: int,
         slice_s: float,
         keeps_time: bool = False,
+        set_back: Callable[[], None] | None = None,
         stack: Callable[[Sequence[Decoded]], tuple[Feeds, npt.NDArray[Any]] | None],
         deliver: Callable[[Sequence[AnyJob], Run | Exception], None],
         on_run: Callable[[int, int, float], None],
@@ -101,6 +107,7 @@ class Lane(Generic[AnyJob]):
         self._version, self._loop, self._executor, self._sizer = version, loop, executor, sizer
         self._mixes = version.max_batch_rows is not None
         self._queue_rows, self._slice_s, self._keeps_time = queue_rows, slice_s, keeps_time
+        self._set_back = set_back
         self._stack, self._deliver, self._on_run, self._on_wait = stack, deliver, on_run, on_wait
         self._jobs: deque[AnyJob] = deque()
         self._halves: deque[list[AnyJob]] = deque()
@@ -256,9 +263,14 @@ class Lane(Generic[AnyJob]):
         now, slice_s = perf_counter(), self._slice_s
         if self._keeps_time:
             slice_s = min(slice_s, (min(job.deadline for job in work.jobs) - now) / 2)
-        self._free_at, self._ends_at = now + self._sizer.cost.estimate(work.rows), now + slice_s
+        cost_s = self._sizer.cost.estimate(work.rows)
+        self._free_at, self._ends_at = now + cost_s, now + slice_s
         self._slice_ends_at = now + self._slice_s
-        work.timer = self._loop.call_later(slice_s, self._expire, work, handle, slice_s)
+        patience_s, expire = max(_PATIENT_S, _PATIENT_RUNS * cost_s), partial(self._expire, work, handle, slice_s)
+        if self._set_back is None or patience_s >= slice_s:
+            work.timer = self._loop.call_later(slice_s, expire)
+        else:
+            work.timer = self._loop.call_later(patience_s, self._lose_patience, work, self._set_back, expire)
         done = self._loop.call_soon_threadsafe
 
         def run() -> None:
@@ -268,6 +280,11 @@ class Lane(Generic[AnyJob]):
             done(self._finish, work, result, (now, started_at, perf_counter()), handle)
 
         self._executor.submit(run)
+
+    def _lose_patience(self, work: _Work[AnyJob], set_back: Callable[[], None], expire: Callable[[], None]) -> None:
+        work.timer = self._loop.call_later(max(self._ends_at - perf_counter(), 0.0), expire)
+        if work.has_begun and not work.has_ended:
+            set_back()
 
     def _expire(self, work: _Work[AnyJob], handle: RunHandle, slice_s: float, *, is_late: bool = False) -> None:
         """End a run at the end of its slice; one that is back but not taken yet goes on.

@@ -125,6 +125,7 @@ class Bench:
         inline_rows: int = 0,
         queue_rows: int = 1_000,
         slice_s: float = FOR_EVER_S,
+        set_back: Callable[[], None] | None = None,
     ) -> None:
         self.version, self.executor = version or Doubler(), HandExecutor()
         self.runs: list[tuple[int, int]] = []
@@ -138,6 +139,7 @@ class Bench:
             sizer=self.sizer,
             queue_rows=queue_rows,
             slice_s=slice_s,
+            set_back=set_back,
             stack=stacked,
             deliver=self.deliver,
             on_run=lambda rows, requests, _seconds: self.runs.append((rows, requests)),
@@ -536,6 +538,47 @@ def test_the_only_timer_is_the_slice_and_it_ends_with_its_run() -> None:
         await passes()
         assert timer.cancelled()
         assert bench.answer("a") == [2.0]
+
+    with asyncio.Runner(loop_factory=NotingLoop) as runner:
+        runner.run(check())
+
+
+@pytest.mark.parametrize("has_begun", [True, False])
+def test_a_run_that_takes_far_longer_than_it_should_is_set_back_and_keeps_its_slice(*, has_begun: bool) -> None:
+    async def check() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, NotingLoop)
+        set_back: list[float] = []
+        bench = Bench(version := Doubler(), set_back=lambda: set_back.append(perf_counter()))
+        bench.ask("a", 1.0)
+        await begun()
+        (impatient,) = loop.timers
+        assert impatient.when() == pytest.approx(loop.time() + 8 * bench.sizer.row_s, abs=1.0)
+        if has_begun:
+            version.during = loop.fire
+        else:
+            loop.fire()
+        bench.executor.pump()
+        await passes()
+        assert len(set_back) == has_begun
+        _, slice_end = loop.timers
+        assert slice_end.when() == pytest.approx(loop.time() + FOR_EVER_S, abs=1.0)
+        assert slice_end.cancelled(), "the run has ended"
+        assert bench.answer("a") == [2.0]
+
+    with asyncio.Runner(loop_factory=NotingLoop) as runner:
+        runner.run(check())
+
+
+def test_a_run_that_should_take_an_eighth_of_its_slice_is_not_set_back() -> None:
+    async def check() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, NotingLoop)
+        bench = Bench(slice_s=8.0, set_back=lambda: pytest.fail("set back"))
+        bench.ask("a", 1.0)
+        await begun()
+        (timer,) = loop.timers
+        assert timer.when() == pytest.approx(loop.time() + 8.0, abs=1.0)
 
     with asyncio.Runner(loop_factory=NotingLoop) as runner:
         runner.run(check())
