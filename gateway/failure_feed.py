@@ -64,11 +64,11 @@ class FailureFeed:
             return
         self._held.append(self._failure(call, arm, why, now_s, sampler.ratio))
 
-    def passes_over(self) -> bool:
-        """Pass over a failure that no version saw; false, and nothing done, where it is to be given to ``take``."""
-        if not self._sampler(None).passes_over(1, self._clock.unix_s()):
+    def passes_over(self, count: int = 1) -> bool:
+        """Pass over failures that no version saw; false, and nothing done, where one is to be given to ``take``."""
+        if not self._sampler(None).passes_over(count, self._clock.unix_s(), requests=count):
             return False
-        self._passed_over.inc()
+        self._passed_over.inc(count)
         return True
 
     def flush(self) -> None:

@@ -66,11 +66,11 @@ class Observers:
                 told = feature if feature in known else "other"
                 self._counters.counter("weir_feature_faults_total", **names, feature=told, kind=kind).inc(rows)
 
-    def shed(self, reason: str, priority: int) -> None:
-        """Count a request that was given up for want of time or room."""
+    def shed(self, reason: str, priority: int, count: int = 1) -> None:
+        """Count requests that were given up for want of time or room."""
         counter = self._sheds.get((reason, priority))
         if counter is not None:  # where a run was too slow, the request has its outcome, and was not shed
-            counter.inc()
+            counter.inc(count)
 
     def fell_back(self, arm: Arm, reason: FallbackReason) -> None:
         """Count a masked failure."""
@@ -80,9 +80,9 @@ class Observers:
         """Show a tripped canary."""
         self._counters.gauge("weir_canary_tripped", model=arm.model, version=arm.version).set(1.0)
 
-    def passes_over_failure(self) -> bool:
-        """Return whether nobody is to be told of a failure that no version saw."""
-        return self._failure_feed is None or self._failure_feed.passes_over()
+    def passes_over_failures(self, count: int) -> bool:
+        """Return whether nobody is to be told of so many failures that no version saw."""
+        return self._failure_feed is None or self._failure_feed.passes_over(count)
 
     def failed(self, call: Call, arm: Arm | None, why: WeirError | FallbackReason) -> None:
         """Count a request that nobody may answer, and sample the failure for the prediction log, where there is one."""

@@ -50,8 +50,8 @@ class Observer(Protocol):
     def faulted(self, arm: Arm, counts: dict[tuple[str, str], int], *, refused_rows: int = 0) -> None:
         """See the contract faults of one request, by (feature, kind), and its rows where it was refused for them."""
 
-    def shed(self, reason: str, priority: int) -> None:
-        """See a call given up for want of time or room."""
+    def shed(self, reason: str, priority: int, count: int = 1) -> None:
+        """See calls given up for want of time or room."""
 
     def fell_back(self, arm: Arm, reason: FallbackReason) -> None:
         """See a canary fail a request that stable will answer."""
@@ -59,8 +59,8 @@ class Observer(Protocol):
     def tripped(self, arm: Arm) -> None:
         """See a canary lose its share on this worker."""
 
-    def passes_over_failure(self) -> bool:
-        """Return whether it need not see a failure that found no arm, and takes it for seen."""
+    def passes_over_failures(self, count: int) -> bool:
+        """Return whether it need not see so many failures that found no arm, and takes them for seen."""
 
     def failed(self, call: Call, arm: Arm | None, why: WeirError | FallbackReason) -> None:
         """See a call end in an error, or a canary's part in it when stable goes on; no arm where none was found."""
@@ -108,17 +108,18 @@ class Pipeline:
             raise
         return call
 
-    def turns_away(self, model: str | None, priority: int) -> Overloaded | None:
-        """Refuse a request before anything is made of it, not even a call, and count it; ``None`` where it may come in.
+    def turns_away(self, model: str | None, priority: int, count: int = 1) -> Overloaded | None:
+        """Refuse requests that came together before anything is made of them, not even calls, and count them.
 
-        The error is shared: it is to be told, not raised. Of failures that somebody wants to see, calls are made.
+        ``None``, and nothing done, where one of them may come in. The error is shared: it is to be told, not raised. Of
+        failures that somebody wants to see, calls are made.
         """
         gate = self.gate
-        if gate.has_room(priority) or not self.observer.passes_over_failure():
+        if gate.has_room(priority) or not self.observer.passes_over_failures(count):
             return None
-        gate.refuse()
-        self.observer.shed("concurrency_limit", priority)
-        self._count_shed(model)
+        gate.refuse(count)
+        self.observer.shed("concurrency_limit", priority, count)
+        self._count_shed(model, count)
         return _FULL[gate.retry_after_s()]
 
     async def predict(self, call: Call) -> Call:
@@ -145,12 +146,12 @@ class Pipeline:
         self.observer.failed(call, None, error)
         reply(error)
 
-    def _count_shed(self, model: str | None) -> None:
-        """Count a refusal to the stable version, from which whoever was refused has got no answer."""
+    def _count_shed(self, model: str | None, count: int = 1) -> None:
+        """Count refusals to the stable version, from which whoever was refused has got no answer."""
         table = self.table
         route = table.routes.get(model or table.default_model or "")
         if route is not None and route.stable is not None:
-            route.stable.metrics.shed.inc()
+            route.stable.metrics.shed.inc(count)
 
     def _begin(self, call: Call) -> None:
         """Route, decode and queue; a key that is a feature needs the rows first."""

@@ -46,12 +46,13 @@ class RateSampler:
             return 0
         return next((kept for _, kept in self.pick((rows,), now_s)), 0)
 
-    def passes_over(self, rows: int, now_s: float) -> bool:
-        """Pass over a request that is not to be kept; false, and nothing done, where it may be one to keep."""
-        if int(now_s) != self._second or not (self._pass_over or self._kept >= self.rows_per_s):
+    def passes_over(self, rows: int, now_s: float, *, requests: int = 1) -> bool:
+        """Pass over requests that are not to be kept; false, and nothing done, where one of them may be to keep."""
+        is_open = int(now_s) == self._second
+        if not is_open or not (self._pass_over >= requests or self._kept >= self.rows_per_s):
             return False
         self._seen += rows
-        self._pass_over = max(self._pass_over - 1, 0)
+        self._pass_over = max(self._pass_over - requests, 0)
         return True
 
     def pick(self, rows: Sequence[int], now_s: float) -> list[tuple[int, int]]:

@@ -51,6 +51,17 @@ def test_a_clock_that_is_set_back_starts_another_second() -> None:
     assert [sampler.keep(1, now_s=now_s) for now_s in (9.0, 3.0)] == [1, 1]
 
 
+def test_passing_over_several_is_passing_over_each_or_none() -> None:
+    one, other = RateSampler(20, seed=3), RateSampler(20, seed=3)
+    for i in range(1_000):
+        now_s = i / 200
+        if not one.passes_over(5, now_s, requests=5):
+            one.pick((1,) * 5, now_s)
+        other.pick((1,) * 5, now_s)
+    assert one.keep(1, now_s=9.0) == other.keep(1, now_s=9.0)
+    assert one.ratio == other.ratio < 0.021
+
+
 def test_passing_over_is_what_keeping_nothing_is() -> None:
     one, other = RateSampler(20, seed=3), RateSampler(20, seed=3)
     for i in range(5_000):

@@ -70,11 +70,11 @@ class Watching:
     def faulted(self, arm: Arm, counts: dict[tuple[str, str], int], *, refused_rows: int = 0) -> None:
         pass
 
-    def shed(self, reason: str, priority: int) -> None:
-        self.sheds += 1
+    def shed(self, reason: str, priority: int, count: int = 1) -> None:
+        self.sheds += count
 
-    def passes_over_failure(self) -> bool:
-        return self._feed.passes_over()
+    def passes_over_failures(self, count: int) -> bool:
+        return self._feed.passes_over(count)
 
     def failed(self, call: Call, arm: Arm | None, why: WeirError | FallbackReason) -> None:
         self._feed.take(call, arm, why)

@@ -58,3 +58,12 @@ class Door:
         if wait_s > 0.0:
             self._refused.inc()
             raise QuotaExceeded(ceil(wait_s))
+
+    def may_pass(self, client: bytes) -> bool:
+        """Return whether a client has one request left; takes nothing."""
+        return self._quotas.wait_s(client, perf_counter()) <= 0.0
+
+    def turned_away(self, client: bytes, count: int) -> QuotaExceeded:
+        """Count requests that came together from a client that may not pass; return what to tell it."""
+        self._refused.inc(count)
+        return QuotaExceeded(max(ceil(self._quotas.wait_s(client, perf_counter())), 1))

@@ -98,9 +98,9 @@ class Gate:
             self._peak = in_flight
         return True
 
-    def refuse(self) -> None:
-        """Count a refusal without ``enter``; a request that had been let in is yet to be counted out."""
-        self._refused += 1
+    def refuse(self, count: int = 1) -> None:
+        """Count refusals without ``enter``; a request that had been let in is yet to be counted out."""
+        self._refused += count
 
     def leave_all(self, answered: int, latency_sum_s: float) -> None:
         """Count out the requests that one run answered."""

@@ -64,13 +64,19 @@ class Quotas:
         rate = self._overrides.get(client, self._rate)
         if not rate:
             return 0.0
-        full_at = max(self._full_at.get(client, 0.0), now_s)
-        room_s = (self._burst - min(cost, self._burst)) / rate
-        wait_s = full_at - now_s - room_s
+        wait_s = self.wait_s(client, now_s, cost)
         if wait_s > 0.0:
             return wait_s
-        self._full_at[client] = full_at + cost / rate
+        self._full_at[client] = max(self._full_at.get(client, 0.0), now_s) + cost / rate
         self._full_at.move_to_end(client)
         if len(self._full_at) > self._clients:
             self._full_at.popitem(last=False)
         return 0.0
+
+    def wait_s(self, client: bytes, now_s: float, cost: float = 1.0) -> float:
+        """Return the seconds until a client has so many tokens; 0.0, or less, where it has. Takes nothing."""
+        rate = self._overrides.get(client, self._rate)
+        if not rate:
+            return 0.0
+        room_s = (self._burst - min(cost, self._burst)) / rate
+        return max(self._full_at.get(client, 0.0), now_s) - now_s - room_s

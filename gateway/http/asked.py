@@ -40,7 +40,8 @@ class Asked:
     """What an inference request asks, but for its body.
 
     ``answered`` counts its answers with 200; ``of_client`` are the headers that tell whose it is; ``json_bytes`` is the
-    length of the JSON that raw tensors follow.
+    length of the JSON that raw tensors follow. Requests of one connection that are equal in ``refused_as`` are refused
+    alike: same path, same priority, same client.
     """
 
     path: str
@@ -57,6 +58,7 @@ class Asked:
     keep_alive: bool
     answered: Counter
     of_client: Headers
+    refused_as: tuple[object, ...]
 
 
 class HeadReader:
@@ -105,7 +107,7 @@ class HeadReader:
             urgency = of_headers(headers) if is_urgent else Urgency()
         except RequestInvalid:
             return None
-        path = url.decode("ascii")
+        path, of_client = url.decode("ascii"), [pair for pair in headers if pair[0] in self._of_client]
         route = RequestCounts.route_of(path)
         return Asked(
             path,
@@ -121,7 +123,8 @@ class HeadReader:
             is_urgent,
             keep_alive,
             self._counts.answered(route, 200),
-            [pair for pair in headers if pair[0] in self._of_client],
+            of_client,
+            (path, urgency.priority, *of_client),
         )
 
     def remember(self, data: bytes, asked: Asked) -> None:

@@ -34,11 +34,11 @@ class FastPath:
         self.refusals = PreparedRefusals()
         self.next_id = random_ids().__next__
 
-    def turned_away(self, asked: Asked, error: Overloaded) -> bytes:
-        """Return the bytes of the answer to a request of which nothing was made, and count it."""
-        status, answer = self.refusals.answer(error, self.next_id(), asked.path)
-        self.counts.answered(asked.route, status).inc()
-        return answer
+    def turned_away(self, asked: Asked, error: Overloaded | QuotaExceeded, count: int) -> bytes:
+        """Return the bytes of the answers to so many requests of which nothing was made, and count them."""
+        status, answers = self.refusals.answers(error, [self.next_id() for _ in range(count)], asked.path)
+        self.counts.answered(asked.route, status).inc(count)
+        return answers
 
 
 class Answering(Protocol):
@@ -74,7 +74,7 @@ class Exchange(Call, eq=False, kw_only=True):
             except Exception:  # an answer that cannot be encoded
                 self.report()
         if isinstance(outcome, Overloaded | QuotaExceeded) and asked.request_id is None and not standing:
-            status, answer = shared.refusals.answer(outcome, self.request_id, asked.path)
+            status, answer = shared.refusals.answers(outcome, [self.request_id], asked.path)
         else:
             error = outcome if isinstance(outcome, WeirError) else WeirError()
             status, headers, body = refusal(error, self.request_id, asked.path)

@@ -75,7 +75,7 @@ class FastProtocol(Connection):
         """Take whole requests whose heads are known; let the parser read anything else."""
         if self._rests_until and self._is_early(data):
             return
-        if self._pipeline.gate.is_shedding and self._door.is_open and not self._waiting:
+        if (self._pipeline.gate.is_shedding or not self._door.is_open) and not self._waiting and not self._arriving:
             data = self._turn_away(data)
         while data and not self._arriving and self._refused is None and self._may_take() and not self._is_last():
             taken = self._known_of(data)
@@ -96,23 +96,41 @@ class FastProtocol(Connection):
             self.answer_all()
 
     def _turn_away(self, data: bytes) -> bytes:
-        """Refuse the first requests of some data while there is no room for them; return what is left of it."""
+        """Refuse the first requests of some data where there is no room, or quota, for them; return what is left of it.
+
+        What comes together to one path is counted, and answered, as one: 2.3 us each of 8 instead of 5.4 to 7.2.
+        """
         answers: list[bytes] = []
-        while data and not self._arriving and self._may_take():
-            taken = self._known_of(data)
-            if taken is None:
+        while data and self._may_take() and (taken := self._known_of(data)) is not None:
+            asked, count, left = taken[0], 1, taken[2]
+            if self._finds_room(asked):
                 break
-            asked = taken[0]
-            if (error := self._pipeline.turns_away(asked.model, asked.urgency.priority)) is None:
+            while left and (taken := self._known_of(left)) is not None and taken[0].refused_as == asked.refused_as:
+                count, left = count + 1, taken[2]
+            error = self._refusal_of(asked, count)
+            if error is None:
                 break
-            data = taken[2]
-            answers.append(self.fast_path.turned_away(asked, error))
+            data = left
+            answers.append(self.fast_path.turned_away(asked, error, count))
+            self.server_state.total_requests += count
+            if isinstance(error, Overloaded):
+                self._rests_until = self.loop.time() + _BREATHER_S
         if answers:
-            self.server_state.total_requests += len(answers)
-            self._rests_until = self.loop.time() + _BREATHER_S
             self.transport.write(b"".join(answers))
             self._rest()
         return data
+
+    def _finds_room(self, asked: Asked) -> bool:
+        """Return whether a request would come as far as the gate, where there are quotas, or be let in."""
+        if self._door.is_open:
+            return self._pipeline.gate.has_room(asked.urgency.priority)
+        return self._door.may_pass(self._client_of(asked))
+
+    def _refusal_of(self, asked: Asked, count: int) -> Overloaded | QuotaExceeded | None:
+        """Refuse so many requests, and count them; ``None``, and nothing done, where somebody wants to see them."""
+        if self._door.is_open:
+            return self._pipeline.turns_away(asked.model, asked.urgency.priority, count)
+        return self._door.turned_away(self._client_of(asked), count)
 
     def on_message_begin(self) -> None:
         """Begin a request without its ASGI scope, which most never need."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from gateway.errors import Overloaded, QuotaExceeded, WeirError
@@ -35,8 +37,10 @@ class PreparedRefusals:
     def __init__(self) -> None:
         self._answers: dict[tuple[str, str, int], tuple[int, list[bytes]]] = {}
 
-    def answer(self, error: Overloaded | QuotaExceeded, request_id: str, path: str) -> tuple[int, bytes]:
-        """Return the status, and head and body, for an id of our own making."""
+    def answers(
+        self, error: Overloaded | QuotaExceeded, request_ids: Iterable[str], path: str
+    ) -> tuple[int, bytes]:
+        """Return the status, and head and body of an answer for each id; the ids are of our own making."""
         key = (error.reason, path, error.retry_after_s)
         prepared = self._answers.get(key)
         if prepared is None:
@@ -44,7 +48,7 @@ class PreparedRefusals:
                 self._answers.clear()
             prepared = self._answers[key] = _around_ids(refusal(error, _SOME_ID, path))
         status, around_ids = prepared
-        return status, request_id.encode().join(around_ids)
+        return status, b"".join([request_id.encode().join(around_ids) for request_id in request_ids])
 
 
 def _around_ids(parts: tuple[int, Headers, bytes]) -> tuple[int, list[bytes]]:

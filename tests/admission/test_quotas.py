@@ -26,6 +26,14 @@ def test_being_refused_costs_nothing() -> None:
     assert admitted(quotas, b"a", [0.0, *[0.5] * 1_000, 1.0]) == [True, *[False] * 1_000, True]
 
 
+def test_looking_takes_nothing() -> None:
+    quotas = Quotas(requests_per_s=2.0, burst=1, overrides={b"free": 0.0})
+    assert [quotas.wait_s(b"a", 10.0) <= 0.0 for _ in range(3)] == [True] * 3
+    assert quotas.take(b"a", 10.0) == 0.0
+    assert quotas.wait_s(b"a", 10.0) == 0.5
+    assert quotas.wait_s(b"free", 10.0) == 0.0
+
+
 def test_in_the_long_run_a_client_gets_its_rate_and_no_more() -> None:
     quotas = Quotas(requests_per_s=50.0, burst=20)
     assert sum(admitted(quotas, b"a", [n / 1000 for n in range(10_000)])) == pytest.approx(520, abs=1)

@@ -62,7 +62,7 @@ class Nobody:
     def failed(self, *_: Any) -> None:
         """See a call end in an error."""
 
-    def passes_over_failure(self) -> bool:
+    def passes_over_failures(self, _count: int) -> bool:
         """Want to see every failure."""
         return False
 

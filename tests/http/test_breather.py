@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from gateway.settings import AdmissionSettings
 from tests.http.both_ways import Worker, post
 from tests.http.wire import Client, passes
 
@@ -120,3 +121,27 @@ def test_who_has_room_by_his_priority_is_not_turned_away(worker: Worker) -> None
         assert [answer.status for answer in await client.answers(5)][2:] == [503, 200, 503]
 
     worker.run(scenario)
+
+
+@pytest.mark.parametrize("worker", ["fast"], indirect=True)
+def test_known_requests_over_a_quota_are_turned_away_like_others_and_wait_for_nothing(worker: Worker) -> None:
+    body = b'{"instances": [{"x": 1}]}'
+    greedy, other = (post(body=body, request_id=None), post("/predict/m", body, "x-api-key: b", request_id=None))
+    worker.admission = AdmissionSettings(quota_requests_per_s=0.001, quota_burst=2)
+
+    async def scenario() -> None:
+        client = worker.connect()
+        for n, request in enumerate((greedy, other)):
+            client.send(request)
+            await client.answers(n + 1)
+        client.send(greedy * 3 + other)
+        assert [answer.status for answer in (await client.answers(6))[2:]] == [200, 429, 429, 200]
+        client.send(greedy * 2 + other + greedy)
+        answers = await client.answers(10)
+        assert [answer.status for answer in answers[6:]] == [429] * 4
+        assert (answers[-1]["retry-after"], json.loads(answers[-1].body)["reason"]) == ("1000", "quota")
+        assert len({answer["x-request-id"] for answer in answers}) == 10
+
+    worker.run(scenario)
+    assert worker.answered() == {("/predict", "200"): 4, ("/predict", "429"): 6}
+    assert worker.state.total_requests == 10

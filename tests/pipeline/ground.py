@@ -61,10 +61,10 @@ class Notes:
         for (feature, kind), rows in counts.items():
             self.faults[(arm.version, feature, kind)] += rows
 
-    def shed(self, reason: str, priority: int) -> None:
-        self.sheds.append((reason, priority))
+    def shed(self, reason: str, priority: int, count: int = 1) -> None:
+        self.sheds += [(reason, priority)] * count
 
-    def passes_over_failure(self) -> bool:
+    def passes_over_failures(self, count: int) -> bool:
         return self.passes_over
 
     def failed(self, call: Call, arm: Arm | None, why: WeirError | FallbackReason) -> None:
