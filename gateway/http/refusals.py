@@ -37,9 +37,7 @@ class PreparedRefusals:
     def __init__(self) -> None:
         self._answers: dict[tuple[str, str, int], tuple[int, list[bytes]]] = {}
 
-    def answers(
-        self, error: Overloaded | QuotaExceeded, request_ids: Iterable[str], path: str
-    ) -> tuple[int, bytes]:
+    def answers(self, error: Overloaded | QuotaExceeded, request_ids: Iterable[str], path: str) -> tuple[int, bytes]:
         """Return the status, and head and body of an answer for each id; the ids are of our own making."""
         key = (error.reason, path, error.retry_after_s)
         prepared = self._answers.get(key)
