@@ -81,13 +81,14 @@ def open_loop(
     deadline_s: float,
     *,
     opened: int = _OPENED,
+    most: int = _MOST_CONNECTIONS,
     observe: Observe | None = None,
     pipelined: int = 1,
 ) -> Load:
     """Send ``pipelined`` requests at each arrival, when it is due, whatever came of those before.
 
     Some hundreds of clients are connected when it begins. Connections are reused; where all are busy another one is
-    opened, so that requests wait in the server and not here: only above 8,192 they do, and are counted as ``held``.
+    opened, so that requests wait in the server and not here: only above ``most`` they do, and are counted as ``held``.
     Latency counts from when a request was due. One that has no answer twice the deadline after that is given up, its
     connection closed. A generator that is itself too slow puts the rest of the schedule back (``slipped_s``), which
     offers less and does not pass its own delay off as the server's. Where one request at a time is more work for the
@@ -98,7 +99,7 @@ def open_loop(
     with _no_collection():
         sockets = Sockets(port, requests, load, pipelined=pipelined)
         sockets.open_many(opened, limit_s=_CONNECT_LIMIT_S, settle_s=opened * _ACCEPT_S)
-        _OpenLoop(sockets, load, arrivals_s, deadline_s, observe).run()
+        _OpenLoop(sockets, load, arrivals_s, deadline_s, most, observe).run()
     load.seconds = arrivals_s[-1] + load.slipped_s
     load.statuses[0] = load.offered - sum(count for status, count in load.statuses.items() if status)
     return load
@@ -108,9 +109,16 @@ class _OpenLoop:
     """One stretch of open loop: what is due, what waits for a connection, what was given up."""
 
     def __init__(
-        self, sockets: Sockets, load: Load, arrivals_s: Sequence[float], deadline_s: float, observe: Observe | None
+        self,
+        sockets: Sockets,
+        load: Load,
+        arrivals_s: Sequence[float],
+        deadline_s: float,
+        most: int,
+        observe: Observe | None,
     ) -> None:
-        self._sockets, self._load, self._deadline_s, self._observe = sockets, load, deadline_s, observe
+        self._sockets, self._load, self._deadline_s = sockets, load, deadline_s
+        self._most, self._observe = most, observe
         self._arrivals_s, self._arrived = arrivals_s, 0
         self._waiting: deque[float] = deque()
         self._began_s = self._swept_s = 0.0
@@ -151,7 +159,7 @@ class _OpenLoop:
             connection = sockets.ready.popleft()
             if sockets.by_fileno.get(connection.fileno) is connection:
                 sockets.ask(connection, waiting.popleft())
-        while sockets.connecting < len(waiting) and len(sockets.by_fileno) < _MOST_CONNECTIONS:
+        while sockets.connecting < len(waiting) and len(sockets.by_fileno) < self._most:
             sockets.open()
         self._load.held = max(self._load.held, len(waiting) - sockets.connecting)
 

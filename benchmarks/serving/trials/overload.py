@@ -3,10 +3,14 @@
 The gateway is measured in closed loop (its capacity), in open loop at 0.8 and 2 times that, and second by second after
 it; the small model also at 1.5 times. A last stretch at the highest multiple is mostly refusals: what it took beyond
 its answers is the cost of a refusal.
-``quota`` measures that cost a second way: a client far over its quota gets nothing but 429, which costs a little more.
+``quota`` measures that cost apart: a client far over its quota gets nothing but 429, written by the same lines.
 
 Requests of the small model go out eight at a time down a connection (HTTP pipelining), for its capacity too: one at a
 time costs a generator in Python more than the gateway, and twice the capacity could not be offered.
+
+There are 512 connections, as many as a pool of clients has; where all are busy a request waits for one, and its latency
+counts from when it was due. One part opens another connection instead, up to 8,192: each costs the gateway what several
+answers do, so that part says what connections cost and not what refusals do.
 """
 
 from __future__ import annotations
@@ -28,8 +32,14 @@ from benchmarks.serving.wire import PLAIN
 
 __all__ = ["PARTS", "overload", "quota"]
 
-PARTS = {"small": ("small", 2.0), "mlp": ("mlp", 2.0), "small at 1.5x": ("small", 1.5)}
-"""By part: the model, and how many times its capacity is offered."""
+_POOL, _UNBOUND = 512, 8_192
+PARTS = {
+    "small": ("small", 2.0, _POOL),
+    "mlp": ("mlp", 2.0, _POOL),
+    "small at 1.5x": ("small", 1.5, _POOL),
+    "small, new connections": ("small", 2.0, _UNBOUND),
+}
+"""By part: the model, how many times its capacity is offered, and the most connections."""
 
 _IN_FLIGHT = 64
 _PIPELINED = {"small": 8, "mlp": 1}
@@ -54,18 +64,19 @@ def _requests(plan: Plan, model: str) -> tuple[Path, list[bytes]]:
 
 def _measured(plan: Plan, part: str, server: Gateway, requests: list[bytes]) -> Overload:
     """Load the server in the order of the record's fields; the seconds after follow the burst without a pause."""
-    model, multiple = PARTS[part]
+    model, multiple, most = PARTS[part]
     pipelined = _PIPELINED[model]
     closed_loop(server.port, requests, _IN_FLIGHT // pipelined, plan.seconds(2), pipelined=pipelined)
     before = list(_closed_seconds(plan, server, requests, pipelined))
     capacity = median(_rate(second) for second in before)
-    calm = _open(plan, server, requests, capacity * _CALM, pipelined)
+    opened = partial(_open, plan, server, requests, pipelined=pipelined, most=most)
+    calm = opened(capacity * _CALM)
     before_mb = server.memory_mb()
-    full = _open(plan, server, requests, capacity * multiple, pipelined)
+    full = opened(capacity * multiple)
     after = list(_closed_seconds(plan, server, requests, pipelined))
     after_mb = server.memory_mb()
     answer_us = sum(second.server_s for second in before) / sum(second.load.good for second in before) * 1e6
-    highest = _open(plan, server, requests, capacity * _HIGHEST, pipelined)
+    highest = opened(capacity * _HIGHEST)
     offered = full.load.offered / full.load.seconds
     return Overload(
         part=part,
@@ -99,10 +110,10 @@ def _closed_seconds(plan: Plan, server: Gateway, requests: list[bytes], pipeline
         yield stretch(server.root, load)
 
 
-def _open(plan: Plan, server: Gateway, requests: list[bytes], rate: float, pipelined: int) -> Stretch:
+def _open(plan: Plan, server: Gateway, requests: list[bytes], rate: float, *, pipelined: int, most: int) -> Stretch:
     arrivals_s = bursts(rate / pipelined, plan.seconds(10), variation=_VARIATION, seed=plan.round)
     deadline_s = plan.deadline_ms / 1000
-    load = partial(open_loop, server.port, requests, arrivals_s, deadline_s, pipelined=pipelined)
+    load = partial(open_loop, server.port, requests, arrivals_s, deadline_s, most=most, pipelined=pipelined)
     return stretch(server.root, load)
 
 

@@ -42,7 +42,7 @@ def _sections(records: Sequence[Record]) -> Iterator[tuple[str, str]]:
     if workers := of_type(records, Workers):
         yield "Workers", _workers_table(workers)
     for soak in of_type(records, Soak)[-1:]:
-        yield "Bad clients", "\n\n".join((_clients_table(soak), _counters_table(soak), _growth_table(soak)))
+        yield "Bad clients", "\n\n".join(_soak_parts(soak))
 
 
 def _overload_table(found: Sequence[Overload], records: Sequence[Record]) -> str:
@@ -142,6 +142,14 @@ def _workers_table(found: Sequence[Workers]) -> str:
         for one in found
     ]
     return table(heads, rows)
+
+
+def _soak_parts(soak: Soak) -> Iterator[str]:
+    yield _clients_table(soak)
+    if soak.stood_still_s is not None:
+        yield f"The clients themselves stood still for {number(soak.stood_still_s)} s at most."
+    yield _counters_table(soak)
+    yield _growth_table(soak)
 
 
 def _clients_table(soak: Soak) -> str:

@@ -164,6 +164,8 @@ class Soak(Record):
     growth : dict
         By figure (anonymous MB, tasks, files, threads of the tree): slope a minute of a line through all samples after
         the first quarter, and the mean.
+    stood_still_s : float, optional
+        The longest for which the clients themselves stood still; ``None`` of a run that did not look.
     """
 
     minutes: float
@@ -173,6 +175,7 @@ class Soak(Record):
     counters: dict[str, list[float]]
     growth: dict[str, list[float]]
     p99_ms: float
+    stood_still_s: float | None = None
 
 
 _TYPES: dict[str, type[Record]] = {

@@ -58,28 +58,40 @@ def _is_ready(server: Gateway, model: str) -> bool:
 
 def _measured(plan: Plan, server: Gateway, task_counts: Path) -> Soak:
     before = cpu_times(server.root)
-    tallies, samples = asyncio.run(_load(plan, server, task_counts))
+    tallies, samples, stood_still_s = asyncio.run(_load(plan, server, task_counts))
     after = cpu_times(server.root)
-    return _record(plan, server, tallies, samples, (before, after))
+    return _record(plan, server, tallies, samples, stood_still_s, (before, after))
 
 
-async def _load(plan: Plan, server: Gateway, task_counts: Path) -> tuple[dict[str, Tally], Samples]:
-    """Run all clients until the time is over, and watch the processes meanwhile."""
+async def _load(plan: Plan, server: Gateway, task_counts: Path) -> tuple[dict[str, Tally], Samples, float]:
+    """Run all clients until the time is over; watch the processes meanwhile, and for how long the clients stood still.
+
+    Clients that their host stops find connections closed on them and answers that are too old, and call it the
+    gateway's fault.
+    """
     tallies = {name: Tally() for name in KINDS}
     until_s = time.perf_counter() + plan.minutes * 60
     samples: Samples = []
+    stood_still_s = 0.0
     async with asyncio.TaskGroup() as clients:
         for name, kind in KINDS.items():
             for _ in range(kind.clients):
                 clients.create_task(kind.act(server.port, tallies[name], lambda: time.perf_counter() < until_s))
         while time.perf_counter() < until_s:
             samples.append((time.perf_counter(), footprint(server, task_counts)))
+            began_s = time.perf_counter()
             await asyncio.sleep(_SAMPLE_S)
-    return tallies, samples
+            stood_still_s = max(stood_still_s, time.perf_counter() - began_s - _SAMPLE_S)
+    return tallies, samples, stood_still_s
 
 
 def _record(
-    plan: Plan, server: Gateway, tallies: dict[str, Tally], samples: Samples, clocks: tuple[CpuTimes, CpuTimes]
+    plan: Plan,
+    server: Gateway,
+    tallies: dict[str, Tally],
+    samples: Samples,
+    stood_still_s: float,
+    clocks: tuple[CpuTimes, CpuTimes],
 ) -> Soak:
     at_s, figures = zip(*samples[1:], strict=True)
     return Soak(
@@ -93,6 +105,7 @@ def _record(
         counters=_counters(server, tallies),
         growth=growth(at_s, figures),
         p99_ms=percentiles_ms(tallies["good"].took_s, 99)[0],
+        stood_still_s=stood_still_s,
     )
 
 

@@ -37,6 +37,19 @@ def test_open_loop_does_not_wait_for_busy_connections() -> None:
     assert load.held == 0
 
 
+def test_open_loop_holds_what_finds_no_connection_and_counts_its_latency_from_when_it_was_due() -> None:
+    def late(_: int) -> bytes:
+        time.sleep(0.05)
+        return answer(200)
+
+    with Answering(late) as server:
+        load = open_loop(server.port, [REQUEST], [0.0, 0.0, 0.0], 5.0, opened=1, most=1)
+    assert server.connections == 1
+    assert load.held == 2
+    assert load.statuses == {200: 3, 0: 0}
+    assert max(load.latencies_s) >= 0.15
+
+
 def test_open_loop_counts_latency_from_when_a_request_was_due() -> None:
     with Answering(lambda _: answer(200), together=2) as server:
         load = open_loop(server.port, [REQUEST], [0.0, 0.15], 5.0, opened=2)

@@ -1,5 +1,6 @@
 """The page of the trials."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.serving.trials.page import report, write_page
@@ -29,6 +30,12 @@ def test_a_trial_that_was_not_run_has_no_table() -> None:
 
 def test_only_the_newest_soak_is_shown() -> None:
     assert report([SOAK, SOAK]).count("| good |") == 1
+
+
+def test_a_soak_says_for_how_long_its_own_clients_stood_still_where_it_looked() -> None:
+    line = "The clients themselves stood still for 70.1 s at most."
+    assert line in report([replace(SOAK, stood_still_s=70.1)])
+    assert "stood still" not in report([SOAK])
 
 
 def test_the_page_of_this_project_has_the_marked_part(tmp_path: Path) -> None:
