@@ -8,9 +8,9 @@ its answers is the cost of a refusal.
 Requests of the small model go out eight at a time down a connection (HTTP pipelining), for its capacity too: one at a
 time costs a generator in Python more than the gateway, and twice the capacity could not be offered.
 
-There are 512 connections, as many as a pool of clients has; where all are busy a request waits for one, and its latency
-counts from when it was due. One part opens another connection instead, up to 8,192: each costs the gateway what several
-answers do, so that part says what connections cost and not what refusals do.
+There are 2,048 connections from the start, enough for all requests to wait in the gateway; should all be busy a request
+waits for one, and its latency counts from when it was due. One part opens another connection instead where 512 are
+busy, up to 8,192: each costs the gateway what several answers do, so that part says what connections cost.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from benchmarks.serving.wire import PLAIN
 
 __all__ = ["PARTS", "overload", "quota"]
 
-_POOL, _UNBOUND = 512, 8_192
+_POOL, _NEW = (2_048, 2_048), (512, 8_192)
 PARTS = {
     "small": ("small", 2.0, _POOL),
     "mlp": ("mlp", 2.0, _POOL),
     "small at 1.5x": ("small", 1.5, _POOL),
-    "small, new connections": ("small", 2.0, _UNBOUND),
+    "small, new connections": ("small", 2.0, _NEW),
 }
-"""By part: the model, how many times its capacity is offered, and the most connections."""
+"""By part: the model, how many times its capacity is offered, and the connections: from the start, and at most."""
 
 _IN_FLIGHT = 64
 _PIPELINED = {"small": 8, "mlp": 1}
@@ -64,12 +64,12 @@ def _requests(plan: Plan, model: str) -> tuple[Path, list[bytes]]:
 
 def _measured(plan: Plan, part: str, server: Gateway, requests: list[bytes]) -> Overload:
     """Load the server in the order of the record's fields; the seconds after follow the burst without a pause."""
-    model, multiple, most = PARTS[part]
+    model, multiple, (least, most) = PARTS[part]
     pipelined = _PIPELINED[model]
     closed_loop(server.port, requests, _IN_FLIGHT // pipelined, plan.seconds(2), pipelined=pipelined)
     before = list(_closed_seconds(plan, server, requests, pipelined))
     capacity = median(_rate(second) for second in before)
-    opened = partial(_open, plan, server, requests, pipelined=pipelined, most=most)
+    opened = partial(_open, plan, server, requests, pipelined=pipelined, opened=least, most=most)
     calm = opened(capacity * _CALM)
     before_mb = server.memory_mb()
     full = opened(capacity * multiple)
@@ -110,11 +110,12 @@ def _closed_seconds(plan: Plan, server: Gateway, requests: list[bytes], pipeline
         yield stretch(server.root, load)
 
 
-def _open(plan: Plan, server: Gateway, requests: list[bytes], rate: float, *, pipelined: int, most: int) -> Stretch:
+def _open(
+    plan: Plan, server: Gateway, requests: list[bytes], rate: float, *, pipelined: int, opened: int, most: int
+) -> Stretch:
     arrivals_s = bursts(rate / pipelined, plan.seconds(10), variation=_VARIATION, seed=plan.round)
-    deadline_s = plan.deadline_ms / 1000
-    load = partial(open_loop, server.port, requests, arrivals_s, deadline_s, most=most, pipelined=pipelined)
-    return stretch(server.root, load)
+    load = partial(open_loop, server.port, requests, arrivals_s, plan.deadline_ms / 1000, pipelined=pipelined)
+    return stretch(server.root, partial(load, opened=opened, most=most))
 
 
 def _rate(found: Stretch) -> float:
