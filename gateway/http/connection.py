@@ -24,7 +24,11 @@ __all__ = ["Connection", "connection_protocol"]
 
 def connection_protocol(read_timeout_s: float) -> type[Connection]:
     """Return the protocol class for uvicorn's ``http`` option, with the time that a request may take to arrive."""
-    return type("BoundConnection", (Connection,), {"read_timeout_s": read_timeout_s, "known_heads": KnownHeads()})
+    return type(
+        "BoundConnection",
+        (Connection,),
+        {"read_timeout_s": read_timeout_s, "known_heads": KnownHeads(), "__slots__": ()},
+    )
 
 
 class _Flow(FlowControl):
@@ -50,6 +54,9 @@ class Connection(HttpToolsProtocol):
     - A client that leaves is known to have left by all of its requests: uvicorn forgets all but the newest, and the
       older ones would be answered into a closed transport, which raises. An inference that it waited for is given up.
     """
+
+    # uvicorn's class has nearly as many attributes as CPython looks up fast; ours beside them would slow down all
+    __slots__ = ("_arriving", "_head", "_overtaken", "_refused", "_serving", "_since", "_start", "_timer")
 
     read_timeout_s = 60.0
     known_heads: KnownHeads[dict[str, Any]] | None = None

@@ -35,11 +35,30 @@ _BREATHER_S = 0.05
 
 def fast_protocol(shared: FastPath, read_timeout_s: float) -> type[FastProtocol]:
     """Return the protocol class for uvicorn's ``http`` option, bound to one worker's pipeline."""
-    return type("BoundFastProtocol", (FastProtocol,), {"fast_path": shared, "read_timeout_s": read_timeout_s})
+    return type(
+        "BoundFastProtocol", (FastProtocol,), {"fast_path": shared, "read_timeout_s": read_timeout_s, "__slots__": ()}
+    )
 
 
 class FastProtocol(Connection):
     """uvicorn's protocol with the fast path in front. One instance a connection, on the event loop."""
+
+    __slots__ = (
+        "_asked_before",
+        "_client",
+        "_door",
+        "_exchange",
+        "_held_back",
+        "_is_corked",
+        "_is_refused",
+        "_is_stopping",
+        "_known_of",
+        "_next_id",
+        "_parts",
+        "_pipeline",
+        "_rests_until",
+        "_waiting",
+    )
 
     fast_path: FastPath
 
