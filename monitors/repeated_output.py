@@ -13,14 +13,16 @@ is off.
 from __future__ import annotations
 
 import math
-from collections import Counter, deque
-from collections.abc import Iterable
-from operator import itemgetter
+
+import numpy as np
+import numpy.typing as npt
 
 __all__ = ["WINDOW", "RepeatedOutputs", "repeats_needed"]
 
 WINDOW = 400
 LOOK_EVERY = 64
+
+Marks = npt.NDArray[np.int64]
 
 
 def repeats_needed(share: float, phi: float, nats: float) -> float:
@@ -57,43 +59,34 @@ class RepeatedOutputs:
 
     Notes
     -----
-    Memory: two numbers for each of 400 requests. Cost: a few dictionary steps a request; once in 64, O(400) at most.
+    Memory: two numbers for each of 400 requests. Cost: once in 64 requests and at the end of a block, 400 numbers are
+    sorted.
     """
 
     def __init__(self, needed: float) -> None:
         self.needed = needed
         self.repeats = self.inputs = 0
-        self._window: deque[tuple[int, int]] = deque()
-        self._counts: Counter[int] = Counter()
+        self._asked_w = self._answered_w = np.zeros(0, dtype=np.int64)
 
     @property
     def is_broken(self) -> bool:
         """Whether the answer hardly depends on the input."""
         return self.repeats >= self.needed and 2 * self.inputs >= self.repeats
 
-    def take(self, marks: Iterable[tuple[int, int]]) -> None:
+    def take(self, asked_n: Marks, answered_n: Marks) -> None:
         """Follow the marks of input and answer of each request; the rule stands at its worst within the block."""
-        worst = 0, 0
-        for i, pair in enumerate(marks, 1):
-            self._window.append(pair)
-            self._counts[pair[1]] += 1
-            if len(self._window) > WINDOW:
-                self._forget(self._window.popleft()[1])
-            if i % LOOK_EVERY == 0:
-                worst = max(worst, self._look())
-        self.repeats, self.inputs = max(worst, self._look())
+        asked_n, answered_n = np.append(self._asked_w, asked_n), np.append(self._answered_w, answered_n)
+        ends = [*range(len(self._asked_w) + LOOK_EVERY, len(asked_n), LOOK_EVERY), len(asked_n)]
+        windows = [slice(max(0, end - WINDOW), end) for end in ends]
+        self.repeats, self.inputs = max(self._look(asked_n[window], answered_n[window]) for window in windows)
+        self._asked_w, self._answered_w = asked_n[windows[-1]], answered_n[windows[-1]]
 
-    def _forget(self, answer: int) -> None:
-        self._counts[answer] -= 1
-        if not self._counts[answer]:
-            del self._counts[answer]
-
-    def _look(self) -> tuple[int, int]:
+    def _look(self, asked_w: Marks, answered_w: Marks) -> tuple[int, int]:
         """Return how often the commonest answer came, and about how many inputs if that is too often."""
-        answer, repeats = max(self._counts.items(), key=itemgetter(1), default=(0, 0))
-        if repeats < self.needed:
-            return 0, 0
-        return repeats, len({asked for asked, answered in self._window if answered == answer})
+        sorted_w, apart = np.sort(answered_w), int(self.needed) - 1
+        often = sorted_w[apart:][sorted_w[apart:] == sorted_w[: max(0, len(sorted_w) - apart)]]
+        about = [asked_w[answered_w == answer] for answer in set(often.tolist())]
+        return max(((len(asked), len(set(asked.tolist()))) for asked in about), default=(0, 0))
 
 
 def _divergence(found: float, share: float) -> float:

@@ -28,6 +28,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from dataclasses import dataclass
+from operator import ne
 
 import numpy as np
 import numpy.typing as npt
@@ -148,7 +149,7 @@ class RunRules:
         )
         if math.isfinite(self.repeated) and scores_nk.shape[1]:
             finite_n = np.isfinite(scores_nk).all(axis=1)  # broken answers have a rule of their own
-            runs.outputs.take(zip(_marks(values_nd[finite_n]), _marks(scores_nk[finite_n]), strict=True))
+            runs.outputs.take(_marks(values_nd[finite_n]), _marks(scores_nk[finite_n]))
         self._workers.move_to_end(seen.worker)
         while len(self._workers) > MOST_WORKERS:
             self._workers.popitem(last=False)
@@ -220,18 +221,17 @@ def _at_most(count: int, rows: int) -> float:
     return min(1.0, share + math.sqrt(2.0 * share * nats / max(1, rows)) + 2.0 * nats / max(1, rows))
 
 
-def _marks(values_nd: Floats) -> list[int]:
+def _marks(values_nd: Floats) -> Ints:
     """Return a number a row, equal for equal rows."""
-    return list(row_marks(values_nd, range(values_nd.shape[1])).tolist())
+    return row_marks(values_nd, range(values_nd.shape[1]))
 
 
 def _first_rows(seen: Observation) -> Ints:
     """Return the first row of each request, where it is not of the same routing key as the request before."""
-    ids, keys = seen.request_ids, seen.key_hashes_n.tolist()
-    return np.array(
-        [i for i in range(len(ids)) if not i or (ids[i] != ids[i - 1] and not (keys[i] and keys[i] == keys[i - 1]))],
-        dtype=np.int64,
-    )
+    ids, keys_n = seen.request_ids, seen.key_hashes_n
+    is_first_n = np.array([True, *map(ne, ids, ids[1:])][: len(ids)], dtype=np.bool_)
+    is_first_n[1:] &= (keys_n[1:] == 0) | (keys_n[1:] != keys_n[:-1])
+    return np.flatnonzero(is_first_n)
 
 
 def _ends(holds_nd: Bools, before_d: Ints) -> Ints:

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from monitors.cell_grid import CellGrid
 from monitors.cells import Cells
 from monitors.labelled import CertaintyProfile
 from monitors.outputs import HISTOGRAM_CELLS, SATURATED, confidences, histogram_index, is_distribution
@@ -83,9 +84,14 @@ class Layout:
     digest: str
     segments: tuple[Layout, ...] = ()
     _places: dict[str, Channel] = field(init=False, repr=False, compare=False)
+    _grid: CellGrid = field(init=False, repr=False, compare=False)
+    _starts_d: Ints = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_places", {channel.name: channel for channel in self.channels})
+        object.__setattr__(self, "_grid", CellGrid(self.feature_cells))
+        starts = [channel.start for channel in self.channels[: len(self.features)]]
+        object.__setattr__(self, "_starts_d", np.array(starts, dtype=np.int64))
 
     @classmethod
     def of(cls, info: StreamInfo, profile: ReferenceProfile | None) -> Layout:
@@ -135,6 +141,10 @@ class Layout:
     def start(self, name: str) -> int:
         """Return where a channel begins."""
         return self._places[name].start
+
+    def positions(self, values_nd: Floats) -> Ints:
+        """Return the place of the cell of each value: (n, d) int64."""
+        return self._grid.index(values_nd) + self._starts_d
 
     def part(self, cells: Ints, name: str) -> Ints:
         """Return the cells of one channel."""
@@ -283,7 +293,7 @@ class _Contributions:
 
 
 def _contributions(layout: Layout, observation: Observation) -> _Contributions:
-    places_nc = _positions(layout, observation)
+    places_nc = layout.positions(observation.values_nd)
     rows_n = np.arange(len(places_nc))
     counts = [(np.repeat(rows_n, places_nc.shape[1]), places_nc.ravel())]
     flags_n = observation.flags_n.astype(np.int64)
@@ -315,14 +325,6 @@ def _segments(layout: Layout, places_nc: Ints) -> Ints:
     column = [schema.name for schema in layout.features].index(segmentation.split.feature)
     index_n = places_nc[:, column] - layout.channels[column].start
     return segmentation.split.codes(layout.feature_cells[column], index_n)
-
-
-def _positions(layout: Layout, observation: Observation) -> Ints:
-    """Return, for each row and feature, the cell that it adds one to."""
-    positions = np.empty(observation.values_nd.shape, dtype=np.int64)
-    for i, cells in enumerate(layout.feature_cells):
-        positions[:, i] = layout.channels[i].start + cells.index(observation.values_nd[:, i])
-    return positions
 
 
 def _usable(layout: Layout, scores_nk: Floats) -> Flags:

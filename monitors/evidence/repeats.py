@@ -97,12 +97,16 @@ def row_marks(values_nd: Floats, columns: Sequence[int]) -> Marks:
 
     Different rows share one with a chance of 2^-64: every value is mixed (splitmix64) before the columns are summed.
     """
+    every = tuple(columns) == tuple(range(values_nd.shape[1]))
+    bits_nd = np.array(values_nd if every else values_nd[:, list(columns)], order="C").view(np.uint64)
     with np.errstate(over="ignore"):
-        bits_nd = np.ascontiguousarray(values_nd[:, list(columns)]).view(np.uint64)
-        bits_nd = bits_nd + np.arange(1, len(columns) + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-        bits_nd = (bits_nd ^ (bits_nd >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        bits_nd = (bits_nd ^ (bits_nd >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return np.asarray((bits_nd ^ (bits_nd >> np.uint64(31))).sum(axis=1, dtype=np.uint64).view(np.int64))
+        bits_nd += np.arange(1, len(columns) + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        bits_nd ^= bits_nd >> np.uint64(30)
+        bits_nd *= np.uint64(0xBF58476D1CE4E5B9)
+        bits_nd ^= bits_nd >> np.uint64(27)
+        bits_nd *= np.uint64(0x94D049BB133111EB)
+        bits_nd ^= bits_nd >> np.uint64(31)
+        return np.asarray(bits_nd.sum(axis=1, dtype=np.uint64).view(np.int64))
 
 
 def find_repeats(values_rd: Floats) -> Repeats | None:

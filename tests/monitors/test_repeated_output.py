@@ -1,5 +1,7 @@
 """Outputs that mostly repeat, and answers that may."""
 
+from collections import deque
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +12,7 @@ from monitors.evidence.budget import Budget
 from monitors.evidence.channels import Rows
 from monitors.evidence.document import read_model
 from monitors.evidence.model import EvidenceModel
+from monitors.repeated_output import WINDOW, RepeatedOutputs
 from monitors.rules import RunRules
 from tests.monitors.material import FEATURES, OUTPUT, evidence, observe, rows, scores
 
@@ -93,3 +96,25 @@ def test_classes_without_probabilities_may_repeat_as_often_as_in_the_reference()
     model = EvidenceModel.fit(Rows(values_nd, sure_nk), FEATURES, OUTPUT)
     live_nk = np.eye(2)[(rng.random(100_000) < 0.1).astype(int)]
     assert follow(RunRules(model, Budget()), rows(rng, 100_000), live_nk, 500) is None
+
+
+def test_the_rule_stands_at_the_worst_of_its_looks() -> None:
+    rng = np.random.default_rng(9)
+    outputs, window = RepeatedOutputs(230), deque[tuple[int, int]](maxlen=WINDOW)
+    for _ in range(300):
+        n, share = int(rng.integers(0, 300)), rng.random()
+        asked_n = np.where(rng.random(n) < rng.random(), 3, rng.integers(0, 10**9, n))
+        answered_n = np.where(rng.random(n) < share, 7, rng.integers(0, 10**9, n))
+        outputs.take(asked_n, answered_n)
+        found = [(0, 0)]
+        for i, pair in enumerate(zip(asked_n.tolist(), answered_n.tolist(), strict=True), 1):
+            window.append(pair)
+            if i % 64 == 0:
+                found.append(looked_at(window))
+        assert (outputs.repeats, outputs.inputs) == max(*found, looked_at(window))
+
+
+def looked_at(window: Iterable[tuple[int, int]]) -> tuple[int, int]:
+    """Return how often the answer of the test came, and of how many inputs, if it came 230 times."""
+    asked = [each for each, answered in window if answered == 7]
+    return (len(asked), len(set(asked))) if len(asked) >= 230 else (0, 0)
