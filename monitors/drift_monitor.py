@@ -19,10 +19,26 @@ from monitors.evidence.monitor import Config, Event, EvidenceMonitor, NamedDrive
 from monitors.evidence.recent import RecentCounts
 from monitors.evidence.repeats import RowMemory
 from monitors.evidence.rules import Rule
+from monitors.evidence.saved import (
+    at_least_0,
+    numbers_of,
+    restored_memory,
+    restored_state,
+    save_memory,
+    save_monitor,
+)
 from monitors.evidence.ticks import TickCutter, Ticks, counts_between
 from monitors.given import given_rows, require_answers, require_reference, seconds_of
 from monitors.importance import EQUAL, Importance
 from monitors.live.distances import Distances, Kind
+from monitors.monitor_state import (
+    MonitorSettings,
+    MonitorState,
+    finite_or_none,
+    model_digest,
+    read_state,
+    write_state,
+)
 from monitors.paging import Calibration
 from monitors.records import FeatureSchema, OutputSchema
 
@@ -236,6 +252,69 @@ class DriftMonitor:
         """Return the evidence of each cause as a share of the level at which it pages."""
         thresholds = self._monitor.thresholds
         return {cause: level / thresholds[cause] for cause, level in self._monitor.evidence().items()}
+
+    def state(self) -> bytes:
+        """Return all that changes as JSON text, a few hundred kilobytes; no row is in it.
+
+        A monitor of the same model, budget, ticks and calibration that is restored from it goes on as this one would.
+        """
+        sizes, counts = self._recent.state()
+        return write_state(
+            MonitorState(
+                model=model_digest(self.model),
+                settings=self._settings(),
+                rows_seen=self.rows_seen,
+                summaries=self.summaries,
+                newest_s=finite_or_none(self._newest_s),
+                cut_rows=self._cutter.pending_rows,
+                cut_s=finite_or_none(self._cutter.newest_s),
+                monitor=save_monitor(self._monitor),
+                repeats=self._monitor.state()["repeats"],
+                memory=save_memory(self._memory),
+                recent_sizes=tuple(sizes),
+                recent_counts=tuple(tuple(counts_cb.ravel().tolist()) for counts_cb in counts),
+            )
+        )
+
+    def restore(self, state: bytes) -> None:
+        """Continue from a saved state, in another process perhaps.
+
+        Parameters
+        ----------
+        state
+            What ``state`` gave, of a monitor of the same model, budget, ticks and calibration.
+
+        Raises
+        ------
+        ValueError
+            It is another's, was changed or cut short, or is of a newer release; then this monitor is as it was.
+        """
+        saved = read_state(state)
+        digest, told = model_digest(self.model), self._settings().differences(saved.settings)
+        if saved.model != digest:
+            raise ValueError(
+                f"state of the model {saved.model}, and this one is {digest}: read that model, or begin anew"
+            )
+        if told:
+            raise ValueError(f"state of a monitor with {told}: make this one alike, or begin without it")
+        shape = self.model.counts_cb.shape
+        try:
+            monitor = restored_state(self._monitor, saved.monitor) | {"repeats": at_least_0(saved.repeats)}
+            memory = restored_memory(saved.memory)
+            counts = [numbers_of(counts_cb, shape, np.int64) for counts_cb in saved.recent_counts]
+            recent = RecentCounts.restored(saved.recent_sizes, counts)
+            numbers = [at_least_0(n) for n in (saved.rows_seen, saved.summaries, saved.cut_rows)]
+            self._monitor.restore(monitor)
+        except OverflowError as exc:
+            raise ValueError(f"state with numbers that no monitor has: {exc}") from exc
+        self._memory, self._recent = memory, recent
+        self._pending_cb = np.array(saved.monitor.pending, dtype=np.int64).reshape(shape)
+        self.rows_seen, self.summaries, self._cutter.pending_rows = numbers
+        self._newest_s = saved.newest_s
+        self._cutter.newest_s = -math.inf if saved.cut_s is None else saved.cut_s
+
+    def _settings(self) -> MonitorSettings:
+        return MonitorSettings.of(self._monitor.config.budget, self.ticks, self.calibration)
 
     def _take(self, rows: Rows, times_n: Times | None) -> list[Finding]:
         ends = self._cutter.ends(len(rows), times_n)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -45,6 +47,25 @@ class RecentCounts:
             at -= BUCKETS_A_SIZE
         if len(self._sizes) > MOST_BUCKETS:
             del self._sizes[0], self._counts[0]
+
+    def state(self) -> tuple[list[int], list[Ints]]:
+        """Return how many summaries each bucket holds, oldest first, and its counts."""
+        return list(self._sizes), list(self._counts)
+
+    @classmethod
+    def restored(cls, sizes: Sequence[int], counts: Sequence[Ints]) -> RecentCounts:
+        """Return the counts that were saved.
+
+        Raises
+        ------
+        ValueError
+            They are no buckets that such counts have.
+        """
+        if len(sizes) != len(counts) or len(sizes) > MOST_BUCKETS or not all(0 < size < 2**62 for size in sizes):
+            raise ValueError(f"{len(counts)} buckets of recent counts with the sizes {list(sizes)[:5]}...")
+        recent = cls()
+        recent._sizes, recent._counts = list(sizes), list(counts)
+        return recent
 
     def since_change(self, c: int, reference_b: Ints) -> Ints:
         """Return the counts of a channel over the newest summaries that differ most clearly from the reference.

@@ -60,7 +60,7 @@ class TickCutter:
     def __init__(self, ticks: Ticks) -> None:
         self.ticks = ticks
         self.pending_rows = 0
-        self._newest_s = -math.inf
+        self.newest_s = -math.inf
 
     def ends(self, n: int, times_n: npt.NDArray[np.float64] | None = None) -> list[int]:
         """Return the numbers of rows of this batch after which a summary ends, rising.
@@ -92,7 +92,7 @@ class TickCutter:
 
     def _ends_in_time(self, n: int, times_n: npt.NDArray[np.float64] | None, seconds: float) -> list[int]:
         times_m = self._rising(n, times_n, seconds)
-        self._newest_s = float(times_m[-1])
+        self.newest_s = float(times_m[-1])
         ticks_m = np.floor(times_m / seconds)
         found, begin = [], -self.pending_rows
         for end in np.flatnonzero(np.diff(ticks_m) > 0).tolist():
@@ -110,7 +110,7 @@ class TickCutter:
         """Return the newest time until each row, with that before the first: (n + 1,)."""
         if times_n is None or times_n.shape != (n,) or not np.isfinite(times_n).all():
             raise ValueError(f"ticks of {seconds:g} s need a finite time for each of the {n} rows")
-        times_m = np.maximum.accumulate(np.concatenate([[self._newest_s], times_n]))
+        times_m = np.maximum.accumulate(np.concatenate([[self.newest_s], times_n]))
         late = np.flatnonzero(times_m[1:] - times_n > max(MOST_LATE_S, seconds))
         if len(late):
             row = int(late[0])

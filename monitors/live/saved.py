@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from monitors.evidence.channels import Cause
-from monitors.evidence.repeats import RowMemory
+from monitors.evidence.saved import (
+    SavedMemory,
+    SavedMonitor,
+    numbers_of,
+    restored_memory,
+    restored_state,
+    save_memory,
+    save_monitor,
+)
 from monitors.live.distances import Kind
 from monitors.live.presence import Presence
 from monitors.live.stream import EvidenceStream
@@ -34,25 +41,6 @@ class _Presence:
 
 
 @dataclass(frozen=True, slots=True)
-class _Memory:
-    rows: int
-    marks: tuple[int, ...]
-    last: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Monitor:
-    model: str
-    components: tuple[float, ...]
-    summaries: tuple[int, ...]
-    pending: tuple[int, ...]
-    pending_rows: int
-    rows: int
-    rows_seen: int
-    warned: tuple[Cause, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class SavedStream:
     """What changes of one stream. Tables are written row by row; their shapes are those of the model."""
 
@@ -61,8 +49,8 @@ class SavedStream:
     closed_s: int
     began_s: int | None
     summaries: int
-    monitor: _Monitor
-    memory: _Memory
+    monitor: SavedMonitor
+    memory: SavedMemory
     presences: tuple[_Presence, ...]
 
 
@@ -90,24 +78,14 @@ def read_saved(text: bytes) -> tuple[SavedStream, ...]:
 
 def save_stream(stream: EvidenceStream) -> SavedStream:
     """Return what changes of a stream; its open seconds are not in it: their rows are lost with the process."""
-    state = stream.monitor.state()
     return SavedStream(
         key=stream.key,
         counts_from_s=stream.counts_from_s,
         closed_s=stream.seconds.closed_s,
         began_s=stream.began_s,
         summaries=stream.summaries,
-        monitor=_Monitor(
-            model=state["model"],
-            components=tuple(state["components"].ravel().tolist()),
-            summaries=tuple(state["summaries"].tolist()),
-            pending=tuple(state["pending"].ravel().tolist()),
-            pending_rows=state["pending_rows"],
-            rows=state["rows"],
-            rows_seen=state["rows_seen"],
-            warned=tuple(state["warned"]),
-        ),
-        memory=_memory(stream.seconds.memory.state()),
+        monitor=save_monitor(stream.monitor),
+        memory=save_memory(stream.seconds.memory),
         presences=tuple(_presence(*name, presence) for name, presence in stream.presences.items()),
     )
 
@@ -122,25 +100,13 @@ def restore_stream(stream: EvidenceStream, saved: SavedStream) -> None:
     """
     _check_times(stream, saved)
     shape = stream.model.counts_cb.shape
-    state = stream.monitor.state()
-    monitor, memory = saved.monitor, saved.memory
     try:
-        restored = {
-            "model": monitor.model,
-            "components": _numbers(monitor.components, state["components"].shape, np.float64),
-            "summaries": _numbers(monitor.summaries, state["summaries"].shape, np.int64),
-            "pending": _numbers(monitor.pending, shape, np.int64),
-            "pending_rows": _at_least_0(monitor.pending_rows),
-            "rows": _at_least_0(monitor.rows),
-            "rows_seen": _at_least_0(monitor.rows_seen),
-            "warned": list(monitor.warned),
-        }
+        restored = restored_state(stream.monitor, saved.monitor)
         tables = {(p.cause, p.kind): _table(p.since, shape) for p in saved.presences}
-        remembered = RowMemory()
-        remembered.restore({"rows": memory.rows, "marks": list(memory.marks), "last": list(memory.last)})
+        remembered = restored_memory(saved.memory)
         if not tables.keys() <= stream.presences.keys():
             raise ValueError("causes that the model does not have")
-        stream.monitor.restore({**state, **restored})
+        stream.monitor.restore(restored)
     except (ValueError, OverflowError) as exc:
         raise DocumentRefused("$.streams", str(exc)) from exc
     for kept in saved.presences:
@@ -159,27 +125,10 @@ def _check_times(stream: EvidenceStream, saved: SavedStream) -> None:
         raise DocumentRefused("$.streams", "saved by a clock that is ahead of this one")
 
 
-def _numbers(found: Sequence[float], shape: tuple[int, ...], dtype: type[np.number[Any]]) -> npt.NDArray[Any]:
-    numbers = np.array(found, dtype=dtype).reshape(shape)
-    if not (np.isfinite(numbers) & (numbers >= 0)).all():
-        raise ValueError("numbers that are negative or not finite")
-    return numbers
-
-
-def _at_least_0(number: int) -> int:
-    if not 0 <= number < 2**62:
-        raise ValueError(f"{number} rows")
-    return number
-
-
-def _memory(state: dict[str, Any]) -> _Memory:
-    return _Memory(int(state["rows"]), tuple(state["marks"]), tuple(state["last"]))
-
-
 def _presence(cause: Cause, kind: Kind, presence: Presence) -> _Presence:
     since = None if presence.since_cb is None else tuple(presence.since_cb.ravel().tolist())
     return _Presence(cause, kind, presence.on_level, presence.lasts, since)
 
 
 def _table(found: tuple[int, ...] | None, shape: tuple[int, ...]) -> npt.NDArray[np.int64] | None:
-    return None if found is None else _numbers(found, shape, np.int64)
+    return None if found is None else numbers_of(found, shape, np.int64)
