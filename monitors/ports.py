@@ -19,7 +19,6 @@ __all__ = [
     "Clock",
     "FrameSink",
     "MonitorView",
-    "RetrainSink",
     "TrafficControl",
     "TrialEvidence",
     "Tripwire",
@@ -86,13 +85,6 @@ class TrafficControl(Protocol):
         """Take the canary's share down to nothing."""
 
 
-class RetrainSink(Protocol):
-    """Where requests for retraining go."""
-
-    def request_retraining(self, model: str, version: str, reason: str) -> None:
-        """Hand over one request; deduplication and cool-down are the sink's."""
-
-
 class TrialEvidence(Protocol):
     """Who compares candidates with the versions that serve. One thread at a time."""
 
@@ -109,7 +101,7 @@ class TrialEvidence(Protocol):
         """Take what turned out to be right; return how many were joined, unknown and unusable, under these names."""
 
     def judge(self) -> Mapping[str, TrialFindings]:
-        """End the present block of every trial and return what it says, by model."""
+        """End the present block of every trial and return what it says, by model; of one that fails, its fault."""
 
 
 class Tripwire(Protocol):

@@ -591,11 +591,15 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialFindings:
-    """What a trial says now: a verdict of each gate, and how many records it has taken in so far."""
+    """What a trial says now: a verdict of each gate, and how many records it has taken in so far.
+
+    ``fault`` says what failed in gathering or judging its evidence; then there are no verdicts any more.
+    """
 
     spec: TrialSpec
     verdicts: tuple[Verdict, ...]
     taken: int
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)

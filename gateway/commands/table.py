@@ -143,7 +143,9 @@ def feature_places(header: list[str], contract: Contract, who: str) -> list[tupl
     absent = [feature.name for feature in contract.features if feature.name not in header]
     if doubled or absent:
         what = f"names {doubled} twice" if doubled else f"has no column for {absent}; it has {header}"
-        raise TableInvalid(f"{who} {what}")
+        is_log = not doubled and any(column.startswith("feature:") for column in header)
+        hint = ": a log is read from JSON Lines or Parquet, and this is one exported as CSV" if is_log else ""
+        raise TableInvalid(f"{who} {what}{hint}")
     return [(feature, header.index(feature.name)) for feature in contract.features]
 
 

@@ -284,7 +284,9 @@ def _of_the_fleet(situation: Situation) -> Iterator[str]:
 def _of_the_evidence(situation: Situation) -> Iterator[str]:
     if situation.stale_s >= STALE_S:
         yield f"no evidence for {situation.stale_s:.0f} s although requests are answered"
-    if not situation.verdicts:
+    if situation.fault:
+        yield f"its evidence fails, which the log of the watch shows, and counts no more: {situation.fault}"
+    elif not situation.verdicts:
         yield "there is no evidence yet"
     for verdict in situation.verdicts:
         is_answered_for = verdict.result == "inconclusive" and verdict.gate in situation.rollout.overridden

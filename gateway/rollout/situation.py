@@ -63,8 +63,17 @@ class Situation:
     @property
     def verdicts(self) -> tuple[Verdict, ...]:
         """The verdicts on the stage that the rollout is in; none of another stage's."""
+        findings = self._findings_of_the_stage
+        return findings.verdicts if findings else ()
+
+    @property
+    def fault(self) -> str:
+        """What failed in gathering or judging the evidence on the stage; empty where nothing did."""
+        findings = self._findings_of_the_stage
+        return findings.fault if findings else ""
+
+    @property
+    def _findings_of_the_stage(self) -> TrialFindings | None:
         findings, rollout = self.findings, self.rollout
-        if findings is None:
-            return ()
         identity = (rollout.id, rollout.stage, rollout.step, rollout.restarts)
-        return findings.verdicts if findings.spec.identity == identity else ()
+        return findings if findings is not None and findings.spec.identity == identity else None

@@ -15,32 +15,17 @@ from monitors.records import (
     TrialSpec,
     TrueOutcome,
 )
-from monitors.trials.intake import Intake
-from monitors.trials.joining import OutcomeJoin
-from monitors.trials.keys import KeyFilter
-from monitors.trials.outcomes import OutcomeEvidence
-from monitors.trials.ratio import STRAY, RatioEvidence
-from monitors.trials.trial import Trial
+from monitors.trials.followed import FollowedTrial
 
 __all__ = ["TrialBook"]
 
 _MOST_VERSIONS = 1_024
 
 
-class _Rollout:
-    """What lasts over the stages of a rollout: its keys, the evidence on its split, and its outcomes."""
-
-    __slots__ = ("join", "keys", "outcomes", "split")
-
-    def __init__(self, spec: TrialSpec) -> None:
-        self.keys, self.split = KeyFilter(), RatioEvidence(STRAY)
-        guard = spec.guards.outcomes
-        self.join = None if guard is None else OutcomeJoin(scale=guard.scale)
-        self.outcomes = None if guard is None else OutcomeEvidence(tolerated=guard.ratio)
-
-
 class TrialBook:
     """Follow the trials that a rollout driver asks for. Not safe for several threads.
+
+    A trial of which something fails has a ``fault`` and no verdicts until it begins anew; the others go on.
 
     Examples
     --------
@@ -53,73 +38,53 @@ class TrialBook:
 
     def __init__(self) -> None:
         self._infos: dict[str, dict[str, StreamInfo]] = {}
-        self._rollouts: dict[str, _Rollout] = {}
-        self._trials: dict[str, tuple[Intake, Trial]] = {}
+        self._trials: dict[str, FollowedTrial] = {}
 
     def follow(self, specs: Sequence[TrialSpec], *, paused: Collection[str] = ()) -> None:
         """Say which trials there are, at most one a model, and of which models new keys do not count for the split.
 
         A trial goes on while its rollout, stage, step and beginning stay; any other begins with nothing.
         """
-        self._rollouts = {spec.rollout: self._rollouts.get(spec.rollout) or _Rollout(spec) for spec in specs}
         self._trials = {spec.model: self._followed(spec) for spec in specs}
-        for model, (intake, _) in self._trials.items():
-            intake.is_split_paused = model in paused
+        for model, trial in self._trials.items():
+            trial.pause_split(model in paused)
 
     def receive(self, record: object) -> None:
         """Take whatever came over a channel."""
         if isinstance(record, StreamInfo):
             self._learn(record)
-        elif isinstance(record, Failures):
-            for intake, _ in self._trials.values():
-                intake.take_failures(record)
-        elif isinstance(record, Standstill):
-            for intake, _ in self._trials.values():
-                intake.take_standstill(record)
+        elif isinstance(record, Failures | Standstill):
+            for trial in self._trials.values():
+                trial.take(record)
         elif isinstance(record, Observation | ShadowComparison):
-            followed = self._intake(record.key.model)
-            if followed is not None and isinstance(record, Observation):
-                followed.take(record)
-            elif followed is not None and isinstance(record, ShadowComparison):
-                followed.take_comparison(record)
+            trial_of = self._trials.get(record.key.model)
+            if trial_of is not None:
+                trial_of.take(record)
 
     def take_shadow_totals(self, totals: Mapping[tuple[str, str], tuple[int, int]]) -> None:
         """Take the cumulative counts of failed and dropped shadow requests, by model and version."""
-        for intake, _ in self._trials.values():
-            found = totals.get((intake.spec.model, intake.spec.candidate))
+        for trial in self._trials.values():
+            found = totals.get((trial.spec.model, trial.spec.candidate))
             if found is not None:
-                intake.take_shadow_totals(*found)
+                trial.take_shadow_totals(*found)
 
     def take_outcomes(self, model: str, outcomes: Sequence[TrueOutcome]) -> Counter[str]:
         """Take what turned out to be right; return how many were joined, unknown and unusable, under these names."""
-        followed = self._trials.get(model)
-        join = None if followed is None else self._rollouts[followed[1].spec.rollout].join
-        return Counter(joined=0, unknown=len(outcomes), unusable=0) if join is None else join.take(outcomes)
+        trial = self._trials.get(model)
+        return Counter(joined=0, unknown=len(outcomes), unusable=0) if trial is None else trial.take_outcomes(outcomes)
 
     def judge(self) -> dict[str, TrialFindings]:
         """End the present block of every trial and return what it says, by model."""
-        for rollout in self._rollouts.values():
-            if rollout.join is not None and rollout.outcomes is not None:
-                rollout.outcomes.add(rollout.join.cut())
-        return {model: self._judged(*followed) for model, followed in self._trials.items()}
+        return {model: trial.judged() for model, trial in self._trials.items()}
 
-    def _intake(self, model: str) -> Intake | None:
-        followed = self._trials.get(model)
-        return None if followed is None else followed[0]
-
-    @staticmethod
-    def _judged(intake: Intake, trial: Trial) -> TrialFindings:
-        trial.add(intake.cut())
-        return TrialFindings(spec=trial.spec, verdicts=trial.verdicts(), taken=intake.taken)
-
-    def _followed(self, spec: TrialSpec) -> tuple[Intake, Trial]:
+    def _followed(self, spec: TrialSpec) -> FollowedTrial:
         before = self._trials.get(spec.model)
-        if before is not None and before[1].spec.identity == spec.identity:
-            before[0].spec = before[1].spec = spec
+        if before is not None and before.spec.identity == spec.identity:
+            before.go_on(spec)
             return before
-        rollout, infos = self._rollouts[spec.rollout], self._infos.setdefault(spec.model, {})
-        intake = Intake(spec, rollout.keys, infos, join=rollout.join)
-        return intake, Trial(spec, split=rollout.split, outcomes=rollout.outcomes)
+        goes_on = before is not None and before.spec.rollout == spec.rollout and not before.fault
+        lasting = before.lasting if before is not None and goes_on else None
+        return FollowedTrial(spec, lasting, self._infos.setdefault(spec.model, {}))
 
     def _learn(self, info: StreamInfo) -> None:
         versions = self._infos.setdefault(info.model, {})

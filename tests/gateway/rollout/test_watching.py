@@ -138,3 +138,17 @@ def test_the_page_says_who_leads_what_is_frozen_and_what_was_taken_back(scene: S
     assert gauges(scene, "weir_rollouts_frozen") == {(): 0.0}
     taken_back = gauges(scene, "weir_rollout_aborts_total")
     assert [name for name, count in taken_back.items() if count] == [("fraud", "errors")]
+
+
+def test_a_rollout_whose_evidence_fails_says_so_and_is_held_while_the_watch_goes_on(scene: Scene) -> None:
+    torn = answers("2", ["a", "b"], revision=99)
+    scene.watch.receive(replace(torn, key_hashes_n=torn.key_hashes_n[:0]))
+    found = scene.tick().findings
+    assert found is not None
+    assert found.fault
+    assert any(hindrance.startswith("its evidence fails") for hindrance in scene.watch.view("fraud")["hindrances"])
+    for _ in range(20):
+        if scene.ground.rollout.state == "canary":
+            scene.tick(60.0)
+    assert scene.ground.rollout.state == "holding"
+    assert found.fault in scene.ground.rollout.cause

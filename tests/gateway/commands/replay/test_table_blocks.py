@@ -86,6 +86,12 @@ def test_columns_that_are_not_there_are_named(tmp_path: Path, version: ServableV
         blocks(path, version, "when")
 
 
+def test_a_log_that_was_exported_as_csv_is_told_apart(tmp_path: Path, version: ServableVersion) -> None:
+    path = write_table(tmp_path / "log.csv", [("1", "a")], ("feature:petal_length", "label"))
+    with pytest.raises(TableInvalid, match="this is one exported as CSV"):
+        blocks(path, version)
+
+
 def test_a_time_that_is_none_is_named(tmp_path: Path, version: ServableVersion) -> None:
     path = write_table(tmp_path / "rows.csv", [(*flowers(1, 1)[0], "noon")], (*COLUMNS, "at"))
     with pytest.raises(TableInvalid, match=r"line 2, column 'at': expected a time .* found 'noon'"):
