@@ -49,6 +49,10 @@ class LogSource:
     def __init__(self, path: Path, info: StreamInfo, variant: Variant = "stable") -> None:
         self.path, self.info, self.variant = path, info, variant
         self.others = 0
+        # a classifier may answer labels alone; which it is, its first answer says
+        self._widths = {"classification": {0, len(info.output.classes)}, "regression": {1}, "tensor": {0}}[
+            info.output.kind
+        ]
 
     def blocks(self) -> Iterator[Block]:
         """Give the rows in the order of their times; workers log theirs a few at a time.
@@ -138,13 +142,10 @@ class LogSource:
         scores = record["scores"]
         listed = [scores[name] for name in self.info.output.classes] if isinstance(scores, dict) else scores
         found = [np.nan if score is None else _number(score) for score in listed]
-        if len(found) != self._score_columns:
+        if len(found) not in self._widths:
             raise ValueError(f"{len(found)} scores")
+        self._widths = {len(found)}
         return found
-
-    @property
-    def _score_columns(self) -> int:
-        return {"classification": len(self.info.output.classes), "regression": 1, "tensor": 0}[self.info.output.kind]
 
     def _read(self, place: Placed, read: Callable[[Record], Any], name: str = "") -> Any:
         where, record = place

@@ -11,6 +11,7 @@ from gateway.commands.replay.block import joined
 from gateway.commands.replay.log_blocks import LogSource
 from gateway.commands.table import TableInvalid
 from gateway.prediction_log.export import write_lines
+from gateway.prediction_log.flat import write_flat
 from gateway.prediction_log.reading import LONGEST_LINE_BYTES, Selection, read_records
 from monitors.records import Observation
 from tests.gateway.prediction_log.material import INFO, NOON, Ground, answers, masked
@@ -116,6 +117,28 @@ def test_a_record_that_does_not_fit_the_version_is_named(
     (tmp_path / "out.jsonl").write_text(json.dumps({**record, "flags": [], **change}) + "\n")
     with pytest.raises(TableInvalid, match=f"line 1: {complaint}"):
         list(LogSource(tmp_path / "out.jsonl", INFO).blocks())
+
+
+def test_a_classifier_that_answers_labels_alone_has_a_log_as_well(tmp_path: Path) -> None:
+    ground = Ground(tmp_path / "log")
+    labels = replace(observed(NOON), scores_nk=np.zeros((3, 0)))
+    ground.writer.take(labels)
+    ground.writer.close()
+    with (tmp_path / "log.parquet").open("wb") as file:
+        write_flat(ground.path, Selection(), file)
+    for path in (ground.path, tmp_path / "log.parquet"):
+        (block,) = LogSource(path, INFO).blocks()
+        assert (block.rows.scores_nk is not None, block.rows.answers()[1].tolist()) == (True, [1, 1, 1])
+        assert block.rows.answers()[0].shape == (3, 0)
+
+
+def test_answers_with_and_without_scores_are_not_of_one_version(tmp_path: Path) -> None:
+    ground = Ground(tmp_path / "log")
+    ground.writer.take(observed(NOON))
+    ground.writer.take(replace(observed(NOON + 1.0), scores_nk=np.zeros((3, 0))))
+    ground.writer.close()
+    with pytest.raises(TableInvalid, match="scores or time are not those of an answer"):
+        list(LogSource(ground.path, INFO).blocks())
 
 
 def test_a_log_without_the_version_says_so(tmp_path: Path) -> None:
