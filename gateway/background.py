@@ -7,11 +7,14 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from math import floor
+from random import random
 
 __all__ = ["Background", "Step", "until_next"]
 
 Step = Callable[[], Awaitable[None] | None]
 _HINTS_TOGETHER_S = 0.005
+_PHASE_S = random()
+"""Of a process: workers of one host have one clock, and are not all to ask the store at once."""
 _log = logging.getLogger("weir.worker")
 
 
@@ -51,7 +54,7 @@ class Background:
 async def _repeat(seconds: float | Callable[[], float], step: Step, hint: asyncio.Event | None) -> None:
     while True:
         now_s = asyncio.get_running_loop().time()
-        await _pause(seconds() if callable(seconds) else until_next(now_s, seconds), hint)
+        await _pause(seconds() if callable(seconds) else until_next(now_s + _PHASE_S, seconds), hint)
         try:
             waiting = step()
             if waiting is not None:
