@@ -291,14 +291,14 @@ class Worker:
         self._failures.flush()
         self._tap.flush()
 
-    async def start(self) -> None:
-        """Load what the routes need, then keep in step with the store.
+    async def start(self, parent: int) -> None:
+        """Load what the routes need, then keep in step with the store; not for long where the supervisor is gone.
 
         A worker that takes long over it begins to answer meanwhile, with what it has: probes, models that are loaded.
         """
         self._watch.start()
         self._shadow.start()
-        parent, patience = os.getppid(), asyncio.get_running_loop().time() + _START_PATIENCE_S
+        patience = asyncio.get_running_loop().time() + _START_PATIENCE_S
         while not self._roster.is_settled and asyncio.get_running_loop().time() < patience and os.getppid() == parent:
             await self._roster.tick()
             await asyncio.sleep(0.01)
@@ -359,11 +359,12 @@ def _encode_observation(observation: Observation) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Inherited:
-    """What the supervisor opened: the listening sockets and the pipe for the heartbeat."""
+    """What the supervisor opened: the listening sockets and the pipe for the heartbeat; and its process id."""
 
     public: socket.socket
     admin: socket.socket | None
     heartbeat: Heartbeat
+    parent: int
 
 
 async def serve(settings: Settings, run_dir: RunDirectory, name: str, inherited: Inherited) -> None:
@@ -375,17 +376,15 @@ async def serve(settings: Settings, run_dir: RunDirectory, name: str, inherited:
     public, admin = worker.ways_in.public, worker.ways_in.admin
     server = DrainingServer(config_of(public.asgi, public.protocol), worker.drain)
 
-    parent = os.getppid()
-
     def beat() -> None:
         heartbeat.beat(is_ready=not worker.readiness.reasons() if server.started else None)
-        if os.getppid() != parent:
+        if os.getppid() != inherited.parent:
             server.stop()
 
     beating = Background()
     beating.every(BEAT_EVERY_S, beat, name="heartbeat")
     try:
-        await worker.start()
+        await worker.start(inherited.parent)
         _collect_less()
         async with AsyncExitStack() as stack:
             if inherited.admin is not None and admin is not None:
@@ -434,12 +433,13 @@ def main() -> None:
     parser.add_argument("--fd", type=int, required=True)
     parser.add_argument("--admin-fd", type=int)
     parser.add_argument("--beat-fd", type=int, required=True)
+    parser.add_argument("--parent", type=int, required=True)
     arguments = parser.parse_args()
     run_dir = RunDirectory(arguments.run_dir)
     settings = decode_settings(run_dir.settings_file.read_bytes())
     configure_logging(settings.log_level, arguments.worker)
     admin = None if arguments.admin_fd is None else socket.socket(fileno=arguments.admin_fd)
-    inherited = Inherited(socket.socket(fileno=arguments.fd), admin, Heartbeat(arguments.beat_fd))
+    inherited = Inherited(socket.socket(fileno=arguments.fd), admin, Heartbeat(arguments.beat_fd), arguments.parent)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(settings, run_dir, arguments.worker, inherited))
     logging.shutdown()

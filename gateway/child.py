@@ -62,13 +62,15 @@ class Life:
     ) -> Life:
         """Start a process that inherits ``fds``; with ``hang_s`` it gets the pipe for its beats as ``--beat-fd``.
 
+        It is told whose child it is: one that asked by itself, after its imports, might be an orphan by then.
         It is made nice at once and not by itself: its imports are most of what a short life costs.
         """
         pulse = None if hang_s is None else Pulse(hang_s, now_s=asyncio.get_running_loop().time())
         reading, writing = os.pipe()
         try:
             os.set_blocking(reading, False)
-            told = () if pulse is None else ("--beat-fd", str(writing))
+            beats = () if pulse is None else ("--beat-fd", str(writing))
+            told = (*beats, "--parent", str(os.getpid()))
             process = await asyncio.create_subprocess_exec(
                 *command, *told, pass_fds=(*fds, writing), stdin=asyncio.subprocess.DEVNULL
             )

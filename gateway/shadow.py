@@ -99,8 +99,8 @@ class ShadowProcess:
         self._jobs: deque[ShadowJob] = deque()
         self._arrived = asyncio.Event()
 
-    async def run(self) -> None:
-        """Run until SIGTERM or SIGINT, or until the supervisor is gone."""
+    async def run(self, parent: int) -> None:
+        """Run until SIGTERM or SIGINT, or until the supervisor, whose process id it is, is gone."""
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -109,7 +109,7 @@ class ShadowProcess:
         try:
             async with asyncio.TaskGroup() as tasks:
                 running = [
-                    tasks.create_task(self._keep_in_step(stop), name="roster"),
+                    tasks.create_task(self._keep_in_step(stop, parent), name="roster"),
                     tasks.create_task(self._keep_running(), name="runs"),
                 ]
                 await stop.wait()
@@ -123,8 +123,7 @@ class ShadowProcess:
             self._store.close()
             self._marks.close()
 
-    async def _keep_in_step(self, stop: asyncio.Event) -> None:
-        parent = os.getppid()
+    async def _keep_in_step(self, stop: asyncio.Event, parent: int) -> None:
         while os.getppid() == parent:
             try:
                 await self._roster.tick()
@@ -216,8 +215,8 @@ def _attempt(runner: ShadowRunner, job: ShadowJob, handle: RunHandle, mark: Mark
         return None
 
 
-async def _main(settings: Settings, run_dir: RunDirectory, name: str) -> None:
-    await ShadowProcess(settings, run_dir, name).run()
+async def _main(settings: Settings, run_dir: RunDirectory, name: str, parent: int) -> None:
+    await ShadowProcess(settings, run_dir, name).run(parent)
 
 
 def main() -> None:
@@ -225,12 +224,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m gateway.shadow", description=__doc__)
     parser.add_argument("--run-dir", type=Path, required=True, help="run directory of the process tree")
     parser.add_argument("--worker", required=True, help="name of this process, unique over restarts")
+    parser.add_argument("--parent", type=int, required=True, help="process id of the supervisor")
     arguments = parser.parse_args()
     run_dir = RunDirectory(arguments.run_dir)
     settings = decode_settings(run_dir.settings_file.read_bytes())
     configure_logging(settings.log_level, arguments.worker)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_main(settings, run_dir, arguments.worker))
+        runner.run(_main(settings, run_dir, arguments.worker, arguments.parent))
     logging.shutdown()
     os._exit(0)  # a run that hangs in its thread must not hold up the end
 

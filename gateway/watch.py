@@ -221,7 +221,9 @@ class _InternalServer(ToldServer):
         yield
 
 
-async def run_watch(settings: Settings, run_dir: RunDirectory, stop: asyncio.Event | None = None) -> None:
+async def run_watch(
+    settings: Settings, run_dir: RunDirectory, stop: asyncio.Event | None = None, *, parent: int
+) -> None:
     """Watch until told to stop, or until SIGTERM or SIGINT when no event is given.
 
     Parameters
@@ -285,7 +287,7 @@ async def run_watch(settings: Settings, run_dir: RunDirectory, stop: asyncio.Eve
                 tasks.create_task(_keep_signing(checkpointer, stop), name="sign checkpoints")
             tasks.create_task(_keep_counting_pages(store, service, notes, stop), name="count pages")
             readers = baseline_reader(store), route_reader(store)
-            await _keep_ticking(service, traffic, *readers, run_dir.counters, file, stop)
+            await _keep_ticking(service, traffic, *readers, run_dir.counters, file, stop, parent)
             stop.set()
             server.stop()
     finally:
@@ -397,9 +399,10 @@ async def _keep_ticking(
     counters: Path,
     file: EvidenceFile,
     stop: asyncio.Event,
+    parent: int,
 ) -> None:
     """Tick until told to stop, or until the supervisor is gone; save the evidence after each tick judged."""
-    parent, saved_s, reader = os.getppid(), 0.0, CounterReader(counters)
+    saved_s, reader = 0.0, CounterReader(counters)
     pause_s = min(service.thresholds.tick_s / 4.0, LONGEST_PAUSE_S)
     while os.getppid() == parent and not await _is_set(stop, pause_s):
         accepted, known, series = await asyncio.to_thread(lambda: (baselines.read(), routes.read(), reader.read()))
@@ -468,11 +471,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the watch of a run directory."""
     parser = argparse.ArgumentParser(prog="python -m gateway.watch", description=__doc__)
     parser.add_argument("--run-dir", type=Path, required=True, help="run directory of the process tree")
-    run_dir = RunDirectory(parser.parse_args(arguments).run_dir)
+    parser.add_argument("--parent", type=int, required=True, help="process id of the supervisor")
+    given = parser.parse_args(arguments)
+    run_dir = RunDirectory(given.run_dir)
     settings = decode_settings(run_dir.settings_file.read_bytes())
     configure_logging(settings.log_level, "watch")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(run_watch(settings, run_dir))
+        runner.run(run_watch(settings, run_dir, parent=given.parent))
 
 
 if __name__ == "__main__":

@@ -345,6 +345,11 @@ class FastProtocol(Connection):
         else:
             super()._start_asgi_task(cycle, app)
 
+    def eof_received(self) -> None:
+        """Write what is ready: the connection ends once this returns."""
+        if self._is_corked:
+            self.answer_all()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Do not start work for a client that has gone."""
         super().connection_lost(exc)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -61,7 +62,7 @@ class Tree:
         stop = asyncio.Event()
         transport = httpx.AsyncHTTPTransport(uds=str(self.run_dir.watch_http_socket), retries=5)
         async with asyncio.timeout(LIMIT_S), asyncio.TaskGroup() as tasks:
-            watch = tasks.create_task(run_watch(self.settings, self.run_dir, stop))
+            watch = tasks.create_task(run_watch(self.settings, self.run_dir, stop, parent=os.getppid()))
             async with httpx.AsyncClient(transport=transport, base_url="http://watch") as client:
                 yield client
             stop.set()
@@ -147,7 +148,7 @@ def test_a_watch_that_is_killed_goes_on_with_its_page_and_pages_no_second_time(t
     async def scenario() -> None:
         saved = tmp_path / "weir.db.evidence.json"
         introduced = [encode_frame(info(evidence=evidence()))]
-        arguments = ["-m", "gateway.watch", "--run-dir", str(tmp_path)]
+        arguments = ["-m", "gateway.watch", "--run-dir", str(tmp_path), "--parent", str(os.getpid())]
         found = []
         async with asyncio.timeout(2 * LIMIT_S):
             for _ in range(2):
@@ -298,7 +299,7 @@ def test_the_process_ends_cleanly_on_sigterm(tmp_path: Path, repo_root: Path) ->
     tree.run_dir.settings_file.write_bytes(encode_settings(tree.settings))
 
     async def scenario() -> None:
-        arguments = ["-m", "gateway.watch", "--run-dir", str(tmp_path)]
+        arguments = ["-m", "gateway.watch", "--run-dir", str(tmp_path), "--parent", str(os.getpid())]
         process = await asyncio.create_subprocess_exec(sys.executable, *arguments, cwd=repo_root)
         transport = httpx.AsyncHTTPTransport(uds=str(tree.run_dir.watch_http_socket))
         async with asyncio.timeout(LIMIT_S), httpx.AsyncClient(transport=transport, base_url="http://watch") as client:
