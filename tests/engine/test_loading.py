@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from gateway.engine.session import OnnxSession, RunFailed
 from gateway.errors import VersionRefused
 from gateway.settings import ServingSettings
 from tests import models
-from tests.serving import bundle_of, servable_of
+from tests.serving import EAGER, bundle_of, servable_of
+
+UP_TO_128 = replace(EAGER, max_batch_rows=128)
 
 
 def floats(name: str, *shape: int | str) -> Any:
@@ -42,22 +45,22 @@ def total_of_all() -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("model", "is_batched"),
+    ("model", "rows"),
     [
-        pytest.param(models.matrix_classifier(), True, id="matrix"),
-        pytest.param(models.columns_classifier(), True, id="columns"),
-        pytest.param(models.zipmap_classifier(), True, id="zipmap"),
-        pytest.param(models.regressor(), True, id="regressor"),
-        pytest.param(models.multi_output(), True, id="several outputs"),
-        pytest.param(models.image_model(), True, id="image"),
-        pytest.param(fixed_batch(4), True, id="fixed batch"),
-        pytest.param(fixed_batch(4, keeps_rows=False), False, id="fixed batch, rows lost"),
-        pytest.param(total_of_all(), False, id="one number for all rows"),
+        pytest.param(models.matrix_classifier(), 128, id="matrix"),
+        pytest.param(models.columns_classifier(), 128, id="columns"),
+        pytest.param(models.zipmap_classifier(), 128, id="zipmap"),
+        pytest.param(models.regressor(), 128, id="regressor"),
+        pytest.param(models.multi_output(), 128, id="several outputs"),
+        pytest.param(models.image_model(), 128, id="image"),
+        pytest.param(fixed_batch(4), 128, id="fixed batch"),
+        pytest.param(fixed_batch(4, keeps_rows=False), None, id="fixed batch, rows lost"),
+        pytest.param(total_of_all(), None, id="one number for all rows"),
     ],
 )
-def test_requests_are_batched_where_rows_keep_their_place(tmp_path: Path, model: bytes, is_batched: bool) -> None:
-    version = servable_of(tmp_path, model)
-    assert version.max_batch_rows in ((128, 256, 512, 1024) if is_batched else (None,))
+def test_requests_are_batched_where_rows_keep_their_place(tmp_path: Path, model: bytes, rows: int | None) -> None:
+    version = servable_of(tmp_path, model, serving=UP_TO_128)
+    assert version.max_batch_rows == rows
     assert version.inline_rows > 0
 
 
@@ -235,8 +238,8 @@ def test_batches_that_fail_at_load_are_not_made(tmp_path: Path) -> None:
 
 def test_rows_of_the_warm_up_differ_where_the_graph_takes_that(tmp_path: Path) -> None:
     """Gather fails on what is no row of its table, as on most rows that differ; Identity takes anything."""
-    assert servable_of(tmp_path / "1", models.failing_model()).curve.most_rows >= 128
-    assert servable_of(tmp_path / "2", models.columns_classifier()).curve.most_rows >= 128
+    assert servable_of(tmp_path / "1", models.failing_model(), serving=UP_TO_128).curve.most_rows == 128
+    assert servable_of(tmp_path / "2", models.columns_classifier(), serving=UP_TO_128).curve.most_rows == 128
 
 
 def test_an_output_that_loses_rows_under_load_is_a_failure(tmp_path: Path) -> None:
@@ -248,8 +251,8 @@ def test_an_output_that_loses_rows_under_load_is_a_failure(tmp_path: Path) -> No
     model = graph_of(
         [positive, keep, *nodes], [floats("x", "n", 1)], [floats("y", "n", 1)], zero=np.float32(0), axes=np.array([1])
     )
-    version = servable_of(tmp_path, model)
-    assert version.max_batch_rows is not None
+    version = servable_of(tmp_path, model, serving=UP_TO_128)
+    assert version.max_batch_rows == 128
     with pytest.raises(RunFailed, match=r"outputs have \[1\] rows, the input has 2"):
         version.run({"x": np.array([[1.0], [-1.0]], np.float32)}, 2)
 
@@ -257,9 +260,9 @@ def test_an_output_that_loses_rows_under_load_is_a_failure(tmp_path: Path) -> No
 GOLDEN = "evaluation: {golden_set: {path: golden.json, tolerance: 0.001}}"
 
 
-def golden(folder: Path, model: bytes, document: Any) -> Any:
+def golden(folder: Path, model: bytes, document: Any, serving: ServingSettings = EAGER) -> Any:
     text = document if isinstance(document, str) else json.dumps(document)
-    return servable_of(folder, model, manifest=GOLDEN, files={"golden.json": text})
+    return servable_of(folder, model, manifest=GOLDEN, serving=serving, files={"golden.json": text})
 
 
 def test_a_version_that_agrees_with_its_golden_rows_loads(tmp_path: Path) -> None:
@@ -318,7 +321,7 @@ def test_golden_rows_serve_where_synthetic_ones_would_fail(tmp_path: Path) -> No
     model = graph_of([off, *nodes], [floats("raw", "n", 1)], [floats("y", "n", 1)], t=table, ten=np.float32(10))
     assert "it fails on synthetic rows" in refusal(tmp_path / "1", model)
     rows = {"instances": [{"raw": 10}, {"raw": 11}], "predictions": [1, 2]}
-    assert golden(tmp_path / "2", model, rows).max_batch_rows is not None
+    assert golden(tmp_path / "2", model, rows, UP_TO_128).max_batch_rows == 128
 
 
 def test_a_model_that_never_answers_is_refused_at_the_deadline(tmp_path: Path) -> None:
