@@ -10,7 +10,6 @@ import asyncio
 import logging
 import os
 import secrets
-import shutil
 import signal
 import socket
 import sys
@@ -34,7 +33,7 @@ from gateway.governance.policy import Policy, encode_policy, read_policy
 from gateway.heartbeat import BEAT_EVERY_S
 from gateway.logs import configure_logging
 from gateway.metrics.shared import Counter, SharedCounters
-from gateway.rundir import RunDirectory
+from gateway.rundir import RunDirectory, remove_abandoned
 from gateway.seeding import seed_routes
 from gateway.settings import Settings
 from gateway.state.address import is_redis
@@ -199,6 +198,7 @@ class Supervisor:
             fds = tuple(listener.fileno() for listener in self._listeners.values())
             command += [part for flag, fd in zip(self._listeners, fds, strict=True) for part in (flag, str(fd))]
         hang_s = self._settings.serving.hang_s if child.role == "worker" else None
+        fds += self._run_dir.lock_fds
         return await Life.start(command, fds, hang_s=hang_s, name=name, niceness=child.niceness)
 
     async def _end(self, child: Child, life: Life) -> None:
@@ -247,12 +247,14 @@ def serve(settings: Settings, *, admin_token: str) -> None:
             security = " over TLS" if scheme == "https" else ""
             print(f"gRPC: {_authority(settings.host, settings.grpc_port)}{security}", flush=True)
         governed = None if policy is None else encode_policy(policy)
+        for place in remove_abandoned():
+            _log.info("removed %s, the run directory of a gateway that was killed", place)
         run_dir = RunDirectory.create(encode_settings(settings), admin_token, governed)
         try:
             print(f"weir serves {settings.models} on {scheme}://{_authority(settings.host, settings.port)}", flush=True)
             asyncio.run(_run(settings, run_dir, listeners))
         finally:
-            shutil.rmtree(run_dir.path, ignore_errors=True)
+            run_dir.remove()
 
 
 def _authority(host: str, port: int | None) -> str:

@@ -1,12 +1,16 @@
-"""A supervisor that is killed leaves nobody behind, not even who was still starting."""
+"""A supervisor that is killed leaves nobody behind, not even who was still starting, and no secret for long."""
 
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
+import pytest
+
+from gateway.rundir import RunDirectory, remove_abandoned
 from tests.models import elementwise, write_bundle
 
 LIMIT_S = 60.0
@@ -35,7 +39,21 @@ def until(folder: Path, count: int) -> dict[str, int]:
     return found
 
 
-def test_children_that_start_while_the_supervisor_is_killed_end(tmp_path: Path) -> None:
+def removed_in_the_end() -> list[Path]:
+    """Tidy up until something was there: a process that ends lets go of its files after its memory."""
+    deadline = time.monotonic() + LIMIT_S
+    while not (removed := remove_abandoned()):
+        assert time.monotonic() < deadline, f"somebody still holds the run directory after {LIMIT_S:g} s"
+        time.sleep(0.02)
+    return removed
+
+
+def test_children_that_start_while_the_supervisor_is_killed_end_and_the_next_start_tidies_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    former = RunDirectory.create(b"{}", "token")
+    os.close(*former.lock_fds)
     write_bundle(tmp_path / "models" / "m" / "1", elementwise("Neg"))
     command = ["serve", "--models", tmp_path / "models", "--state", tmp_path / "weir.db", "--port", "0"]
     supervisor = subprocess.Popen(
@@ -46,9 +64,12 @@ def test_children_that_start_while_the_supervisor_is_killed_end(tmp_path: Path) 
     )
     try:
         until(tmp_path, len(MODULES))
+        assert not former.path.exists()
+        assert remove_abandoned() == []
         supervisor.send_signal(signal.SIGKILL)
         supervisor.wait(LIMIT_S)
         until(tmp_path, 0)
+        assert [path.parent for path in removed_in_the_end()] == [tmp_path]
     finally:
         supervisor.kill()
         for pid in processes(tmp_path).values():
