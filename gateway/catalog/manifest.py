@@ -24,6 +24,7 @@ _THREADS: Final = {"minimum": 1, "maximum": 256}
 _NOT_NEGATIVE: Final = {"minimum": 0}
 _SHARE: Final = {"minimum": 0, "maximum": 1}
 _NAME: Final = {"minLength": 1}
+_BATCH_ROWS: Final = {"minimum": 0, "maximum": 2**20}
 _OPTIMIZATION: Final = {"minimum": 0, "maximum": 5}
 _DEVICE: Final = {"pattern": r"^(CPU|GPU(\.[0-9]{1,2})?|NPU|AUTO)$"}
 
@@ -287,13 +288,13 @@ class ProviderOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Serving:
-    """How to run the version; ``None`` leaves it to the settings."""
+    """How to run the version; ``None`` leaves it to the settings, and 0 of ``max_batch_rows`` to what is measured."""
 
     providers: tuple[Provider, ...] = ()
     provider_fallback: Literal["cpu", "refuse"] = "refuse"
     provider_options: ProviderOptions = ProviderOptions()
     threads: int | None = field(default=None, metadata=_THREADS)
-    max_batch_rows: int | None = field(default=None, metadata=_POSITIVE)
+    max_batch_rows: int | None = field(default=None, metadata=_BATCH_ROWS)
     batch_latency_ms: float | None = field(default=None, metadata=_NOT_NEGATIVE)
     canary_slice_ms: float | None = field(default=None, metadata=_POSITIVE)
     memory_bytes: int | None = field(default=None, metadata=_POSITIVE)

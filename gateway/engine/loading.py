@@ -148,7 +148,8 @@ class _Loading:
         Where nobody says how many, more than the usual only where such a run still fits the loop.
         """
         declared = self.bundle.manifest.serving
-        most, large_s = (declared.max_batch_rows or self.serving.max_batch_rows) if batches else 1, inf
+        asked = self.serving.max_batch_rows if declared.max_batch_rows is None else declared.max_batch_rows
+        most, large_s = asked if batches else 1, inf
         if not most:
             most, large_s = MOST_ROWS_ON_LOOP, self.serving.on_loop_ms / 1e3
         curve = measure(graphs.run, feeds_of, most, large_s=large_s, clock=_clock(declared, self.threads))

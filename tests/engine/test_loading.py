@@ -187,6 +187,13 @@ def test_the_manifest_limits_the_batch(tmp_path: Path) -> None:
     assert servable_of(tmp_path, models.regressor(), manifest="serving: {max_batch_rows: 7}").max_batch_rows == 7
 
 
+def test_a_manifest_that_says_nought_leaves_the_batch_to_what_is_measured_whatever_the_settings_say(
+    tmp_path: Path,
+) -> None:
+    serving, manifest = ServingSettings(max_batch_rows=300, on_loop_ms=0.0), "serving: {max_batch_rows: 0}"
+    assert servable_of(tmp_path, models.regressor(), manifest=manifest, serving=serving).max_batch_rows == 128
+
+
 def test_the_settings_limit_the_batch(tmp_path: Path) -> None:
     serving = ServingSettings(max_batch_rows=300)
     assert servable_of(tmp_path, models.regressor(), serving=serving).max_batch_rows == 300
