@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from gateway.codec.strict import exact
+
 __all__ = ["Categories", "Freshness", "Missingness", "Operator", "Range", "Relation", "Rule", "RuleKind", "TimeUnit"]
 
 Operator = Literal["<", "<=", "=="]
@@ -74,7 +76,7 @@ class Range:
         if self.min is None and self.max is None:
             raise ValueError("min, max or both")
         if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError(f"min at most max, not {self.min:g} to {self.max:g}")
+            raise ValueError(f"min at most max, not {exact(self.min)} to {exact(self.max)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

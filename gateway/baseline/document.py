@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from gateway.codec.documents import decode_document, encode_document
+from gateway.codec.strict import exact
 from gateway.state.store import Document
 
 __all__ = [
@@ -60,7 +61,7 @@ class BaselineRequest:
         if not 1 <= len(self.reason.strip()) <= LONGEST_REASON:
             raise ValueError(f"reason is 1 to {LONGEST_REASON} characters that say why")
         if not 1.0 <= self.factor <= MOST_FACTOR:
-            raise ValueError(f"factor is from 1 to {MOST_FACTOR:g}")
+            raise ValueError(f"factor is from 1 to {exact(MOST_FACTOR)}")
         if self.rows < 1 or not 0.0 <= self.predicted <= self.upper <= 1.0:
             raise ValueError("rows are at least 1, and predicted <= upper <= 1: the promise holds")
         if not 2 <= len(self.evidence) <= MOST_EVIDENCE_BYTES or not self.evidence.isascii():

@@ -12,6 +12,7 @@ from typing import Any
 from gateway.catalog.manifest import Manifest
 from gateway.codec.documents import decode_yaml_document
 from gateway.codec.sparse import sparse_form
+from gateway.codec.strict import exact
 from gateway.errors import DocumentInvalid, Fault
 
 __all__ = ["canonical_form", "read_manifest"]
@@ -93,7 +94,7 @@ def _conflicts(manifest: Manifest, model: str) -> Iterator[Fault]:
     for i, feature in enumerate(face.features):
         low, high = feature.range.min, feature.range.max
         if low is not None and high is not None and low > high:
-            yield Fault(f"/interface/features/{i}/range", "value", "min at most max", f"{low:g} to {high:g}")
+            yield Fault(f"/interface/features/{i}/range", "value", "min at most max", f"{exact(low)} to {exact(high)}")
     if face.key_feature and face.features and face.key_feature not in {f.name for f in face.features}:
         yield Fault("/interface/key_feature", "value", "the name of a feature", repr(face.key_feature))
 

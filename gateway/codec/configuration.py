@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from gateway.access.issuer import issuer_fault
 from gateway.codec.documents import decode_document, encode_document, read_document
 from gateway.codec.plain_yaml import YamlRefused, parse_yaml
+from gateway.codec.strict import exact
 from gateway.errors import DocumentInvalid, Fault
 from gateway.settings import Settings
 from gateway.state.address import address_fault, is_redis
@@ -211,7 +212,7 @@ def _outside(settings: Settings) -> Iterator[Fault]:
     for pointer, (low, high) in RANGES.items():
         found = _value_at(settings, pointer)
         if found is not None and not low <= found <= high:
-            yield Fault(f"/{pointer}", "out_of_range", f"a number from {low:g} to {high:g}", f"{found:g}")
+            yield Fault(f"/{pointer}", "out_of_range", f"a number from {exact(low)} to {exact(high)}", exact(found))
 
 
 def _crossed(settings: Settings) -> Iterator[Fault]:
@@ -220,23 +221,24 @@ def _crossed(settings: Settings) -> Iterator[Fault]:
             warn = getattr(settings.monitor, field.name)
             page = getattr(settings.monitor, field.name.removesuffix("_warn") + "_page")
             if warn > page:
-                yield Fault(f"/monitor/{field.name}", "out_of_range", f"at most the page threshold {page:g}", str(warn))
+                expected = f"at most the page threshold {exact(page)}"
+                yield Fault(f"/monitor/{field.name}", "out_of_range", expected, exact(warn))
 
 
 def _overspent(settings: Settings) -> Iterator[Fault]:
     low, high = RANGES["monitor/budget/pages_per_week"]
     for model, pages in settings.monitor.budget.overrides.items():
         if not low <= pages <= high:
-            expected = f"false pages a week from {low:g} to {high:g}"
-            yield Fault(f"/monitor/budget/overrides/{model}", "out_of_range", expected, f"{pages:g}")
+            expected = f"false pages a week from {exact(low)} to {exact(high)}"
+            yield Fault(f"/monitor/budget/overrides/{model}", "out_of_range", expected, exact(pages))
 
 
 def _expecting(settings: Settings) -> Iterator[Fault]:
     low, high = LEAST_NO_TRAFFIC_S, RANGES["monitor/silence_s"][1]
     for model, seconds in settings.monitor.no_traffic_s.items():
         if not low <= seconds <= high:
-            expected = f"seconds without a row from {low:g} to {high:g}"
-            yield Fault(f"/monitor/no_traffic_s/{model}", "out_of_range", expected, f"{seconds:g}")
+            expected = f"seconds without a row from {exact(low)} to {exact(high)}"
+            yield Fault(f"/monitor/no_traffic_s/{model}", "out_of_range", expected, exact(seconds))
 
 
 def _oversized(settings: Settings) -> Iterator[Fault]:
@@ -330,4 +332,5 @@ def _value_at(settings: Settings, pointer: str) -> float | None:
     value: Any = settings
     for step in pointer.split("/"):
         value = getattr(value, step)
-    return None if value is None else float(value)
+    found: float | None = value
+    return found

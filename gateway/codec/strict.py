@@ -11,12 +11,14 @@ from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hi
 
 from gateway.errors import Fault
 
-__all__ = ["StrictReader", "described", "pointer_to"]
+__all__ = ["StrictReader", "described", "exact", "pointer_to"]
 
 REFUSED: Final = object()
 """Stands for a value that had a fault; never leaves this file."""
 
 LONGEST_FOUND = 80
+_WRITTEN_OUT = 1e16
+"""Below this a double's own text has all its digits too, and no exponent."""
 WORDS: dict[Any, str] = {
     bool: "true or false",
     int: "an integer",
@@ -42,6 +44,16 @@ def described(value: object) -> str:
         return f"a list of {len(value)}"
     text = repr(value)
     return text if len(text) <= LONGEST_FOUND else text[: LONGEST_FOUND - 3] + "..."
+
+
+def exact(number: float) -> str:
+    """Write a number with all its digits, so that what is just outside a bound does not read like the bound.
+
+    >>> exact(2**20), exact(1048577.0), exact(0.05), exact(1e300)
+    ('1048576', '1048577', '0.05', '1e+300')
+    """
+    is_whole = abs(number) < _WRITTEN_OUT and number == int(number)
+    return described(int(number) if is_whole else number)
 
 
 class StrictReader:

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from gateway.codec.strict import exact
 from gateway.contract import Contract, Feature
 
 __all__ = [
@@ -270,9 +271,10 @@ def _is_within(value: Any, feature: Feature) -> bool:
 
 
 def _range(feature: Feature) -> str:
-    if feature.minimum is None or feature.maximum is None:
-        return f"at most {feature.maximum:g}" if feature.minimum is None else f"at least {feature.minimum:g}"
-    return f"{feature.minimum:g} to {feature.maximum:g}"
+    low, high = feature.minimum, feature.maximum
+    if low is not None and high is not None:
+        return f"{exact(low)} to {exact(high)}"
+    return "".join(f"{word} {exact(end)}" for word, end in (("at least", low), ("at most", high)) if end is not None)
 
 
 def _expected(feature: Feature) -> str:

@@ -13,7 +13,7 @@ from gateway.codec.canonical import canonical_json
 from gateway.codec.documents import decode_document, encode_document, read_document
 from gateway.codec.plain_yaml import YamlRefused, parse_yaml
 from gateway.codec.sparse import sparse_form
-from gateway.codec.strict import described, pointer_to
+from gateway.codec.strict import described, exact, pointer_to
 from gateway.errors import DocumentInvalid, Fault
 from gateway.release.policy import ReleaseRules
 
@@ -202,15 +202,15 @@ def _outside(policy: Policy) -> Iterator[Fault]:
     for name, most in (("approval_days", MOST_APPROVAL_DAYS), ("break_glass_hours", MOST_BREAK_GLASS_HOURS)):
         found = getattr(policy, name)
         if not 0 < found <= most:
-            yield Fault(f"/{name}", "out_of_range", f"more than 0, at most {most}", f"{found:g}")
+            yield Fault(f"/{name}", "out_of_range", f"more than 0, at most {most}", exact(found))
     for tier in TIERS:
         rules = policy.rules(tier)
         if not 0 <= rules.approvals <= MOST_APPROVALS:
             expected = f"an integer from 0 to {MOST_APPROVALS}"
-            yield Fault(f"/tiers/{tier}/approvals", "out_of_range", expected, str(rules.approvals))
+            yield Fault(f"/tiers/{tier}/approvals", "out_of_range", expected, exact(rules.approvals))
         if rules.canary_cap is not None and not 0 < rules.canary_cap <= 1:
             expected = "a share of live traffic, more than 0, at most 1, or null"
-            yield Fault(f"/tiers/{tier}/canary_cap", "out_of_range", expected, f"{rules.canary_cap:g}")
+            yield Fault(f"/tiers/{tier}/canary_cap", "out_of_range", expected, exact(rules.canary_cap))
 
 
 def _inverted(tiers: Tiers) -> Iterator[Fault]:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import Any, Final, Literal, get_args
 
 from gateway.codec.documents import read_document
+from gateway.codec.strict import exact
 from gateway.errors import DocumentInvalid
 from gateway.release.document import Tier
 
@@ -251,5 +252,5 @@ def _outside(value: object, at: str) -> Iterator[str]:
             member, here = getattr(value, declared.name), f"{at}/{declared.name}"
             least, most = declared.metadata.get("least"), declared.metadata.get("most")
             if least is not None and most is not None and member is not None and not least <= member <= most:
-                yield f"{here}: a number from {least:g} to {most:g}"
+                yield f"{here}: a number from {exact(least)} to {exact(most)}"
             yield from _outside(member, here)

@@ -92,6 +92,16 @@ def test_settings_travel_as_json() -> None:
         ({**OIDC, "WEIR_AUTH__OIDC__ALGORITHMS": "[none]"}, "/auth/oidc/algorithms/0: expected one of 'RS256'"),
         ({**OIDC, "WEIR_AUTH__OIDC__ALGORITHMS": "[]"}, "/auth/oidc/algorithms: expected something"),
         ({**OIDC, "WEIR_AUTH__OIDC__ROLES": "{ops: root}"}, "/auth/oidc/roles/ops: expected one of 'viewer'"),
+        (
+            {"WEIR_SERVING__MAX_BATCH_ROWS": "1048577"},
+            "/serving/max_batch_rows: expected a number from 0 to 1048576, found 1048577",
+        ),
+        ({"WEIR_LIMITS__BODY_BYTES": "0"}, "/limits/body_bytes: expected a number from 1 to 1099511627776, found 0"),
+        ({"WEIR_WORKERS": "9" * 400}, r"/workers: expected a number from 1 to 256, found 9+\.\.\."),
+        (
+            {"WEIR_MONITOR__BUDGET__OVERRIDES": "{fraud: 10000.001}"},
+            "expected false pages a week from 0.001 to 10000, found 10000.001",
+        ),
         ({"WEIR_MONITOR__DRIFT_WARN": "0.5"}, "/monitor/drift_warn: expected at most the page threshold 0.2"),
     ],
 )

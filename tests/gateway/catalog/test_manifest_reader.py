@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 from gateway.catalog.manifest import Manifest
 from gateway.catalog.manifest_reader import canonical_form, read_manifest
 from gateway.catalog.schema import manifest_schema, schema_text
+from gateway.codec.configuration import RANGES
 from gateway.errors import DocumentInvalid
 
 SHA = "0" * 64
@@ -67,6 +68,8 @@ REJECTED = [
     pytest.param({"schema_version": 1, "serving": {"thread": 1}}, "/serving/thread", id="unknown nested field"),
     pytest.param({"schema_version": 1, "serving": {"threads": "1"}}, "/serving/threads", id="wrong type"),
     pytest.param({"schema_version": 1, "serving": {"threads": 0}}, "/serving/threads", id="no thread"),
+    pytest.param({"schema_version": 1, "serving": {"max_batch_rows": -1}}, "/serving/max_batch_rows", id="negative"),
+    pytest.param({"schema_version": 1, "serving": {"max_batch_rows": 2**20 + 1}}, "/serving/max_batch_rows", id="many"),
     pytest.param({"schema_version": 1, "serving": None}, "/serving", id="null section"),
     pytest.param(
         {"schema_version": 1, "serving": {"log_policy": {"sample": 1.5}}}, "/serving/log_policy/sample", id="share"
@@ -128,6 +131,9 @@ RULES = [
     ),
     pytest.param("range: {feature: a}", "/range", "min, max or both", id="no limit"),
     pytest.param("range: {feature: a, min: 2, max: 1}", "/range", "min at most max, not 2 to 1", id="empty range"),
+    pytest.param(
+        "range: {feature: a, min: 16777217, max: 16777216}", "/range", "not 16777217 to 16777216", id="just empty"
+    ),
     pytest.param("range: {max: 1}", "/range/feature", "a string", id="no feature"),
     pytest.param("missing: {features: [a, b], at_most: 2}", "/missing", "at_most below 2", id="never missing"),
     pytest.param("missing: {features: [a, a], at_most: 1}", "/missing", "features named once", id="missing twice"),
@@ -176,6 +182,13 @@ def test_the_schema_is_a_schema() -> None:
 def test_reader_and_schema_accept_the_same(document: dict[str, Any]) -> None:
     assert read(document).schema_version == 1
     assert Draft202012Validator(manifest_schema()).is_valid(document)
+
+
+@pytest.mark.parametrize("rows", RANGES["serving/max_batch_rows"])
+def test_rows_of_a_batch_are_bounded_as_those_of_the_settings_are(rows: int) -> None:
+    assert read({"schema_version": 1, "serving": {"max_batch_rows": rows}}).serving.max_batch_rows == rows
+    declared = manifest_schema()["$defs"]["Serving"]["properties"]["max_batch_rows"]
+    assert (declared["minimum"], declared["maximum"]) == RANGES["serving/max_batch_rows"]
 
 
 @pytest.mark.parametrize(("document", "pointer"), REJECTED)
