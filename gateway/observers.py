@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 from gateway.admission.deadline import PRIORITIES
@@ -20,6 +21,7 @@ from gateway.tap import Tap
 __all__ = ["Observers"]
 
 
+_log = logging.getLogger("weir.routes")
 _KINDS = frozenset({"missing", "out_of_range", "unseen", "wrong_type", "unknown", "shape"})
 
 
@@ -76,9 +78,21 @@ class Observers:
         """Count a masked failure."""
         self._counters.counter("weir_canary_fallback_total", model=arm.model, version=arm.version, reason=reason).inc()
 
-    def tripped(self, arm: Arm) -> None:
-        """Show a tripped canary."""
+    def tripped(self, arm: Arm, reason: FallbackReason) -> None:
+        """Show a tripped canary, and say once why and what to do."""
         self._counters.gauge("weir_canary_tripped", model=arm.model, version=arm.version).set(1.0)
+        why = f"it fails keys that stable answers (the last with {reason})"
+        if reason in ("timeout", "busy"):
+            why = f"{arm.strikes} times in a row it was late or its queue was full (the last time {reason})"
+        _log.warning(
+            "canary %s of %s is taken out on this worker, and stable answers its share: %s; a rollout takes it back by "
+            "itself, else run weir rollback %s, or write the route again once the cause is gone",
+            arm.version,
+            arm.model,
+            why,
+            arm.model,
+            extra={"version": arm.version, "variant": "canary"},
+        )
 
     def passes_over_failures(self, count: int) -> bool:
         """Return whether nobody is to be told of so many failures that no version saw."""

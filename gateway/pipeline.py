@@ -56,8 +56,8 @@ class Observer(Protocol):
     def fell_back(self, arm: Arm, reason: FallbackReason) -> None:
         """See a canary fail a request that stable will answer."""
 
-    def tripped(self, arm: Arm) -> None:
-        """See a canary lose its share on this worker."""
+    def tripped(self, arm: Arm, reason: FallbackReason) -> None:
+        """See a canary lose its share on this worker, for a failure of this kind."""
 
     def passes_over_failures(self, count: int) -> bool:
         """Return whether it need not see so many failures that found no arm, and takes them for seen."""
@@ -261,9 +261,9 @@ class Pipeline:
         self.observer.fell_back(canary, reason)
         self.observer.failed(call, canary, reason)
         if reason not in ("timeout", "busy"):
-            call.reply = partial(self._mended, call, canary, call.reply)
+            call.reply = partial(self._mended, call, canary, reason, call.reply)
         elif strikes and canary.strike(perf_counter()):
-            self.observer.tripped(canary)
+            self.observer.tripped(canary, reason)
         call.is_fallback = True
         call.arm = stable = call.route.stable_arm()
         if decoded is None:
@@ -271,11 +271,11 @@ class Pipeline:
             decoded = call.decoded if is_same else stable.decoders.decode(call.protocol, call.body, call.json_bytes)
         self._queue(call, stable, decoded)
 
-    def _mended(self, call: Call, canary: Arm, reply: Reply, outcome: Call | WeirError) -> None:
+    def _mended(self, call: Call, canary: Arm, reason: FallbackReason, reply: Reply, outcome: Call | WeirError) -> None:
         """Reply, and hold a failure against the canary unless stable failed the same request too."""
         reply(outcome)
         if not isinstance(outcome, WeirError) and outcome.outputs.is_finite and canary.fails(_key_hash(call)):
-            self.observer.tripped(canary)
+            self.observer.tripped(canary, reason)
 
     def _failed_by_stable(self, call: Call) -> None:
         """Tell the tripwire of the canary beside it; a request that the canary failed first tells nothing."""

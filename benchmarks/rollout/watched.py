@@ -82,5 +82,5 @@ class Watching:
     def fell_back(self, arm: Arm, reason: FallbackReason) -> None:
         self.fallbacks += 1
 
-    def tripped(self, arm: Arm) -> None:
+    def tripped(self, arm: Arm, reason: FallbackReason) -> None:
         self.has_tripped = True

@@ -15,7 +15,7 @@ from gateway.errors import InputRejected, ModelNotReady, ModelStopped, WeirError
 from gateway.metrics.derived import fault_totals
 from gateway.metrics.shared import SharedCounters, read_counters
 from gateway.observers import Observers
-from gateway.pipeline import Pipeline
+from gateway.pipeline import FallbackReason, Pipeline
 from gateway.routing.document import RouteDocument, ShadowRoute, Stop
 from gateway.settings import Settings
 from gateway.shadow_feed import ShadowFeed
@@ -46,6 +46,14 @@ V2_BODY = {
 }
 
 
+def observers_of(counters: SharedCounters, shadows: ListSink) -> tuple[Observers, ShadowFeed]:
+    """Return a worker's real observers, and the one of them that repeats requests on shadows."""
+    clock = HandClock()
+    tap = Tap(ListSink(), lambda _: b"", counters, clock, worker="w", rows_per_s=100, key_salt=b"")
+    feed = ShadowFeed(shadows, lambda _: b"", counters, clock, soon=lambda flush: None)
+    return Observers(counters, tap, feed, Gate(ConcurrencyLimit(), now_s=0.0)), feed
+
+
 def outcome_of(
     folder: Path,
     protocol: Literal["plain", "v2"],
@@ -63,11 +71,8 @@ def outcome_of(
     async def ask() -> Call | WeirError:
         counters = SharedCounters.create(folder, "w", role="worker")
         keeper = ArmKeeper(asyncio.get_running_loop(), counters, Settings(), tripwires=TRIPWIRES)
-        clock, sink = HandClock(), ListSink()
-        tap = Tap(sink, lambda _: b"", counters, clock, worker="w", rows_per_s=100, key_salt=b"")
-        feed = ShadowFeed(shadows or sink, lambda _: b"", counters, clock, soon=lambda flush: None)
-        gate = Gate(ConcurrencyLimit(), now_s=0.0)
-        pipeline = Pipeline(Observers(counters, tap, feed, gate))
+        observers, feed = observers_of(counters, shadows or ListSink())
+        pipeline = Pipeline(observers)
         servable = servable_of(folder / "m" / "1", columns_classifier(), manifest=MANIFEST)
         pipeline.table = keeper.build({"m": route}, {("m", "1"): servable})
         data = json.dumps(body).encode()
@@ -154,3 +159,31 @@ def test_requests_for_a_stopped_model_count_as_shed_under_no_name_of_the_clients
     assert isinstance(refused, ModelStopped)
     assert counted(tmp_path, "weir_requests_total", version="1", variant="stable", outcome="shed") == 1
     assert counted(tmp_path, "weir_requests_total") == 1
+
+
+@pytest.mark.parametrize(
+    ("reason", "why"),
+    [
+        pytest.param("busy", "3 times in a row it was late or its queue was full (the last time busy)", id="strikes"),
+        pytest.param("error", "it fails keys that stable answers (the last with error)", id="evidence"),
+    ],
+)
+def test_a_canary_that_is_taken_out_is_told_with_its_cause_and_what_to_do(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, reason: FallbackReason, why: str
+) -> None:
+    async def trip() -> None:
+        counters = SharedCounters.create(tmp_path, "w", role="worker")
+        keeper = ArmKeeper(asyncio.get_running_loop(), counters, Settings(), tripwires=TRIPWIRES)
+        arm = keeper.arm(servable_of(tmp_path / "m" / "7", columns_classifier(), manifest=MANIFEST), "canary")
+        assert [arm.strike(now) for now in (1.0, 2.0, 3.0)] == [False, False, True]
+        observers_of(counters, ListSink())[0].tripped(arm, reason)
+        keeper.close()
+
+    asyncio.run(trip())
+    (record,) = caplog.records
+    text = record.getMessage()
+    assert record.levelname == "WARNING"
+    assert text.startswith("canary 7 of m is taken out on this worker")
+    assert why in text
+    assert "weir rollback m" in text
+    assert counted(tmp_path, "weir_canary_tripped", model="m", version="7") == 1

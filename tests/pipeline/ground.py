@@ -49,6 +49,7 @@ class Notes:
     refused_rows: int = 0
     fallbacks: list[FallbackReason] = field(default_factory=list)
     trips: list[str] = field(default_factory=list)
+    tripped_by: list[FallbackReason] = field(default_factory=list)
     sheds: list[tuple[str, int]] = field(default_factory=list)
     passes_over: bool = False
     failures: list[tuple[str, str | None, WeirError | FallbackReason]] = field(default_factory=list)
@@ -73,8 +74,9 @@ class Notes:
     def fell_back(self, arm: Arm, reason: FallbackReason) -> None:
         self.fallbacks.append(reason)
 
-    def tripped(self, arm: Arm) -> None:
+    def tripped(self, arm: Arm, reason: FallbackReason) -> None:
         self.trips.append(arm.version)
+        self.tripped_by.append(reason)
 
 
 class Ground:

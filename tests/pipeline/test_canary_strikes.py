@@ -49,6 +49,7 @@ def test_a_canary_that_fails_all_keys_gets_no_more_of_them(ground: Ground) -> No
         ground.route()
         await ask_many(ground, range(20))
         assert ground.notes.trips == ["2"]
+        assert ground.notes.tripped_by == ["error"]
         assert 4 < len(ground.notes.fallbacks) < 10
         assert (await ground.ask(1.0)).arm.variant == "stable"
         assert ground.requests() == {("stable", "ok"): 21}
@@ -147,6 +148,7 @@ def test_what_costs_the_worker_time_takes_the_canary_out_after_three_in_a_row(gr
         assert perf_counter() - begun_at > 0.05
         assert ground.notes.trips == ["2"]
         assert set(ground.notes.fallbacks) <= {"timeout", "busy"}
+        assert ground.notes.tripped_by == ground.notes.fallbacks[-1:]
         asked = len(ground.notes.fallbacks)
         assert (await ground.ask(FOR_EVER, key="one")).arm.variant == "stable"
         assert len(ground.notes.fallbacks) == asked
