@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
 import typer
 
 from gateway.commands.history import State
+from gateway.commands.printable import printable
 from gateway.commands.problem import ProblemReported, require_extra
 from gateway.extras import PARQUET
 
@@ -84,15 +85,26 @@ def export(
     write = _writer(format_ or FORMATS.get(out.suffix if out else "", "jsonl"), out)
     try:
         with _target(out) as target:
-            write(folder, selection, target)
+            written = write(folder, selection, target)
     except LogRefused as refused:
         raise ProblemReported(str(refused)) from refused
     except BrokenPipeError:  # whoever reads has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return
+    if not written:
+        typer.echo(f"weir: {printable(_nothing(folder, selection))}", err=True)
 
 
-def _writer(format_: str, out: Path | None) -> Callable[[Path, Selection, BinaryIO], None]:
-    """Return what writes records in a format."""
+def _nothing(folder: Path, selection: Selection) -> str:
+    """Return what was looked for in vain."""
+    asked = (("of the model", selection.model), ("from", selection.begin), ("before", selection.end))
+    chosen = " ".join(f"{word} {text}" for word, text in asked if text)
+    hint = ": look at --model, --from and --to, which is in UTC" if chosen else ""
+    return f"the log in {folder} has no record {chosen}".rstrip() + hint
+
+
+def _writer(format_: str, out: Path | None) -> Callable[[Path, Selection, BinaryIO], int]:
+    """Return what writes records in a format, and returns how many they were."""
     from gateway.prediction_log.export import write_csv, write_lines
 
     if format_ != "parquet":

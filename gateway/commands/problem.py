@@ -23,6 +23,9 @@ def reported(error: WeirError | OSError, *, status: int = 1) -> ProblemReported:
     """Return an error in words, to exit with that status."""
     if isinstance(error, DocumentInvalid):
         return ProblemReported(f"{error.source}: not valid", faults=tuple(error.faults), status=status)
+    if isinstance(error, FileExistsError) and error.filename:
+        detail = f"{error.filename} exists and is not overwritten: give another name, or move it away first"
+        return ProblemReported(detail, status=status)
     if isinstance(error, OSError) and error.filename:
         return ProblemReported(f"{error.filename}: {error.strerror}", status=status)
     return ProblemReported(str(error), status=status)

@@ -21,26 +21,35 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def write_lines(folder: Path, selection: Selection, target: BinaryIO) -> None:
-    """Write the chosen records as JSON Lines; what is not ASCII is escaped, for it may be a control of a terminal."""
+def write_lines(folder: Path, selection: Selection, target: BinaryIO) -> int:
+    """Write the chosen records as JSON Lines, and return how many they are.
+
+    What is not ASCII is escaped, for it may be a control of a terminal.
+    """
+    count = 0
     for line, record in read_records(folder, selection):
         target.write(line if line.isascii() else json.dumps(record).encode() + b"\n")
+        count += 1
     target.flush()
+    return count
 
 
-def write_csv(folder: Path, selection: Selection, target: BinaryIO) -> None:
-    """Write the chosen records as a table: ``feature:NAME`` and ``score:NAME`` for what differs by version.
+def write_csv(folder: Path, selection: Selection, target: BinaryIO) -> int:
+    """Write the chosen records as a table, ``feature:NAME`` and ``score:NAME`` for what differs by version.
 
-    Reads the log twice, since a table names its columns first; columns that only records written meanwhile would bring
-    are left out.
+    Returns how many they are. Reads the log twice, since a table names its columns first; columns that only records
+    written meanwhile would bring are left out.
     """
     names = dict.fromkeys(chain.from_iterable(_details(record) for _, record in read_records(folder, selection)))
     text = io.TextIOWrapper(target, encoding="utf-8", newline="", write_through=True)
     table = csv.DictWriter(text, [*COLUMNS, *names], extrasaction="ignore", lineterminator="\n")
     table.writeheader()
+    count = 0
     for _, record in read_records(folder, selection):
         table.writerow(_cells(record))
+        count += 1
     text.detach()
+    return count
 
 
 def _details(record: Record) -> Iterator[str]:

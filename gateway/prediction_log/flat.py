@@ -50,11 +50,11 @@ MOST_CELLS = 2**20
 LARGEST_GROUP = 16_384
 
 
-def write_flat(folder: Path, selection: Selection, target: BinaryIO) -> None:
+def write_flat(folder: Path, selection: Selection, target: BinaryIO) -> int:
     """Write the chosen records as a Parquet table, with a column for each feature and score of any version.
 
-    Reads the log twice, since a file has its columns before its rows; what is written meanwhile is left out. Memory
-    holds a row group: about a million cells.
+    Returns how many they are. Reads the log twice, since a file has its columns before its rows; what is written
+    meanwhile is left out. Memory holds a row group: about a million cells.
 
     Raises
     ------
@@ -76,6 +76,7 @@ def write_flat(folder: Path, selection: Selection, target: BinaryIO) -> None:
     except ParquetRefused as exc:
         raise LogRefused(f"the log in {folder} does not fit into a table, {exc}") from exc
     target.flush()
+    return count
 
 
 def is_flat_log(file: ParquetReader) -> bool:

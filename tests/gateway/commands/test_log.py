@@ -57,12 +57,41 @@ def test_the_folder_is_that_of_the_settings(
     assert status_of("log", "show", "r-2") == 1
 
 
-def test_lines_are_exported_as_they_stand(folder: Path, tmp_path: Path) -> None:
+def test_lines_are_exported_as_they_stand(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out.jsonl"
     assert status_of("log", "export", "--model", "m", "--path", str(folder), "--out", str(out)) == 0
     records = [json.loads(line) for line in out.read_text().splitlines()]
     assert [record["request_id"] for record in records] == ["r-1", "r-1", "r-2"]
+    assert capsys.readouterr() == ("", "")
     assert status_of("log", "export", "--path", str(folder), "--out", str(out)) == 1
+    assert (
+        capsys.readouterr().err
+        == f"weir: {out} exists and is not overwritten: give another name, or move it away first\n"
+    )
+    assert [json.loads(line) for line in out.read_text().splitlines()] == records
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "csv", "parquet"])
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        pytest.param(("--model", "n"), "no record of the model n: look at --model,", id="another model"),
+        pytest.param(("--to", "2026-01-31"), "no record before 2026-01-31T00:00:00.000000Z: look at", id="before all"),
+    ],
+)
+def test_an_export_of_nothing_says_so_beside_it(
+    arguments: tuple[str, ...], told: str, ending: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / f"out.{ending}"
+    assert status_of("log", "export", *arguments, "--path", str(folder), "--out", str(out)) == 0
+    said = capsys.readouterr()
+    assert (said.out, out.exists()) == ("", True)
+    assert f"weir: the log in {folder} has {told}" in said.err
+
+
+def test_an_empty_log_has_no_record(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_of("log", "export", "--path", str(tmp_path)) == 0
+    assert capsys.readouterr().err == f"weir: the log in {tmp_path} has no record\n"
 
 
 def test_a_time_chooses_what_is_exported(folder: Path, tmp_path: Path) -> None:
