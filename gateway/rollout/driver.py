@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from gateway.errors import DocumentInvalid, RevisionStale, VersionNotWarm
+from gateway.errors import DocumentInvalid, RevisionStale, VersionNotWarm, WeirError
 from gateway.fleet import Fleet
 from gateway.governance.guard import Guard
 from gateway.rollout.clock import StageClock
@@ -29,6 +29,7 @@ LEASE = "rollouts"
 LEASE_S = 5.0
 _SAFETY_S = 1.0
 _RENEW_S = 1.5
+_LONGEST_FAILURE = 200
 _log = logging.getLogger("weir.rollout")
 
 
@@ -92,9 +93,11 @@ class RolloutDriver:
         self._renew_at = self._until = -1e9
         self._revision = -1
         self._rollouts: dict[str, RolloutDocument] = {}
+        self._failures: dict[str, tuple[tuple[str, str, int], str]] = {}
+        """What went wrong in steering a model's rollout, and in which stage; a pause by an operator forgives it."""
 
     def tick(self, seen: Mapping[str, Seen]) -> Steering:
-        """Make at most one move of each rollout.
+        """Make at most one move of each rollout; one in which that fails is held, and the others go on.
 
         Parameters
         ----------
@@ -113,9 +116,9 @@ class RolloutDriver:
         situations = self._situations(fleet, seen)
         aborts = [(model, gate) for model, one in situations.items() for gate in self._step(one)]
         self._read()
-        specs = [trial_spec(rollout, self._slow_s) for rollout in self._rollouts.values()]
-        shown = {model: one for model, one in situations.items() if model in self._rollouts}
-        return Steering(True, tuple(spec for spec in specs if spec is not None), shown, tuple(aborts))
+        specs = tuple(spec for rollout in self._rollouts.values() if (spec := self._spec(rollout)) is not None)
+        shown = {model: self._marked(one) for model, one in situations.items() if model in self._rollouts}
+        return Steering(True, specs, shown, tuple(aborts))
 
     def _read(self) -> None:
         """Read the rollouts that are not over, when something has changed."""
@@ -134,6 +137,11 @@ class RolloutDriver:
         self._rollouts, self._revision = found, revision
         self._stages.keep(set(found))
         self._holds.keep(set(found))
+        self._failures = {
+            model: failure
+            for model, failure in self._failures.items()
+            if model in found and found[model].state != "paused" and failure[0] == _place(found[model])
+        }
 
     def _leads(self) -> bool:
         now_s = self._clock.monotonic_s()
@@ -149,10 +157,42 @@ class RolloutDriver:
         found: dict[str, Situation] = {}
         for model, rollout in self._rollouts.items():
             try:
-                found[model] = self._situation(rollout, fleet, seen.get(model, Seen()))
+                found[model] = self._looked_at(rollout, fleet, seen.get(model, Seen()))
             except DocumentInvalid:
                 _log.exception("the rollout of %s stands still: a document of its model cannot be read", model)
         return found
+
+    def _looked_at(self, rollout: RolloutDocument, fleet: Fleet, seen: Seen) -> Situation:
+        """Return the situation of a rollout; where looking fails, one in which there is nothing to do but to hold."""
+        try:
+            situation = self._situation(rollout, fleet, seen)
+        except WeirError:
+            raise
+        except Exception as exc:  # whatever it is, the other rollouts go on
+            self._note_failure(rollout, exc)
+            route, held_s = self._route(rollout.model), self._held_s(rollout)
+            situation = Situation(rollout=rollout, route=route, held_s=held_s, is_home_ready=False, is_converged=False)
+        return self._marked(situation)
+
+    def _marked(self, situation: Situation) -> Situation:
+        """Return a situation with what went wrong in the stage, if anything did: no evidence counts then."""
+        failure = self._failures.get(situation.rollout.model)
+        return situation if failure is None else replace(situation, findings=None, failure=failure[1])
+
+    def _note_failure(self, rollout: RolloutDocument, exc: Exception) -> None:
+        """Write down what went wrong, and log it where it is another failure than before."""
+        failure = _place(rollout), f"{type(exc).__name__}: {exc}"[:_LONGEST_FAILURE]
+        if self._failures.get(rollout.model) != failure:
+            _log.exception("steering rollout %s of %s fails, and it is held", rollout.id, rollout.model)
+        self._failures[rollout.model] = failure
+
+    def _spec(self, rollout: RolloutDocument) -> TrialSpec | None:
+        """Return the trial that a rollout asks for, if it does."""
+        try:
+            return trial_spec(rollout, self._slow_s)
+        except Exception as exc:  # whatever it is, the other rollouts go on
+            self._note_failure(rollout, exc)
+            return None
 
     def _situation(self, rollout: RolloutDocument, fleet: Fleet, seen: Seen) -> Situation:
         route = self._route(rollout.model)
@@ -166,9 +206,7 @@ class RolloutDriver:
             stage_s=self._stages.seconds(
                 rollout.model, (rollout.id, rollout.stage, rollout.step, since), since or self._clock.unix_s()
             ),
-            held_s=self._holds.seconds(rollout.model, (rollout.id, rollout.held_at), rollout.held_at)
-            if rollout.held_at
-            else 0.0,
+            held_s=self._held_s(rollout),
             load="failed" if held_in else progress.state,
             load_why=held_in or progress.why,
             crash=progress.crash,
@@ -183,6 +221,11 @@ class RolloutDriver:
                 rollout.model, rollout.candidate, stable=rollout.stable, starter=rollout.created_by
             ),
         )
+
+    def _held_s(self, rollout: RolloutDocument) -> float:
+        if not rollout.held_at:
+            return 0.0
+        return self._holds.seconds(rollout.model, (rollout.id, rollout.held_at), rollout.held_at)
 
     def _held(self, rollout: RolloutDocument, digests: set[str]) -> str:
         """Return why a candidate that has just loaded is in quarantine, which its name did not tell."""
@@ -214,6 +257,10 @@ class RolloutDriver:
         except EpochStale:
             self._until = self._renew_at = -1e9
             _log.warning("another process leads the rollouts now")
+        except WeirError:
+            raise
+        except Exception as exc:  # whatever it is, the other rollouts go on; the next tick holds this one
+            self._note_failure(rollout, exc)
         return ()
 
     def _take_over(self, rollout: RolloutDocument) -> None:
@@ -225,6 +272,11 @@ class RolloutDriver:
     def _route(self, model: str) -> RouteDocument | None:
         document = self._store.read(route_key(model))
         return decode_route(document.body, document.revision) if document else None
+
+
+def _place(rollout: RolloutDocument) -> tuple[str, str, int]:
+    """Return which stage of which rollout it is: a failure is that of a stage."""
+    return rollout.id, rollout.stage, rollout.step
 
 
 def _is_ready(fleet: Fleet, model: str, version: str) -> bool:

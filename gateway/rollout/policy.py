@@ -121,6 +121,8 @@ def following(situation: Situation) -> tuple[RolloutState, Stage, int]:
 
 def hindrances(situation: Situation) -> list[str]:
     """Return everything that keeps the present stage from being left for the next."""
+    if situation.failure:
+        return [f"steering it failed, which the log of the watch shows: {situation.failure}"]
     evidence = () if situation.rollout.stage == "validating" else _of_the_evidence(situation)
     return [*_of_the_fleet(situation), *evidence, *_of_the_tier(situation)]
 
@@ -161,11 +163,13 @@ def _by_state(situation: Situation) -> Move | None:
     state = situation.rollout.state
     if state == "draft":
         return _move(situation, "validating", "the rollout begins")
-    if state == "validating":
-        return _validated(situation)
     if state == "holding":
         return _held(situation)
-    return None if state == "paused" else _staged(situation)
+    if state == "paused":
+        return None
+    if situation.failure:
+        return _hold(situation, hindrances(situation))
+    return _validated(situation) if state == "validating" else _staged(situation)
 
 
 def _aborted(situation: Situation, against: list[Verdict]) -> Move | None:

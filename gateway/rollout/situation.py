@@ -42,6 +42,8 @@ class Situation:
         What the evidence says; ``None`` where nobody gathers any.
     clearance
         Whether the candidate has what its tier demands before it takes live traffic, and the tier's rules.
+    failure
+        What went wrong in steering it, in words; empty where nothing did. Nothing else of the situation counts then.
     """
 
     rollout: RolloutDocument
@@ -59,6 +61,7 @@ class Situation:
     stale_s: float = 0.0
     findings: TrialFindings | None = None
     clearance: Clearance = FREE
+    failure: str = ""
 
     @property
     def verdicts(self) -> tuple[Verdict, ...]:

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from gateway.errors import ResourceUnknown, RolloutRefused, VersionUnknown
-from gateway.rollout.document import RolloutDocument
+from gateway.governance.guard import FREE, Clearance
+from gateway.rollout.document import RolloutDocument, encode_rollout, rollout_key
 from gateway.rollout.driver import RolloutDriver, Seen, Steering
 from gateway.rollout.operations import Ask, Outcome, RolloutControl
+from gateway.rollout.policy import hindrances
 from gateway.rollout.recorder import RolloutRecorder
 from gateway.rollout.verbs import Verb
 from gateway.routing.change import resumed, stopped
@@ -391,3 +393,75 @@ def test_a_route_that_cannot_be_read_stops_its_rollout_alone(ground: Ground) -> 
     )  # fmt: skip
     assert ground.tick("abort").state == "canary"
     assert ground.steering.is_leader
+
+
+class FragileGuard:
+    """A guard that demands nothing, or fails in a way that nobody thought of."""
+
+    def __init__(self) -> None:
+        self.fails = False
+
+    def look(self, *_: Any, **__: Any) -> Clearance:
+        if self.fails:
+            raise RuntimeError("nobody thought of this")
+        return FREE
+
+
+def put_beside(ground: Ground, model: str) -> None:
+    """Begin a rollout of another model."""
+    rollout, route = ground.rollout, RouteDocument(model, 0, "1", "s")
+    other = replace(rollout, id="other", model=model, state="draft", stage="validating", leader="", revision=0)
+    ground.ledger.change(
+        [Write(route_key(model), 0, encode_route(route)), Write(rollout_key(model), 0, encode_rollout(other))],
+        actor=ANN, action="test", resource=model, before=None, after=None,
+    )  # fmt: skip
+
+
+def errors_of(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+
+
+def test_a_rollout_whose_steering_fails_is_held_until_its_deadline_and_the_others_go_on(
+    ground: Ground, caplog: pytest.LogCaptureFixture
+) -> None:
+    ground.to_first_step()
+    put_beside(ground, "loan")
+    for _ in range(4):
+        ground.steering = ground.driver.tick({"fraud": Seen(stale_s="long")})  # type: ignore[arg-type]  # what fails
+    assert ground.rollout.state == "holding"
+    assert ground.rollout.cause.startswith("steering it failed, which the log of the watch shows: TypeError: ")
+    assert hindrances(ground.steering.situations["fraud"]) == [ground.rollout.cause]
+    assert errors_of(caplog) == ["steering rollout a of fraud fails, and it is held"]
+    assert ground.control.get("loan").state == "validating"
+    assert {spec.model for spec in ground.steering.specs} == {"fraud"}
+    assert ground.tick("pass", "pass").state == "holding"
+    records = len(ground.store.audit(limit=1_000))
+    assert ground.tick("pass", "pass").state == "holding"
+    assert len(ground.store.audit(limit=1_000)) == records
+    ground.clock.pass_s(101)
+    assert ground.tick("pass", "pass").state == "rolling_back"
+
+
+def test_a_pause_forgives_a_failure_of_the_steering(ground: Ground, caplog: pytest.LogCaptureFixture) -> None:
+    guard = FragileGuard()
+    recorder = RolloutRecorder(ground.store, ground.ledger, ground.clock)
+    ground.driver = RolloutDriver(
+        ground.store, recorder, ground.clock, holder="one", slow_s=SLOW_S,
+        guard=guard,  # type: ignore[arg-type]  # it has the one method that is called
+    )  # fmt: skip
+    ground.to_first_step()
+    guard.fails = True
+    for _ in range(3):
+        rollout = ground.tick("pass", "pass")
+    assert (rollout.state, ground.route.canary) == ("holding", CanaryRoute("2", 500))
+    assert rollout.cause.endswith("RuntimeError: nobody thought of this")
+    assert len(errors_of(caplog)) == 1
+    guard.fails = False
+    ground.act("pause")
+    ground.tick()
+    ground.act("resume")
+    ground.work()
+    ground.clock.pass_s(11)
+    for _ in range(2):
+        rollout = ground.tick("pass", "pass")
+    assert (rollout.state, rollout.step) == ("canary", 1)
