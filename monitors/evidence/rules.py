@@ -6,9 +6,14 @@ A tenth of a model's budget is theirs. Each is about something that the referenc
 - nothing but repeated rows for four times as long as at worst in the reference: a feed that stands still, of which
   evidence sees nothing where repeats count once.
 
-They know counts and nothing else, so the library has them wherever rows are counted, in any split. What the watch of a
-gateway knows besides, requests, routing keys, the values themselves and their order on each worker, is in
-``monitors.rules``, whose rules stand in for these there: a feed that stands still is ``frozen`` feature by feature.
+They know counts and nothing else, so the library has them wherever rows are counted. Whether an answer is broken does
+not depend on how rows are split into batches. How soon a feed stands still does: counts do not tell the order within a
+batch, so repeats count only where a whole batch is repeats. The page never comes earlier than row by row, and fewer
+than two batches later; a standstill that ends before is not seen.
+
+What the watch of a gateway knows besides, requests, routing keys, the values themselves and their order on each worker,
+is in ``monitors.rules``, whose rules stand in for these there: a feed that stands still is ``frozen`` feature by
+feature.
 """
 
 from __future__ import annotations
@@ -32,7 +37,7 @@ Ints = npt.NDArray[np.int64]
 
 
 class Rules:
-    """Watches the counts of one stream, batch by batch. State: rows since the last that was no repeat.
+    """Watches the counts of one stream, batch by batch. State: rows of the last batches that were nothing but repeats.
 
     Parameters
     ----------

@@ -4,6 +4,8 @@ import pytest
 from monitors.evidence.channels import Rows
 from monitors.evidence.model import EvidenceModel
 from monitors.evidence.monitor import EvidenceMonitor
+from monitors.evidence.repeats import Floats
+from monitors.evidence.rules import LEAST_REPEATS
 from monitors.records import FeatureSchema
 from tests.monitors.evidence.material import FEATURES, OUTPUT, model, rows
 
@@ -55,11 +57,40 @@ def test_counts_of_a_worker_break_rules_once_until_somebody_asks(fitted: Evidenc
     assert monitor.rule_events() == []
 
 
-def test_a_feed_that_stands_still_pages_where_repeats_count_once() -> None:
-    rng = np.random.default_rng(3)
-    values = np.repeat(rng.normal(size=(500, 2)), 10, axis=0)
+@pytest.fixture(scope="module")
+def polled() -> tuple[EvidenceModel, Floats]:
+    """Give a model whose reference has every row ten times in a row, and that reference."""
+    values_rd = np.repeat(np.random.default_rng(3).normal(size=(500, 2)), 10, axis=0)
     features = [FeatureSchema(name, "number", "float64") for name in ("age", "pay")]
-    monitor = EvidenceMonitor(EvidenceModel.fit(Rows(values), features))
+    return EvidenceModel.fit(Rows(values_rd), features), values_rd
+
+
+@pytest.mark.parametrize("batch", [1, 7, 10, 64, 150, 199, 250])
+def test_a_standstill_pages_never_earlier_than_row_by_row_and_fewer_than_two_batches_later(
+    polled: tuple[EvidenceModel, Floats], batch: int
+) -> None:
+    monitor = EvidenceMonitor(polled[0])
+    fresh_nd = np.random.default_rng(4).normal(size=(batch // 2 + 1, 2))
+    values_nd = np.concatenate([fresh_nd, np.repeat(fresh_nd[-1:], 3_000, axis=0)])
+    ends = range(batch, len(values_nd), batch)
+    pages = (end for end in ends if any(event.rule for event in monitor.update(Rows(values_nd[end - batch : end]))))
+    repeated = next(pages) - len(fresh_nd)
+    assert LEAST_REPEATS <= repeated < LEAST_REPEATS + 2 * batch
+    assert batch > 1 or repeated == LEAST_REPEATS
+
+
+def test_whether_an_answer_is_broken_does_not_depend_on_the_split(fitted: EvidenceModel) -> None:
+    block = broken(rows(np.random.default_rng(5), 60), 42)
+    for size in (1, 7, 60):
+        monitor = EvidenceMonitor(fitted)
+        parts = [block.part(at, at + size) for at in range(0, 60, size)]
+        found = [i for i, part in enumerate(parts) if any(event.rule for event in monitor.update(part))]
+        assert found == [42 // size]
+
+
+def test_a_feed_that_stands_still_pages_where_repeats_count_once(polled: tuple[EvidenceModel, Floats]) -> None:
+    fitted, values = polled
+    monitor = EvidenceMonitor(fitted)
     assert [event for event in monitor.replay(Rows(values)) if event.rule] == []
     still = [event for event in monitor.replay(Rows(np.full((250, 2), 0.3))) if event.rule]
     assert [(event.rule, event.cause, event.rows_seen) for event in still] == [("nothing new", "inputs", 5210)]
