@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
+from gateway.demo.bundles import MODEL
 from gateway.demo.data import load_phishing, sample_instances
 from gateway.demo.folder_lock import lock_folder
 from gateway.demo.models import prepare_models
+from gateway.demo.training import RECIPES
 
 __all__ = ["prepare"]
 
@@ -39,3 +42,15 @@ def prepare(folder: Path, say: Callable[[str], None]) -> None:
         lines = "".join(json.dumps({"instances": rows}) + "\n" for rows in bodies)
         requests.write_text(lines, encoding="ascii")
         say(f"models in {models}, {REQUESTS} requests in {requests}")
+        for line in _how_to_serve(models):
+            say(line)
+
+
+def _how_to_serve(models: Path) -> Iterator[str]:
+    stable, *_, broken = RECIPES
+    serve = f"weir serve --models {shlex.quote(str(models))} --stable {MODEL}={stable.version}"
+    yield f"serve them as the demonstration does: {serve}"
+    yield (
+        f"version {broken.version} is {broken.role}: it loads, and fails on nearly every real request, so that one can "
+        f"see a canary taken out; without --stable it is served first, as the newest"
+    )
