@@ -269,7 +269,7 @@ def _loud(reading: Reading) -> list[Movement]:
 
 
 def _is_derived(movement: Movement | Driver) -> bool:
-    return movement.statistic in ("rank", "heaping")
+    return movement.statistic in ("rank", "heaping", "segment")
 
 
 def _is_named(movement: Movement, names: frozenset[str]) -> bool:

@@ -18,10 +18,10 @@ import numpy.typing as npt
 
 from monitors.evidence.bootstrap import StationaryBootstrap
 from monitors.evidence.budget import Budget
-from monitors.evidence.channels import TENSOR, Rows
 from monitors.evidence.model import LEAST_REFERENCE_ROWS, EvidenceModel
 from monitors.evidence.repeats import RowMemory
 from monitors.evidence.replicas import Replicas
+from monitors.evidence.rows import TENSOR, Rows
 from monitors.evidence.ticks import TickCutter, Ticks, counts_between
 from monitors.records import FeatureSchema, OutputSchema
 
@@ -110,6 +110,7 @@ def calibrate(
     output: OutputSchema = TENSOR,
     *,
     budget: Budget,
+    segment: str | None = None,
     ticks: Ticks | None = None,
     times_s: npt.ArrayLike | None = None,
     effort: Effort | None = None,
@@ -120,7 +121,7 @@ def calibrate(
     ----------
     rows
         Accepted normal rows, in the order in which they came; at least 6,667.
-    features, output
+    features, output, segment
         As for ``EvidenceModel.fit``.
     budget
         What is allowed. Replayed is its rate in the mean (``promise`` and ``share`` only make thresholds stricter).
@@ -149,7 +150,7 @@ def calibrate(
     if len(rows) * (effort.folds - 1) < LEAST_REFERENCE_ROWS * effort.folds or len(ends) < effort.folds:
         least = math.ceil(LEAST_REFERENCE_ROWS * effort.folds / (effort.folds - 1))
         return _refused(budget, f"{len(rows):,} rows; {least:,} are needed to fit on some and replay others")
-    folds = list(_folds(rows, ends, features, output, effort.folds))
+    folds = list(_folds(rows, ends, features, output, segment, effort.folds))
     run = _mean_run(folds, len(rows) / len(ends))
     if len(ends) < LEAST_RUNS * run:
         return _refused(budget, f"{len(ends):,} summaries hold fewer than {LEAST_RUNS} runs of {run:,.0f} alike")
@@ -212,11 +213,16 @@ def _upper(pages_r: Ints) -> float:
 
 
 def _folds(
-    rows: Rows, ends: Sequence[int], features: Sequence[FeatureSchema], output: OutputSchema, folds: int
+    rows: Rows,
+    ends: Sequence[int],
+    features: Sequence[FeatureSchema],
+    output: OutputSchema,
+    segment: str | None,
+    folds: int,
 ) -> Iterator[_Fold]:
     cuts = [0, *(ends[len(ends) * f // folds - 1] for f in range(1, folds)), ends[-1]]
     for begin, end in pairwise(cuts):
-        model = EvidenceModel.fit(_without(rows, begin, end), features, output)
+        model = EvidenceModel.fit(_without(rows, begin, end), features, output, segment=segment)
         inner = [stop - begin for stop in ends if begin < stop <= end]
         yield _Fold(model, counts_between(model.channels, rows.part(begin, end), inner, RowMemory())[:-1])
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from monitors.assessment import Assessment
 from monitors.effects import Movement
-from monitors.evidence import channels
+from monitors.evidence import channel
 from monitors.importance import EQUAL, Importance
 from monitors.live.stream import Standing
 from monitors.quality import FaultRates
@@ -34,7 +34,7 @@ ACTIONS: dict[Cause, str] = {
     "no-data": "Check that clients still call the model and that the workers' channel to the watch is up.",
 }
 
-EVIDENCE_ABOUT: Mapping[Cause, channels.Cause] = MappingProxyType(
+EVIDENCE_ABOUT: Mapping[Cause, channel.Cause] = MappingProxyType(
     {
         "data-quality": "inputs",
         "drift": "inputs",

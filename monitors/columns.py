@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from monitors.evidence.channels import Rows
+from monitors.evidence.rows import Rows
 from monitors.records import UNSEEN_CODE, FeatureSchema
 
 __all__ = ["Columns", "features_of", "rows_of"]

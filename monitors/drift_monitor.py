@@ -13,11 +13,12 @@ import numpy.typing as npt
 from monitors.columns import Columns, features_of
 from monitors.evidence.budget import Budget
 from monitors.evidence.changes import describe_change
-from monitors.evidence.channels import TENSOR, Cause, Channel, Rows
+from monitors.evidence.channel import Cause, Channel
 from monitors.evidence.model import EvidenceModel
 from monitors.evidence.monitor import Config, Event, EvidenceMonitor, NamedDriver
 from monitors.evidence.recent import RecentCounts
 from monitors.evidence.repeats import RowMemory
+from monitors.evidence.rows import TENSOR, Rows
 from monitors.evidence.rules import Rule
 from monitors.evidence.saved import (
     at_least_0,
@@ -27,6 +28,7 @@ from monitors.evidence.saved import (
     save_memory,
     save_monitor,
 )
+from monitors.evidence.segmented import LEAST_SEGMENT_ROWS
 from monitors.evidence.ticks import TickCutter, Ticks, counts_between
 from monitors.given import given_rows, require_answers, require_reference, seconds_of
 from monitors.importance import EQUAL, Importance
@@ -174,6 +176,7 @@ class DriftMonitor:
         scores: npt.ArrayLike | None = None,
         labels: npt.ArrayLike | None = None,
         output: OutputSchema = TENSOR,
+        segment: str | None = None,
         budget: Budget | None = None,
         ticks: Ticks | None = None,
         calibration: Calibration = "profile",
@@ -191,11 +194,15 @@ class DriftMonitor:
             The model's answers: probabilities (n, k) or values (n,), and indices of classes (n,).
         output
             What the model answers; needed for scores and labels.
+        segment
+            A feature by whose most frequent values rows are told apart: what moves only within one of them is found,
+            too. A value needs 1,000 rows.
 
         Raises
         ------
         ValueError
-            There are no rows, columns, features, answers and output do not fit each other, or an importance is no such.
+            There are no rows, columns, features, answers and output do not fit each other, the segment's feature has
+            too few rows of each value, or an importance is no such.
         """
         if features is None:
             if isinstance(table, Rows):
@@ -203,7 +210,9 @@ class DriftMonitor:
             features = features_of(table)
         rows = given_rows(table, features, scores, labels)
         require_reference(rows, features, output)
-        model = EvidenceModel.fit(rows, features, output)
+        model = EvidenceModel.fit(rows, features, output, segment=segment)
+        if segment is not None and model.channels.segmented is None:
+            raise ValueError(f"no value of {segment} has {LEAST_SEGMENT_ROWS:,} rows, which evidence within it needs")
         return cls(model, budget=budget, ticks=ticks, calibration=calibration, importance=importance)
 
     def update(
@@ -396,4 +405,4 @@ class DriftMonitor:
 
 
 def _is_derived(driver: NamedDriver) -> bool:
-    return driver.channel.is_joint or driver.channel.is_heaping
+    return not driver.channel.is_single

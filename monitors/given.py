@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from monitors.columns import Columns, rows_of
 from monitors.evidence.answers import AnswerChannels
-from monitors.evidence.channels import Rows
+from monitors.evidence.rows import Rows
 from monitors.outputs import is_distribution
 from monitors.records import FeatureSchema, OutputSchema
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from numbers import Real
 from types import MappingProxyType
 
-from monitors.evidence.channels import EXACT_VALUES
+from monitors.evidence.channel import EXACT_VALUES, WITHIN
 from monitors.records import StreamInfo
 
 __all__ = ["EQUAL", "Importance"]
@@ -26,6 +26,8 @@ class Importance:
     >>> importance = Importance({"age": 3.0})
     >>> importance.of("age"), importance.of("age, exact values"), importance.of("pay")
     (3.0, 3.0, 1.0)
+    >>> importance.of("age where plan is new")
+    3.0
     """
 
     by_name: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
@@ -53,8 +55,10 @@ class Importance:
         return cls({name: float(importance) for name, importance in by_name.items() if importance != 1.0})
 
     def of(self, name: str) -> float:
-        """Return the importance of a feature, which also is that of its exact values."""
-        return self.by_name.get(name, self.by_name.get(name.removesuffix(EXACT_VALUES), 1.0))
+        """Return the importance of a feature, which also is that of its exact values, and of it within a segment."""
+        if name in self.by_name:
+            return self.by_name[name]
+        return self.by_name.get(name.removesuffix(EXACT_VALUES), self.by_name.get(name.partition(WITHIN)[0], 1.0))
 
 
 EQUAL = Importance()

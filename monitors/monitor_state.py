@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from monitors.evidence.budget import Budget
-from monitors.evidence.channels import Cause
+from monitors.evidence.channel import Cause
 from monitors.evidence.document import write_model
 from monitors.evidence.model import EvidenceModel
 from monitors.evidence.saved import SavedMemory, SavedMonitor

@@ -31,7 +31,7 @@ from monitors.profile import (
     SegmentProfile,
 )
 from monitors.profile_check import check_profile
-from monitors.records import FeatureSchema, OutputSchema
+from monitors.records import FeatureSchema, OutputSchema, StreamInfo
 from monitors.segments import split_of
 from monitors.transport.documents import DocumentRefused, decode_document
 
@@ -44,6 +44,7 @@ __all__ = [
     "ReferenceProfile",
     "build_profile",
     "from_json",
+    "segment_of",
 ]
 
 Floats = npt.NDArray[np.float64]
@@ -114,6 +115,15 @@ def from_json(text: bytes) -> ReferenceProfile:
         raise ProfileInvalid(exc.where, exc.what) from exc
     check_profile(profile)
     return profile
+
+
+def segment_of(info: StreamInfo) -> str | None:
+    """Return the feature by which a version's rows are told apart, ``None`` without one or without a usable profile."""
+    try:
+        segmentation = from_json(info.reference).segmentation if info.reference else None
+    except ProfileInvalid:
+        return None
+    return None if segmentation is None else segmentation.split.feature
 
 
 def _require_shapes(

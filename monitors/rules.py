@@ -88,9 +88,7 @@ class RunRules:
         self._workers: OrderedDict[str, _Runs] = OrderedDict()
         listed, features = model.channels.listed, model.channels.features
         places = {
-            channel.name: c
-            for c, channel in enumerate(listed)
-            if channel.cause == "inputs" and not (channel.is_joint or channel.is_heaping)
+            channel.name: c for c, channel in enumerate(listed) if channel.cause == "inputs" and channel.is_single
         }
         self._channel_d = np.array([places[feature.name] for feature in features], dtype=np.int64)
         answers = [c for c, channel in enumerate(listed) if channel.cause == "answers"]

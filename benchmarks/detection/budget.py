@@ -22,9 +22,9 @@ from benchmarks.detection.contestants import Standard
 from benchmarks.detection.defaults import DEFAULTS
 from benchmarks.detection.nulls import Null, nulls
 from monitors.evidence.budget import Budget
-from monitors.evidence.channels import Rows
 from monitors.evidence.model import EvidenceModel
 from monitors.evidence.monitor import Config, EvidenceMonitor
+from monitors.evidence.rows import Rows
 
 __all__ = ["Pages", "weir_pages"]
 

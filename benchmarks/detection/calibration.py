@@ -24,11 +24,11 @@ from benchmarks.serving.markdown import number, replace_marked, table
 from monitors.calibration import Calibrated, calibrate
 from monitors.evidence.bootstrap import StationaryBootstrap
 from monitors.evidence.budget import Budget
-from monitors.evidence.channels import Rows
 from monitors.evidence.model import EvidenceModel
 from monitors.evidence.monitor import Config, EvidenceMonitor
 from monitors.evidence.repeats import RowMemory
 from monitors.evidence.replicas import Replicas
+from monitors.evidence.rows import Rows
 from monitors.records import FeatureSchema
 
 __all__ = ["Foretold", "calibration_section", "foretell", "wandering"]

@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.detection.streams import digits_streams
-from monitors.evidence.channels import Rows
 from monitors.evidence.model import EvidenceModel
 from monitors.evidence.monitor import EvidenceMonitor
+from monitors.evidence.rows import Rows
 
 __all__ = ["MODES"]
 

@@ -15,10 +15,10 @@ from benchmarks.detection.peers import MISSING, adwin_paths, ks_paths, kswin_pat
 from benchmarks.detection.streams import Stream
 from benchmarks.detection.windows import cvm_paths, cvm_together_paths, mmd_paths
 from monitors.evidence.budget import Budget
-from monitors.evidence.channels import Rows
 from monitors.evidence.detector import EDetector
 from monitors.evidence.model import EvidenceModel
 from monitors.evidence.repeats import RowMemory
+from monitors.evidence.rows import Rows
 
 __all__ = ["STEP_ROWS", "WEIR", "Paths", "Standard", "contestants", "weir_paths"]
 

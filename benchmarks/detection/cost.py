@@ -15,8 +15,8 @@ import tracemalloc
 
 import numpy as np
 
-from monitors.evidence.channels import Rows
 from monitors.evidence.monitor import EvidenceMonitor
+from monitors.evidence.rows import Rows
 from monitors.records import FeatureSchema, OutputSchema
 
 __all__ = ["measure"]

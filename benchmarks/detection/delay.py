@@ -24,7 +24,7 @@ from benchmarks.detection.gathering import gathering_streams
 from benchmarks.detection.nulls import dependent_streams
 from benchmarks.detection.streams import Stream, digits_streams, river_streams, synthetic_streams
 from monitors.evidence.budget import Budget
-from monitors.evidence.channels import Rows
+from monitors.evidence.rows import Rows
 
 __all__ = [
     "AT_10_000_ROWS",

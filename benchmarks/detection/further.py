@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.detection.streams import Stream
-from monitors.evidence.channels import TENSOR, Rows
+from monitors.evidence.rows import TENSOR, Rows
 from monitors.records import FeatureSchema, OutputSchema
 
 __all__ = ["further_streams"]

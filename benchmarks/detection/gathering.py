@@ -9,7 +9,7 @@ import numpy.typing as npt
 from sklearn.datasets import load_breast_cancer
 
 from benchmarks.detection.streams import Stream
-from monitors.evidence.channels import Rows
+from monitors.evidence.rows import Rows
 from monitors.records import FeatureSchema
 
 __all__ = ["gathering_streams"]

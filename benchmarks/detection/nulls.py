@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.detection.streams import Stream, digits_streams
-from monitors.evidence.channels import TENSOR, Rows
+from monitors.evidence.rows import TENSOR, Rows
 from monitors.records import FeatureSchema, OutputSchema
 
 __all__ = ["Null", "dependent_streams", "nulls"]

@@ -12,7 +12,7 @@ from river.datasets import synth
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
-from monitors.evidence.channels import TENSOR, Rows
+from monitors.evidence.rows import TENSOR, Rows
 from monitors.records import FeatureSchema, OutputSchema
 
 __all__ = ["Stream", "digits_streams", "river_streams", "synthetic_streams"]

@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from monitors.evidence.channels import Rows
 from monitors.evidence.document import write_model
 from monitors.evidence.model import EvidenceModel
+from monitors.evidence.rows import Rows
 from monitors.paging import Paging
 from monitors.records import FeatureSchema, Observation, OutputSchema, StreamInfo, StreamKey
 from monitors.reference import build_profile
@@ -48,23 +48,26 @@ class HandClock:
 
 def main() -> None:
     """Print one line of JSON a case."""
-    for has_evidence in (False, True):
-        info = announcement(has_evidence=has_evidence)
+    for has_evidence, segment in ((False, None), (True, None), (True, f"f{FEATURES - 1}")):
+        info = announcement(has_evidence=has_evidence, segment=segment)
         share = min(measured(info) for _ in range(ROUNDS))
-        case = {"evidence": has_evidence, "features": FEATURES, "rows_per_s": ROWS_A_SECOND}
+        case = {"evidence": has_evidence, "segments": bool(segment), "features": FEATURES, "rows_per_s": ROWS_A_SECOND}
         print(json.dumps(case | {"core_share": round(share, 4)}), flush=True)
 
 
-def announcement(*, has_evidence: bool) -> StreamInfo:
-    """Return a version with a reference profile, and evidence if it is to be measured."""
+def announcement(*, has_evidence: bool, segment: str | None = None) -> StreamInfo:
+    """Return a version with a reference profile, and evidence if it is to be measured.
+
+    The last feature has four values, by which rows may be told apart.
+    """
     features = tuple(FeatureSchema(f"f{d}", "number", "float64") for d in range(FEATURES))
     output = OutputSchema("classification", tuple("abc"[:CLASSES]))
     rng = np.random.default_rng(1)
-    values_nd, scores_nk = rng.normal(size=(REFERENCE_ROWS, FEATURES)), rng.dirichlet(np.ones(CLASSES), REFERENCE_ROWS)
+    values_nd, scores_nk = drawn(rng, REFERENCE_ROWS), rng.dirichlet(np.ones(CLASSES), REFERENCE_ROWS)
     labels_n = scores_nk.argmax(axis=1)
-    reference = build_profile(features, output, values_nd, labels_n, scores_nk).to_json()
+    reference = build_profile(features, output, values_nd, labels_n, scores_nk, segment=segment).to_json()
     rows = Rows(values_nd, scores_nk, labels_n)
-    evidence = write_model(EvidenceModel.fit(rows, features, output)) if has_evidence else b""
+    evidence = write_model(EvidenceModel.fit(rows, features, output, segment=segment)) if has_evidence else b""
     return StreamInfo("m", "1", "d", features, output, reference, evidence)
 
 
@@ -101,12 +104,19 @@ def block(rng: np.random.Generator, at_s: float) -> Observation:
         tuple(f"{i:016x}" for i in range(n)),
         np.full(n, at_s),
         np.arange(n, dtype=np.uint64),
-        rng.normal(size=(n, FEATURES)),
+        drawn(rng, n),
         scores_nk.argmax(axis=1).astype(np.int32),
         scores_nk,
         np.zeros(n, np.float32),
         np.zeros(n, np.uint16),
     )
+
+
+def drawn(rng: np.random.Generator, n: int) -> np.ndarray:
+    """Return raw features."""
+    values_nd = rng.normal(size=(n, FEATURES))
+    values_nd[:, -1] = rng.integers(0, 4, n)
+    return values_nd
 
 
 def moved(seen: object, at_s: float) -> Observation:

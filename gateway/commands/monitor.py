@@ -108,6 +108,7 @@ def _evidence_model(version: ServableVersion, reference: Path | None, variant: V
     from gateway.commands.replay.source import blocks_of
     from monitors.evidence.model import EvidenceModel
     from monitors.live.book import fitted_of
+    from monitors.reference import segment_of
 
     if reference is None:
         fitted = fitted_of(version.info)
@@ -117,4 +118,4 @@ def _evidence_model(version: ServableVersion, reference: Path | None, variant: V
             )
         return fitted.model
     rows = joined(list(blocks_of(reference, version, variant)))
-    return EvidenceModel.fit(rows, version.info.features, version.info.output)
+    return EvidenceModel.fit(rows, version.info.features, version.info.output, segment=segment_of(version.info))

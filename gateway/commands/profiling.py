@@ -23,8 +23,8 @@ from gateway.engine.session import RunFailed
 from gateway.engine.version import ServableVersion
 from gateway.errors import VersionRefused
 from monitors.cells import MAXIMUM_VALUES
-from monitors.evidence.channels import Rows
 from monitors.evidence.model import LEAST_REFERENCE_ROWS, EvidenceModel
+from monitors.evidence.rows import Rows
 from monitors.records import OutputSchema
 from monitors.reference import ReferenceProfile, build_profile
 
@@ -121,7 +121,8 @@ def _profile(
         raise TableInvalid(f"{exc}") from exc
     if len(values_nd) < LEAST_REFERENCE_ROWS:
         return profile, None
-    return profile, EvidenceModel.fit(Rows(values_nd, scores_nk, labels_n), info.features, info.output)
+    rows = Rows(values_nd, scores_nk, labels_n)
+    return profile, EvidenceModel.fit(rows, info.features, info.output, segment=segment)
 
 
 def _truths(output: OutputSchema, table: Table) -> npt.NDArray[np.int64]:

@@ -18,9 +18,9 @@ from gateway.demo.cards import model_card
 from gateway.demo.data import CLASSES, Table
 from gateway.demo.graphs import COVERED_PAIR, INPUT_NAME
 from gateway.demo.training import SEED, Trained
-from monitors.evidence.channels import Rows
 from monitors.evidence.document import write_model
 from monitors.evidence.model import EvidenceModel
+from monitors.evidence.rows import Rows
 from monitors.records import FeatureSchema, OutputSchema
 from monitors.reference import build_profile
 

@@ -14,7 +14,7 @@ from numbers import Real
 from types import MappingProxyType
 from typing import Literal, get_args
 
-from monitors.evidence.channels import Cause
+from monitors.evidence.channel import Cause
 
 __all__ = ["EVIDENCE_SHARE", "Budget", "Promise", "is_positive"]
 

@@ -42,7 +42,7 @@ def describe_change(channels: Channels, c: int, before_b: Ints, after_b: Ints) -
 
     Examples
     --------
-    >>> from monitors.evidence.channels import Rows
+    >>> from monitors.evidence.rows import Rows
     >>> from monitors.evidence.repeats import RowMemory
     >>> from monitors.records import FeatureSchema
     >>> x = np.arange(1000.0)[:, None]
@@ -124,7 +124,7 @@ def _names(channels: Channels, c: int) -> Sequence[str]:
 
 
 def _categories(channels: Channels, c: int) -> Sequence[str]:
-    channel = channels.listed[c]
+    channel = channels.listed[int(channels.whole_c[c])]
     if channel.cause == "inputs":
         return next(feature.categories for feature in channels.features if feature.name == channel.name)
     return ("sound", "broken") if channel.cause == "broken" else channels.answers.output.classes

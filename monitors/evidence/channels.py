@@ -3,76 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from monitors.evidence.answers import AnswerChannels
+from monitors.evidence.channel import EXACT_VALUES, Cause, Channel
 from monitors.evidence.grid import FEW_VALUES, Axis, Grid, category_axis, heap_axis, number_axis, rank_axis
 from monitors.evidence.heaping import heap_groups
 from monitors.evidence.joint import Components, fit_components, fitting_rows
 from monitors.evidence.ranks import RANK_STEPS
 from monitors.evidence.repeats import Repeats, RowMemory
+from monitors.evidence.rows import TENSOR, Rows
+from monitors.evidence.segmented import Segmented
 from monitors.records import FeatureSchema, OutputSchema
 
-__all__ = ["EXACT_VALUES", "TENSOR", "Cause", "Channel", "Channels", "Rows"]
+__all__ = ["Channels"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-Cause = Literal["inputs", "answers", "confidence", "broken"]
-
-TENSOR = OutputSchema("tensor")
-EXACT_VALUES = ", exact values"
-"""What the name of a feature's heaping channel ends in."""
-
-
-@dataclass(frozen=True, slots=True)
-class Channel:
-    """One channel: its name, the cause it speaks for, whether it is a joint one, or about heaping of a feature."""
-
-    name: str
-    cause: Cause
-    is_joint: bool = False
-    is_heaping: bool = False
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Rows:
-    """A block of rows and, where there are any, their answers.
-
-    Parameters
-    ----------
-    values_nd : (n, d) float64
-        Raw features; NaN is missing, a category is its code, -1 where the contract does not list it.
-    scores_nk : (n, k) float64
-        Probabilities, a regression's value, or no column.
-    labels_n : (n,) integers
-        Answered class; left out, it is the largest probability.
-    """
-
-    values_nd: Floats
-    scores_nk: Floats | None = None
-    labels_n: npt.NDArray[np.integer] | None = None
-
-    def __len__(self) -> int:
-        return len(self.values_nd)
-
-    def part(self, start: int, stop: int) -> Rows:
-        """Return some of the rows."""
-        scores_nk = None if self.scores_nk is None else self.scores_nk[start:stop]
-        labels_n = None if self.labels_n is None else self.labels_n[start:stop]
-        return Rows(self.values_nd[start:stop], scores_nk, labels_n)
-
-    def answers(self) -> tuple[Floats, npt.NDArray[np.integer]]:
-        """Return scores and labels, with what was left out filled in."""
-        scores_nk = np.empty((len(self), 0)) if self.scores_nk is None else self.scores_nk
-        if self.labels_n is not None:
-            return scores_nk, self.labels_n
-        if not scores_nk.shape[1]:
-            return scores_nk, np.full(len(self), -1)
-        return scores_nk, np.where(np.isnan(scores_nk), -1.0, scores_nk).argmax(axis=1)
 
 
 class Channels:
@@ -87,13 +36,15 @@ class Channels:
     components
         Joint channels of the numeric features.
     axes
-        Cells of each channel, in the order of ``listed``.
+        Cells of each channel of all rows, in the order of ``listed``.
     repeats
         Which rows repeat an earlier one; ``None`` where every row counts.
-    counts_once_c : (c,) bool
-        Channels in which such rows do not count.
+    counts_once_c
+        One flag for each of ``axes``: in which channels such rows do not count.
     heaped
         Numeric features that have a channel for heaping: those of many values.
+    segmented
+        Segments in which single channels are counted once more, behind all others.
 
     Notes
     -----
@@ -123,21 +74,36 @@ class Channels:
         repeats: Repeats | None = None,
         counts_once_c: npt.NDArray[np.bool_] | None = None,
         heaped: Sequence[int] = (),
+        segmented: Segmented | None = None,
     ) -> None:
         self.features = tuple(features)
         self.heaped = tuple(heaped)
         self.answers = answers
         self.components = components
         self.repeats = repeats
-        self.counts_once_c = np.zeros(len(axes), dtype=np.bool_) if counts_once_c is None else counts_once_c
-        self.grid = Grid(axes, spare_cells=0 if repeats is None else 1)
+        self.segmented = segmented
+        self.axes = tuple(axes)
         kinds = np.array([feature.kind == "number" for feature in features], dtype=np.bool_)
         self._numbers, self._categories = np.flatnonzero(kinds).tolist(), np.flatnonzero(~kinds).tolist()
         self._singles = np.flatnonzero([feature.dtype == "float32" for feature in features])
-        self.listed = self._list()
+        whole = self._list()
+        self._copied = np.array(segmented.copied(whole, features) if segmented else [], dtype=np.int64)
+        copies = np.tile(self._copied, len(segmented.watched) if segmented else 0)
+        self.whole_c = np.concatenate([np.arange(len(axes)), copies])
+        self.grid = Grid(self.axes, 0 if repeats is None else 1, copies.tolist())
+        self.listed = (*whole, *(segmented.listed(whole, features) if segmented else ()))
+        once_c = np.zeros(len(axes), dtype=np.bool_) if counts_once_c is None else counts_once_c
+        self.counts_once_c = once_c[self.whole_c]
 
     @classmethod
-    def fit(cls, rows: Rows, features: Sequence[FeatureSchema], output: OutputSchema = TENSOR) -> Channels:
+    def fit(
+        cls,
+        rows: Rows,
+        features: Sequence[FeatureSchema],
+        output: OutputSchema = TENSOR,
+        *,
+        segment: str | None = None,
+    ) -> Channels:
         """Fit cells and components on reference rows.
 
         Parameters
@@ -148,11 +114,13 @@ class Channels:
             Features in the order of the columns.
         output
             What the version answers; without scores its channels are left out.
+        segment
+            Feature by whose values rows are told apart.
 
         Raises
         ------
         ValueError
-            Without rows, or with columns that do not fit the schema.
+            Without rows, with columns that do not fit the schema, or a segment's feature that is not among them.
         """
         if not len(rows):
             raise ValueError("a reference needs rows")
@@ -180,7 +148,20 @@ class Channels:
         axes += [heap_axis()] * len(heaped)
         codes = [len(output.classes) if name == "class" else 2 for name in answers.category_names]
         axes += [category_axis(values_rc[:, first_code + i], size) for i, size in enumerate(codes)]
-        return cls(features, answers, components, axes, heaped=heaped)
+        fitted = cls(features, answers, components, axes, heaped=heaped)
+        return fitted if segment is None else fitted._told_apart(rows, segment)
+
+    def _told_apart(self, rows: Rows, segment: str) -> Channels:
+        """Return the same channels, and those within the segments that a feature's values make in reference rows."""
+        names = [feature.name for feature in self.features]
+        if segment not in names:
+            raise ValueError(f"no feature is called {segment!r}, by whose values the rows were to be told apart")
+        d = names.index(segment)
+        copied = [channel for channel in self.listed if channel.is_single and channel.cause != "broken"]
+        values_r, codes = self._sent(rows.values_nd, d), len(self.features[d].categories)
+        segmented = Segmented.fit(d, values_r, len(copied) - 1, codes=codes)
+        fitted = self.features, self.answers, self.components, self.axes
+        return Channels(*fitted, heaped=self.heaped, segmented=segmented)
 
     def values(self, rows: Rows) -> Floats:
         """Return the number or code of each row in each channel: (n, c) float64.
@@ -209,9 +190,9 @@ class Channels:
         return values_nd[:, which] if len(which) else values_nd[:, :0]
 
     def counting_once(self, repeats: Repeats, counts_once_c: npt.NDArray[np.bool_]) -> Channels:
-        """Return the same channels, some of which count repeated rows once."""
-        fitted = self.features, self.answers, self.components, self.grid.axes
-        return Channels(*fitted, repeats, counts_once_c, self.heaped)
+        """Return the same channels, some of which count repeated rows once: a flag for each of ``axes``."""
+        fitted = self.features, self.answers, self.components, self.axes
+        return Channels(*fitted, repeats, counts_once_c, self.heaped, self.segmented)
 
     def counts(self, rows: Rows, memory: RowMemory) -> Ints:
         """Return how many rows fall into each cell of each channel: (c, width) int64.
@@ -227,24 +208,45 @@ class Channels:
 
     def block_counts(self, rows: Rows, block: int, memory: RowMemory) -> Ints:
         """Return the counts of consecutive blocks of rows: (blocks, c, width) int64; a short end is left out."""
-        blocks, size = len(rows) // block, self.grid.channels * self.grid.width
+        blocks = len(rows) // block
         positions_nc = self._positions(rows, memory)[: blocks * block]
-        positions_nc += np.repeat(np.arange(blocks) * size, block)[:, None]
-        flat = np.bincount(positions_nc.ravel(), minlength=blocks * size)
-        return flat.reshape(blocks, self.grid.channels, self.grid.width)
+        return self.grid.tally_groups(positions_nc, np.repeat(np.arange(blocks), block), blocks)
+
+    def group_counts(self, rows: Rows, group_n: Ints, groups: int, memory: RowMemory) -> Ints:
+        """Return the counts of each group of rows: (groups, c, width) int64."""
+        return self.grid.tally_groups(self._positions(rows, memory), group_n, groups)
 
     def cells(self, rows: Rows, memory: RowMemory) -> Ints:
-        """Return the cell of each row in each channel: (n, c) int64; the last is the spare one of repeated rows."""
-        return self._positions(rows, memory) - np.arange(self.grid.channels) * self.grid.width
+        """Return the cell of each row in each of ``axes``: (n, axes) int64; that of repeated rows is the spare one."""
+        return self._whole_positions(rows, memory) - np.arange(len(self.axes)) * self.grid.width
+
+    def segments(self, rows: Rows) -> Ints:
+        """Return the place of each row's segment among those with evidence, -1 without one: (n,) int64."""
+        if self.segmented is None:
+            return np.full(len(rows), -1, dtype=np.int64)
+        return self.segmented.places(self._sent(rows.values_nd, self.segmented.column))
 
     def _positions(self, rows: Rows, memory: RowMemory) -> Ints:
-        """Return the positions of the rows' cells in the flattened (channels, width) counts: (n, c) int64."""
+        """Return the positions of the rows' cells in the flattened (channels, width) counts: (n, axes + copies of one).
+
+        Of a row without a segment the copies' positions are beyond all counts.
+        """
+        positions_nc = self._whole_positions(rows, memory)
+        if self.segmented is None:
+            return positions_nc
+        segment_n, own = self.segments(rows), len(self._copied)
+        first_n = len(self.axes) + segment_n * own
+        moved_nc = (first_n[:, None] + np.arange(own) - self._copied) * self.grid.width
+        copied_nc = np.where(segment_n[:, None] < 0, self.grid.beyond, positions_nc[:, self._copied] + moved_nc)
+        return np.concatenate([positions_nc, copied_nc], axis=1)
+
+    def _whole_positions(self, rows: Rows, memory: RowMemory) -> Ints:
         positions_nc = self.grid.positions(self.values(rows))
         if self.repeats is None:
             return positions_nc
         is_new_n = memory.take(self._as_sent(rows.values_nd), self.repeats)
-        spare_c = np.arange(1, self.grid.channels + 1) * self.grid.width - 1
-        return np.where(is_new_n[:, None] | ~self.counts_once_c, positions_nc, spare_c)
+        spare_c = np.arange(1, len(self.axes) + 1) * self.grid.width - 1
+        return np.where(is_new_n[:, None] | ~self.counts_once_c[: len(self.axes)], positions_nc, spare_c)
 
     def _require_fit(self, values_nd: Floats, scores_nk: Floats) -> None:
         if values_nd.ndim != 2 or values_nd.shape[1] != len(self.features):
@@ -264,6 +266,14 @@ class Channels:
             sent_nd = values_nd.copy()
             sent_nd[:, self._singles] = values_nd[:, self._singles].astype(np.float32)
         return sent_nd
+
+    def _sent(self, values_nd: Floats, d: int) -> Floats:
+        """Return the values of one feature as its dtype holds them."""
+        values_n = np.asarray(values_nd[:, d], dtype=np.float64)
+        if self.features[d].dtype != "float32":
+            return values_n
+        with np.errstate(over="ignore"):
+            return values_n.astype(np.float32).astype(np.float64)
 
     def _list(self) -> tuple[Channel, ...]:
         listed = [Channel(self.features[d].name, "inputs") for d in self._numbers]

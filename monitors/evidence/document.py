@@ -5,8 +5,9 @@ Numbers are written so that they are read back exactly; the table is made again 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -14,44 +15,25 @@ import numpy.typing as npt
 
 from monitors.evidence.answers import CONFIDENCE_FIGURES, AnswerChannels
 from monitors.evidence.channels import Channels
-from monitors.evidence.dependence import BLOCK_ROWS
-from monitors.evidence.grid import FRAME_CELLS, Axis
 from monitors.evidence.heaping import GROUPS
 from monitors.evidence.joint import SMALLEST_SCALE, Components
 from monitors.evidence.model import EvidenceModel
 from monitors.evidence.ranks import RANK_STEPS, ClassRanks
 from monitors.evidence.repeats import Repeats
+from monitors.evidence.segmented import Segmented
 from monitors.evidence.table import Allowance
+from monitors.evidence.written_axis import WrittenAxis, WrittenCopy, check_axis, read_axis, write_axis
 from monitors.records import FeatureSchema, OutputSchema
+from monitors.segments import MAXIMUM_SEGMENTS
 from monitors.transport.documents import DocumentRefused, decode_document, encode_document
 
 __all__ = ["Described", "describe_text", "described", "read_model", "write_model"]
 
-MOST_CELLS = 64
-"""Most inner cells of a channel; fitting makes at most 24. The table takes time that grows faster than their number."""
-MOST_COUNTED = 2**53
-"""Largest count: whole in a double, and its sums over a channel's cells do not overflow."""
-
-LARGEST_DEPENDENCE = 2.0 * BLOCK_ROWS[-1]
-"""Blocks of rows that are all alike show no more. A larger one would leave a channel without any bet that grows."""
 LARGEST_WEIGHT = 2.0**20
 """Bound of joint channels: what they add up stays whole."""
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class _Axis:
-    edges: tuple[float, ...]
-    cells: tuple[int, ...]
-    counts: tuple[int, ...]
-    inner: int
-    is_ordered: bool
-    is_category: bool
-    phi: float
-    every_row: tuple[int, ...] = ()
-    is_heaping: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +47,12 @@ class _Components:
 
 
 @dataclass(frozen=True, slots=True)
+class _Segments:
+    by: Segmented
+    channels: tuple[WrittenCopy, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class _Document:
     schema_version: Literal[1]
     features: tuple[FeatureSchema, ...]
@@ -72,10 +60,11 @@ class _Document:
     probabilities: tuple[int, ...]
     ranks: tuple[tuple[tuple[float, ...], ...], ...] | None
     components: _Components | None
-    axes: tuple[_Axis, ...]
+    axes: tuple[WrittenAxis, ...]
     allowance: Allowance
     repeats: Repeats | None = None
     heaped: tuple[int, ...] = ()
+    segments: _Segments | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +99,10 @@ def write_model(model: EvidenceModel) -> bytes:
     every_cb = model.counts_cb if model.every_row_cb is None else model.every_row_cb
     every_cb = np.where(channels.counts_once_c[:, None], every_cb, -1)
     written = zip(channels.grid.axes, model.counts_cb, every_cb, model.phi_c.tolist(), strict=True)
-    axes = tuple(_write_axis(*parts) for parts in written)
+    written_c = [write_axis(*parts) for parts in written]
+    axes, copies = tuple(written_c[: len(channels.axes)]), written_c[len(channels.axes) :]
+    by = channels.segmented
+    segments = _Segments(by, tuple(WrittenCopy(c.counts, c.phi, c.every_row) for c in copies)) if by else None
     components = None if channels.components is None else _write_components(channels.components)
     answers = channels.answers
     ranks = None if answers.ranks is None else answers.ranks.edges_kem.tolist()
@@ -126,6 +118,7 @@ def write_model(model: EvidenceModel) -> bytes:
             allowance=model.allowance,
             repeats=channels.repeats,
             heaped=channels.heaped,
+            segments=segments,
         )
     )
 
@@ -167,7 +160,7 @@ def _decoded(text: bytes) -> _Document:
 
 def _read(document: _Document) -> _Parts:
     for i, axis in enumerate(document.axes):
-        _check_axis(axis, f"$.axes[{i}]")
+        check_axis(axis, f"$.axes[{i}]")
     if document.components is not None:
         _check_components(document.components)
     if any(not 0 <= k < len(document.output.classes) for k in document.probabilities):
@@ -175,25 +168,45 @@ def _read(document: _Document) -> _Parts:
     if document.repeats is not None:
         _check_repeats(document.repeats, len(document.features))
     _check_heaped(document)
+    by = None if document.segments is None else document.segments.by
+    if by is not None:
+        _check_segments(by, document.features)
     channels = Channels(
         document.features,
         AnswerChannels(document.output, document.probabilities, _read_ranks(document)),
         None if document.components is None else _read_components(document.components),
-        [_read_axis(axis) for axis in document.axes],
+        [read_axis(axis) for axis in document.axes],
         heaped=document.heaped,
+        segmented=by,
     )
-    if len(channels.listed) != len(document.axes):
-        raise DocumentRefused("$.axes", f"expected {len(channels.listed)} channels, found {len(document.axes)}")
+    whole = sum(channel.segment is None for channel in channels.listed)
+    if whole != len(document.axes):
+        raise DocumentRefused("$.axes", f"expected {whole} channels, found {len(document.axes)}")
+    counted = [*document.axes, *_copied_axes(document, channels)]
     if document.repeats is not None:
         once_c = np.array([bool(axis.every_row) for axis in document.axes])
         channels = channels.counting_once(document.repeats, once_c)
-    counts_cb = _read_counts(channels, [axis.counts for axis in document.axes])
-    phi_c = np.array([axis.phi for axis in document.axes])
+    counts_cb = _read_counts(channels, [axis.counts for axis in counted])
+    phi_c = np.array([axis.phi for axis in counted])
     if document.repeats is None:
         return _Parts(channels, counts_cb, phi_c, document.allowance)
-    every_cb = _read_counts(channels, [axis.every_row or axis.counts for axis in document.axes])
+    every_cb = _read_counts(channels, [axis.every_row or axis.counts for axis in counted])
     counts_cb[:, -1] = every_cb.sum(axis=1) - counts_cb.sum(axis=1)
     return _Parts(channels, counts_cb, phi_c, document.allowance, every_cb)
+
+
+def _copied_axes(document: _Document, channels: Channels) -> list[WrittenAxis]:
+    """Return the channels within segments, with the cells of the whole."""
+    found, whole_c = document.segments.channels if document.segments else (), channels.whole_c[len(document.axes) :]
+    if len(found) != len(whole_c):
+        raise DocumentRefused("$.segments.channels", f"expected {len(whole_c)}, found {len(found)}")
+    axes = [
+        replace(document.axes[c], counts=copy.counts, phi=copy.phi, every_row=copy.every_row)
+        for c, copy in zip(whole_c.tolist(), found, strict=True)
+    ]
+    for i, axis in enumerate(axes):
+        check_axis(axis, f"$.segments.channels[{i}]")
+    return axes
 
 
 def _read_counts(channels: Channels, found: Sequence[Sequence[int]]) -> Ints:
@@ -203,38 +216,6 @@ def _read_counts(channels: Channels, found: Sequence[Sequence[int]]) -> Ints:
     return counts_cb
 
 
-def _write_axis(axis: Axis, counts_b: Ints, every_b: Ints, phi: float) -> _Axis:
-    edges, cells = tuple(axis.edges.tolist()), tuple(axis.cells.tolist())
-    counts, every_row = tuple(counts_b[: axis.size].tolist()), tuple(every_b[: axis.size].tolist())
-    every_row = every_row if min(every_row) >= 0 else ()
-    kind = axis.is_ordered, axis.is_category
-    return _Axis(edges, cells, counts, axis.inner, *kind, phi, every_row, axis.is_heaping)
-
-
-def _read_axis(axis: _Axis) -> Axis:
-    cells = np.array(axis.cells, dtype=np.int64)
-    kind = axis.is_ordered, axis.is_category, axis.is_heaping
-    return Axis(np.array(axis.edges, dtype=np.float64), cells, axis.inner, *kind)
-
-
-def _check_axis(axis: _Axis, where: str) -> None:
-    if axis.inner > MOST_CELLS:
-        raise DocumentRefused(where, f"expected at most {MOST_CELLS} inner cells, found {axis.inner}")
-    size = axis.inner + FRAME_CELLS
-    rising = all(low < high for low, high in zip(axis.edges, axis.edges[1:], strict=False))
-    steps = len(axis.edges) + 1
-    if axis.inner < 0 or not rising or len(axis.cells) != steps or not all(0 <= cell < size for cell in axis.cells):
-        raise DocumentRefused(where, "edges rise, and every step has a cell")
-    if len(axis.counts) != size or any(count < 0 for count in axis.counts):
-        raise DocumentRefused(where, f"expected {size} counts")
-    if not 1 <= axis.phi <= LARGEST_DEPENDENCE:
-        raise DocumentRefused(where, f"expected a dependence from 1 to {LARGEST_DEPENDENCE:g}, found {axis.phi:g}")
-    if sum(axis.counts) > MOST_COUNTED or sum(axis.every_row) > MOST_COUNTED:
-        raise DocumentRefused(where, f"expected at most {MOST_COUNTED} counted rows")
-    if axis.every_row and (len(axis.every_row) != size or min(axis.every_row) < 0):
-        raise DocumentRefused(where, f"expected {size} counts of every row, or none")
-
-
 def _check_heaped(document: _Document) -> None:
     kinds = [feature.kind for feature in document.features]
     if any(not 0 <= d < len(kinds) or kinds[d] != "number" for d in document.heaped):
@@ -242,6 +223,17 @@ def _check_heaped(document: _Document) -> None:
     groups = [axis for axis in document.axes if axis.is_heaping]
     if len(groups) != len(document.heaped) or any(axis.inner != GROUPS for axis in groups):
         raise DocumentRefused("$.heaped", f"expected an axis of {GROUPS} groups for each")
+
+
+def _check_segments(by: Segmented, features: Sequence[FeatureSchema]) -> None:
+    if not 0 <= by.column < len(features):
+        raise DocumentRefused("$.segments.by.column", "not among the features")
+    codes = range(len(features[by.column].categories))
+    values = set(by.values) & set(map(float, codes)) if codes else {v for v in by.values if math.isfinite(v)}
+    if not 0 < len(values) == len(by.values) <= MAXIMUM_SEGMENTS:
+        raise DocumentRefused("$.segments.by.values", f"expected at most {MAXIMUM_SEGMENTS} values, each one once")
+    if not by.watched or sorted({s for s in by.watched if 0 <= s <= len(values)}) != list(by.watched):
+        raise DocumentRefused("$.segments.by.watched", "expected places of segments, rising")
 
 
 def _read_ranks(document: _Document) -> ClassRanks | None:

@@ -137,6 +137,8 @@ class Grid:
         Cells of each channel; categories must come last.
     spare_cells
         Cells beyond those of the widest channel, for rows that do not count.
+    copies
+        Channels that are there once more behind all others, with the same cells, for a part of the rows.
 
     Notes
     -----
@@ -145,23 +147,23 @@ class Grid:
     15 microseconds. Cost: O(n C E). A value's cell depends on that value alone, so counts do not depend on the batch.
     """
 
-    def __init__(self, axes: Sequence[Axis], spare_cells: int = 0) -> None:
-        self.axes = tuple(axes)
-        self.channels = len(axes)
+    def __init__(self, axes: Sequence[Axis], spare_cells: int = 0, copies: Sequence[int] = ()) -> None:
+        self.axes = (*axes, *(axes[c] for c in copies))
+        self.channels = len(self.axes)
         self.width = max((axis.size for axis in axes), default=FRAME_CELLS) + spare_cells
-        self.sizes_c = np.array([axis.size for axis in axes], dtype=np.int64)
+        self.beyond = self.channels * self.width
         self._numbers = sum(not axis.is_category for axis in axes)
-        numbers, categories = self.axes[: self._numbers], self.axes[self._numbers :]
+        numbers, categories = axes[: self._numbers], axes[self._numbers :]
         steps = max((len(axis.edges) for axis in numbers), default=0)
         self._edges_ec = np.full((steps, 1, len(numbers)), np.nan)
         for c, axis in enumerate(numbers):
             self._edges_ec[: len(axis.edges), 0, c] = axis.edges
         self._largest_code_c = np.array([len(axis.edges) - 1.0 for axis in categories])
-        self._cells, self._offsets_c = self._flatten()
-        self._missing_c = np.arange(self.channels) * self.width + self.sizes_c - 2
+        self._cells, self._offsets_c = self._flatten(axes)
+        self._missing_c = np.array([c * self.width + axis.size - 2 for c, axis in enumerate(axes)], dtype=np.int64)
 
     def positions(self, values_nc: Floats) -> Ints:
-        """Return the position of each value's cell in the flattened (channels, width) counts.
+        """Return the position of each value's cell in the flattened (channels, width) counts; not those in copies.
 
         Parameters
         ----------
@@ -185,12 +187,18 @@ class Grid:
         return self.tally(self.positions(values_nc))
 
     def tally(self, positions_nc: Ints) -> Ints:
-        """Return how often each position occurs: (c, width) int64."""
-        flat = np.bincount(positions_nc.ravel(), minlength=self.channels * self.width)
-        return flat.reshape(self.channels, self.width)
+        """Return how often each position occurs: (c, width) int64; the one ``beyond`` all channels is left out."""
+        flat = np.bincount(positions_nc.ravel(), minlength=self.beyond + 1)
+        return flat[: self.beyond].reshape(self.channels, self.width)
 
-    def _flatten(self) -> tuple[Ints, Ints]:
+    def tally_groups(self, positions_nc: Ints, group_n: Ints, groups: int) -> Ints:
+        """Return the same for each group of rows: (groups, c, width) int64."""
+        slots = self.beyond + 1
+        flat = np.bincount((positions_nc + (group_n * slots)[:, None]).ravel(), minlength=groups * slots)
+        return flat.reshape(groups, slots)[:, : self.beyond].reshape(groups, self.channels, self.width)
+
+    def _flatten(self, axes: Sequence[Axis]) -> tuple[Ints, Ints]:
         """Return position by step of all channels behind each other, and where each channel's step 0, or code 0, is."""
-        parts = [axis.cells + c * self.width for c, axis in enumerate(self.axes)]
-        offsets = np.cumsum([0, *(len(part) for part in parts)])[:-1] + [axis.is_category for axis in self.axes]
+        parts = [axis.cells + c * self.width for c, axis in enumerate(axes)]
+        offsets = np.cumsum([0, *(len(part) for part in parts)])[:-1] + [axis.is_category for axis in axes]
         return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64), offsets.astype(np.int64)

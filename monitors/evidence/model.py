@@ -9,16 +9,18 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from monitors.evidence.channels import TENSOR, Cause, Channels, Rows
+from monitors.evidence.channel import Cause
+from monitors.evidence.channels import Channels
 from monitors.evidence.dependence import dependence
 from monitors.evidence.joint import fitting_rows
 from monitors.evidence.repeats import RowMemory, agreement, find_repeats
+from monitors.evidence.rows import TENSOR, Rows
 from monitors.evidence.table import Allowance, Table, build_table
 from monitors.records import FeatureSchema, OutputSchema
 
 __all__ = ["LEAST_REFERENCE_ROWS", "EvidenceModel"]
 
-JOINT_WEIGHT, HEAPING_WEIGHT = 0.4, 0.1
+JOINT_WEIGHT, HEAPING_WEIGHT, SEGMENTS_WEIGHT = 0.4, 0.1, 0.2
 LEAST_REFERENCE_ROWS = 5_000
 AGREES = 0.99
 
@@ -63,28 +65,35 @@ class EvidenceModel:
         features: Sequence[FeatureSchema],
         output: OutputSchema = TENSOR,
         *,
+        segment: str | None = None,
         allowance: Allowance | None = None,
         learns_dependence: bool = True,
     ) -> EvidenceModel:
-        """Fit on reference rows, in the order in which they came."""
-        channels, counted_r = Channels.fit(rows, features, output), ~fitting_rows(len(rows))
-        allowance = allowance or Allowance()
+        """Fit on reference rows, in the order in which they came.
+
+        With the name of a feature, its most frequent values are segments: what moves within one of them alone is
+        evidence, too, where it has 1,000 rows.
+        """
+        channels, counted_r = Channels.fit(rows, features, output, segment=segment), ~fitting_rows(len(rows))
+        allowance, segment_r = allowance or Allowance(), channels.segments(rows)
         every_rc = channels.cells(rows, RowMemory())
-        every_cb, phi_c = _counted(channels, every_rc, counted_r, learns_dependence)
+        every_cb, phi_c = _counted(channels, every_rc, counted_r, segment_r, learns_dependence)
         repeats = find_repeats(rows.values_nd) if learns_dependence else None
         if repeats is None:
             return cls(channels, every_cb, phi_c, allowance)
         every_cb = np.pad(every_cb, ((0, 0), (0, 1)))
-        first = channels.counting_once(repeats, np.ones(channels.grid.channels, dtype=np.bool_))
+        own = len(channels.axes)
+        first = channels.counting_once(repeats, np.ones(own, dtype=np.bool_))
         first_rc = first.cells(rows, RowMemory())
-        first_cb, first_phi_c = _counted(first, first_rc, counted_r, learns_dependence)
+        first_cb, first_phi_c = _counted(first, first_rc, counted_r, segment_r, learns_dependence)
         tells_more_c = first_cb[:, :-1].sum(axis=1) / first_phi_c > every_cb.sum(axis=1) / phi_c
         agrees_c = agreement(rows.values_nd, every_rc, repeats) >= AGREES
-        once_c = (phi_c > 1.0) & (agrees_c | tells_more_c)
-        if not once_c.any():
+        of_whole_c = (phi_c[:own] > 1.0) & (agrees_c | tells_more_c[:own])
+        if not of_whole_c.any():
             return cls(channels, every_cb[:, :-1], phi_c, allowance)
+        once_c = of_whole_c[channels.whole_c]
         return cls(
-            channels.counting_once(repeats, once_c),
+            channels.counting_once(repeats, of_whole_c),
             np.where(once_c[:, None], first_cb, every_cb),
             np.where(once_c, first_phi_c, phi_c),
             allowance,
@@ -112,17 +121,20 @@ class EvidenceModel:
     def channel_weights(self) -> Floats:
         """Return each channel's weight within its cause; they sum to one.
 
-        Heaping has a tenth; of the rest joint channels share 0.4, the others 0.6.
+        Segments have a fifth. Of what is of all rows, heaping has a tenth; of the rest joint channels share 0.4, the
+        others 0.6.
         """
         listed = self.channels.listed
         joint_c = np.array([channel.is_joint for channel in listed])
         heaping_c = np.array([channel.is_heaping for channel in listed])
-        single, rest = ~(joint_c | heaping_c), 1.0 - HEAPING_WEIGHT
+        single_c = np.array([channel.is_single for channel in listed])
+        in_segment_c = np.array([channel.segment is not None for channel in listed])
+        rest = 1.0 - HEAPING_WEIGHT
         weights_c = np.zeros(len(listed))
         for cause in self.causes:
             of_cause_c = np.array([channel.cause == cause for channel in listed])
             parts = [
-                (of_cause_c & single, rest * (1.0 - JOINT_WEIGHT)),
+                (of_cause_c & single_c, rest * (1.0 - JOINT_WEIGHT)),
                 (of_cause_c & joint_c, rest * JOINT_WEIGHT),
                 (of_cause_c & heaping_c, HEAPING_WEIGHT),
             ]
@@ -130,15 +142,25 @@ class EvidenceModel:
             total = sum(weight for _, weight in parts)
             for part_c, weight in parts:
                 weights_c[part_c] = weight / total / part_c.sum()
+            if (copies_c := of_cause_c & in_segment_c).any():
+                weights_c[of_cause_c] *= 1.0 - SEGMENTS_WEIGHT
+                weights_c[copies_c] = SEGMENTS_WEIGHT / copies_c.sum()
         return weights_c
 
 
-def _counted(channels: Channels, cells_rc: Ints, counted_r: npt.NDArray[np.bool_], learns: bool) -> tuple[Ints, Floats]:
-    """Return reference counts (c, b) and dependence (c,); rows in the spare cell count, but have no say in either."""
+def _counted(
+    channels: Channels, cells_rc: Ints, counted_r: npt.NDArray[np.bool_], segment_r: Ints, learns: bool
+) -> tuple[Ints, Floats]:
+    """Return reference counts (c, b) and dependence (c,); rows in the spare cell count, but have no say in either.
+
+    A segment's rows depend on each other at least as all rows do.
+    """
     counts_cb = np.zeros((channels.grid.channels, channels.grid.width), dtype=np.int64)
     phi_c = np.ones(channels.grid.channels)
     for c, (axis, channel) in enumerate(zip(channels.grid.axes, channels.listed, strict=True)):
-        cells_r = cells_rc[counted_r, c] if channel.is_joint else cells_rc[:, c]
+        whole = int(channels.whole_c[c])
+        cells_r = cells_rc[:, whole] if channel.segment is None else cells_rc[segment_r == channel.segment, whole]
+        cells_r = cells_r[counted_r] if channel.is_joint else cells_r
         counts_cb[c] = np.bincount(cells_r, minlength=channels.grid.width)
-        phi_c[c] = dependence(axis, cells_r[cells_r < axis.size]) if learns else 1.0
+        phi_c[c] = max(phi_c[whole], dependence(axis, cells_r[cells_r < axis.size])) if learns else 1.0
     return counts_cb, phi_c

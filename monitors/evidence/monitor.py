@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from monitors.evidence.budget import DAYS_A_WEEK, Budget
-from monitors.evidence.channels import TENSOR, Cause, Channel, Rows
+from monitors.evidence.channel import Cause, Channel
 from monitors.evidence.detector import EDetector
 from monitors.evidence.drivers import named_drivers
 from monitors.evidence.model import EvidenceModel
 from monitors.evidence.repeats import RowMemory
+from monitors.evidence.rows import TENSOR, Rows
 from monitors.evidence.rules import Rule, Rules
 from monitors.evidence.table import Allowance
 from monitors.records import FeatureSchema, OutputSchema
@@ -64,6 +65,8 @@ class Event:
         Rows since the monitor began.
     rule
         The rule that was broken; it needs no evidence.
+    leading
+        The channel that has most of the evidence, whether or not it suffices to name it; ``None`` for a rule.
     """
 
     level: Literal["warning", "page"]
@@ -74,6 +77,7 @@ class Event:
     rows: int
     rows_seen: int
     rule: Rule | None = None
+    leading: Channel | None = None
 
 
 class EvidenceMonitor:
@@ -130,6 +134,7 @@ class EvidenceMonitor:
         features: Sequence[FeatureSchema],
         output: OutputSchema = TENSOR,
         *,
+        segment: str | None = None,
         config: Config | None = None,
     ) -> EvidenceMonitor:
         """Fit a monitor on reference rows, in the order in which they came.
@@ -142,12 +147,19 @@ class EvidenceMonitor:
             Features in the order of the columns.
         output
             What the version answers.
+        segment
+            Feature by whose values rows are told apart.
         config
             Budget, what counts as unchanged, dependence.
         """
         config = config or Config()
         model = EvidenceModel.fit(
-            rows, features, output, allowance=config.allowance, learns_dependence=config.learns_dependence
+            rows,
+            features,
+            output,
+            segment=segment,
+            allowance=config.allowance,
+            learns_dependence=config.learns_dependence,
         )
         return cls(model, config)
 
@@ -307,6 +319,7 @@ class EvidenceMonitor:
             drivers=self._drivers(),
             rows=self._rows,
             rows_seen=self._rows_seen,
+            leading=self.model.channels.listed[int((self._members[cause] * self._detector.sums_c()).argmax())],
         )
 
     def _rule_event(self, rule: Rule) -> Event:

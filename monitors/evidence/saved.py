@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from monitors.evidence.channels import Cause
+from monitors.evidence.channel import Cause
 from monitors.evidence.monitor import EvidenceMonitor
 from monitors.evidence.repeats import RowMemory
 

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from monitors.evidence.budget import is_positive
-from monitors.evidence.channels import Channels, Rows
+from monitors.evidence.channels import Channels
 from monitors.evidence.repeats import RowMemory
+from monitors.evidence.rows import Rows
 
 __all__ = ["TickCutter", "Ticks", "counts_between"]
 
@@ -126,9 +127,6 @@ def counts_between(channels: Channels, rows: Rows, ends: Sequence[int], memory: 
 
     ``memory`` knows the rows before them, of the same source.
     """
-    groups, size = len(ends) + 1, channels.grid.channels * channels.grid.width
+    groups = len(ends) + 1
     group_n = np.repeat(np.arange(groups), np.diff([0, *ends, len(rows)]))
-    first_c = np.arange(channels.grid.channels) * channels.grid.width
-    positions_nc = channels.cells(rows, memory) + first_c + (group_n * size)[:, None]
-    flat = np.bincount(positions_nc.ravel(), minlength=groups * size)
-    return flat.reshape(groups, channels.grid.channels, channels.grid.width)
+    return channels.group_counts(rows, group_n, groups, memory)

@@ -49,7 +49,9 @@ def with_evidence(
     if ranks := stream.recent.movements(is_joint=False):
         readings["confidence-collapse"] = _with_ranks(readings, ranks, thresholds)
     readings = _with_rules(readings, stream.rules, thresholds)
-    told = {cause: _told(reading, stream, thresholds, pages) for cause, reading in readings.items()}
+    told = {
+        cause: _told(_with_segments(reading, stream), stream, thresholds, pages) for cause, reading in readings.items()
+    }
     silent = _silent(told, paged)
     return {cause: replace(reading, may_page=False) if cause in silent else reading for cause, reading in told.items()}
 
@@ -81,6 +83,21 @@ def _with_rules(found: Mapping[Cause, Reading], rules: RunRules, thresholds: Thr
     return readings
 
 
+def _with_segments(reading: Reading, stream: EvidenceStream) -> Reading:
+    """Return the reading with what evidence says of single segments."""
+    about = EVIDENCE_ABOUT.get(reading.cause)
+    if about is None or about not in stream.model.causes or stream.model.channels.segmented is None:
+        return reading
+    kind = _kind(reading.cause)
+    standing = stream.standing(about, kind)
+    moved = stream.recent.segmented(standing.names | standing.leading, about, kind)
+    return replace(reading, movements=(*reading.movements, *moved)) if moved else reading
+
+
+def _kind(cause: Cause) -> Kind:
+    return "absent" if cause == "data-quality" else "values"
+
+
 def _told(reading: Reading, stream: EvidenceStream, thresholds: Thresholds, pages: bool) -> Reading:
     about = EVIDENCE_ABOUT.get(reading.cause)
     if about is None or about not in stream.model.causes:
@@ -89,7 +106,7 @@ def _told(reading: Reading, stream: EvidenceStream, thresholds: Thresholds, page
         if not stream.knows_broken:
             return reading  # the rule needs no evidence
         reading = replace(reading, rules=())
-    kind: Kind = "absent" if reading.cause == "data-quality" else "values"
+    kind = _kind(reading.cause)
     tolerance = thresholds.missing_tolerance if kind == "absent" else thresholds.tolerance
     tolerance = 0.0 if about == "broken" else tolerance
     return replace(reading, standing=stream.standing(about, kind), tolerance=tolerance, may_page=pages)

@@ -9,9 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from monitors.effects import Movement
-from monitors.evidence.changes import HEAPED_BEFORE, heaped_after
+from monitors.evidence.changes import HEAPED_BEFORE, describe_change, heaped_after
+from monitors.evidence.channel import Cause
 from monitors.evidence.model import EvidenceModel
-from monitors.live.distances import Distances
+from monitors.evidence.recent import RecentCounts
+from monitors.live.distances import Distances, Kind
 
 __all__ = ["Recent"]
 
@@ -34,16 +36,21 @@ class Recent:
 
     Notes
     -----
-    Memory: at most five tables of counts.
+    Of a small segment such a window holds a few rows: its channels are looked at over the span that differs most
+    clearly from the reference. Memory: at most five tables of counts; with segments 32 more of theirs, 1 MB at most.
     """
 
     def __init__(self, model: EvidenceModel, distances: Distances, rows: int) -> None:
         self._model, self._distances, self._rows = model, distances, rows
         self._block_rows = max(1, rows // BLOCKS_A_WINDOW)
         self._blocks: deque[tuple[Ints, int]] = deque(maxlen=BLOCKS_A_WINDOW + 1)
+        self._whole = len(model.channels.axes)
+        self._within = RecentCounts()
 
     def add(self, counts_cb: Ints, rows: int) -> None:
         """Add counts of rows that came after all others."""
+        if self._model.channels.segmented is not None:
+            self._within.add(counts_cb[self._whole :])
         if self._blocks and self._blocks[-1][1] < self._block_rows:
             known_cb, known = self._blocks.pop()
             counts_cb, rows = known_cb + counts_cb, known + rows
@@ -57,6 +64,28 @@ class Recent:
             if rows >= self._rows:
                 break
         return counts_cb
+
+    def segmented(self, names: Collection[str], cause: Cause, kind: Kind) -> tuple[Movement, ...]:
+        """Return how far channels of these names are from the reference, of those that are of one segment.
+
+        Only what evidence speaks of is asked for, as in ``heaped``.
+        """
+        model, listed = self._model, self._model.channels.listed
+        which = [c for c in range(self._whole, len(listed)) if listed[c].cause == cause and listed[c].name in names]
+        counts_cb = np.zeros_like(model.counts_cb)
+        for c in which:
+            counts_cb[c] = self._within.since_change(c - self._whole, model.counts_cb[c])
+        effect_c, band_c = self._distances.all(counts_cb, kind)
+        return tuple(
+            Movement(
+                listed[c].name,
+                "segment",
+                float(effect_c[c]),
+                float(band_c[c]),
+                *describe_change(model.channels, c, model.counts_cb[c], counts_cb[c]),
+            )
+            for c in which
+        )
 
     def heaped(self, names: Collection[str]) -> tuple[Movement, ...]:
         """Return how far exact values gather in the channels of these names, of those that are about heaping.
@@ -86,7 +115,7 @@ class Recent:
         effect_c, band_c = self._distances.all(counts_cb, "values")
         found = []
         for c, channel in enumerate(listed):
-            is_shown = channel.is_joint if is_joint else channel.cause == "confidence"
+            is_shown = channel.is_joint if is_joint else channel.is_single and channel.cause == "confidence"
             if is_shown and counts_cb[c].any():
                 before, after = self._distances.in_ranks(c, counts_cb[c])
                 found.append(Movement(channel.name, "rank", float(effect_c[c]), float(band_c[c]), before, after))

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from monitors.evidence.channels import Cause
+from monitors.evidence.channel import Cause
 from monitors.evidence.saved import (
     SavedMemory,
     SavedMonitor,
@@ -38,6 +38,7 @@ class _Presence:
     on_level: float
     lasts: bool
     since: tuple[int, ...] | None
+    segment: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +103,16 @@ def restore_stream(stream: EvidenceStream, saved: SavedStream) -> None:
     shape = stream.model.counts_cb.shape
     try:
         restored = restored_state(stream.monitor, saved.monitor)
-        tables = {(p.cause, p.kind): _table(p.since, shape) for p in saved.presences}
+        tables = {(p.cause, p.kind, p.segment): _table(p.since, shape) for p in saved.presences}
         remembered = restored_memory(saved.memory)
         if not tables.keys() <= stream.presences.keys():
-            raise ValueError("causes that the model does not have")
+            raise ValueError("causes or segments that the model does not have")
         stream.monitor.restore(restored)
     except (ValueError, OverflowError) as exc:
         raise DocumentRefused("$.streams", str(exc)) from exc
     for kept in saved.presences:
-        presence = stream.presences[kept.cause, kept.kind]
-        presence.since_cb = tables[kept.cause, kept.kind]
+        presence = stream.presences[kept.cause, kept.kind, kept.segment]
+        presence.since_cb = tables[kept.cause, kept.kind, kept.segment]
         presence.on_level, presence.lasts = min(max(kept.on_level, 0.0), 1.0), kept.lasts
     stream.seconds.memory = remembered
     stream.seconds.close_until(saved.closed_s)
@@ -125,9 +126,9 @@ def _check_times(stream: EvidenceStream, saved: SavedStream) -> None:
         raise DocumentRefused("$.streams", "saved by a clock that is ahead of this one")
 
 
-def _presence(cause: Cause, kind: Kind, presence: Presence) -> _Presence:
+def _presence(cause: Cause, kind: Kind, segment: int | None, presence: Presence) -> _Presence:
     since = None if presence.since_cb is None else tuple(presence.since_cb.ravel().tolist())
-    return _Presence(cause, kind, presence.on_level, presence.lasts, since)
+    return _Presence(cause, kind, presence.on_level, presence.lasts, since, segment)
 
 
 def _table(found: tuple[int, ...] | None, shape: tuple[int, ...]) -> npt.NDArray[np.int64] | None:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from monitors.evidence.channels import Channels, Rows
+from monitors.evidence.channels import Channels
 from monitors.evidence.repeats import RowMemory
+from monitors.evidence.rows import Rows
 from monitors.records import Observation
 
 __all__ = ["AHEAD_S", "Second", "Seconds"]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 from types import MappingProxyType
 from typing import Literal, get_args
 
 import numpy as np
 
 from monitors.evidence.budget import DAYS_A_WEEK, Budget
-from monitors.evidence.channels import Cause
+from monitors.evidence.channel import Cause
 from monitors.evidence.model import EvidenceModel
 from monitors.evidence.monitor import Config, Event, EvidenceMonitor
 from monitors.live.distances import Distances, Kind
@@ -23,6 +24,9 @@ from monitors.records import FALLBACK_FLAG, Observation, StreamKey
 from monitors.rules import RunRules
 
 __all__ = ["EvidenceStream", "Standing"]
+
+_WHOLE: frozenset[int | None] = frozenset({None})
+"""All rows: what an event is about that names no segment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,8 @@ class Standing:
         The highest level crossed since one last asked.
     names
         Channels named at a false discovery rate of 10 % since one last asked.
+    leading
+        Channels that had most of the evidence when it crossed a level, named or not.
     lasts
         Whether what was crossed last is the change of the page before, still there.
     is_over
@@ -52,6 +58,7 @@ class Standing:
     page_nats: float
     crossed: Literal["warning", "page"] | None
     names: frozenset[str]
+    leading: frozenset[str]
     lasts: bool
     is_over: bool
     calibration: Calibration
@@ -105,13 +112,17 @@ class EvidenceStream:
         self.seconds = Seconds(model.channels)
         distances = Distances(model)
         self.recent = Recent(model, distances, recent_rows)
+        listed = model.channels.listed
         self.presences = {
-            (cause, kind): Presence(distances, np.array([c.cause == cause for c in model.channels.listed]), kind)
-            for cause in model.causes
+            (cause, kind, place): Presence(
+                distances, np.array([(c.cause, c.segment) == (cause, place) for c in listed]), kind
+            )
+            for cause, place in dict.fromkeys((channel.cause, channel.segment) for channel in listed)
             for kind in get_args(Kind)
         }
         self.began_s: int | None = None
         self._events: list[Event] = []
+        self._spoke: dict[Cause, frozenset[int | None]] = {}
         self._peaks: dict[Cause, float] = {}
 
     @property
@@ -165,7 +176,7 @@ class EvidenceStream:
 
     def standing(self, cause: Cause, kind: Kind) -> Standing:
         """Return where the evidence about a cause stands, and whether a change of that kind is still there."""
-        presence = self.presences[cause, kind]
+        presences = {place: found for (*about, place), found in self.presences.items() if about == [cause, kind]}
         threshold = self.monitor.thresholds[cause]
         events = [event for event in self._events if event.cause == cause]
         level = max(self._peaks.get(cause, 0.0), self.monitor.evidence()[cause])
@@ -176,8 +187,9 @@ class EvidenceStream:
             page_nats=math.log(threshold),
             crossed="page" if "page" in crossed else "warning" if crossed else None,
             names=frozenset(driver.channel.name for event in events for driver in event.drivers),
-            lasts=presence.lasts,
-            is_over=presence.is_over,
+            leading=frozenset(event.leading.name for event in events if event.leading is not None),
+            lasts=all(presences[place].lasts for place in self._spoke.get(cause, _WHOLE)),
+            is_over=all(presence.is_over for presence in presences.values()),
             calibration=self.calibration,
         )
 
@@ -199,8 +211,10 @@ class EvidenceStream:
         for event in events:
             if event.evidence_nats is not None:
                 self._peaks[event.cause] = max(self._peaks.get(event.cause, 0.0), math.exp(event.evidence_nats))
-            for kind in get_args(Kind):
-                self.presences[event.cause, kind].speak(self.recent.counts(), pages=event.level == "page")
+            named = frozenset(each.channel.segment for each in event.drivers if each.channel.cause == event.cause)
+            self._spoke[event.cause] = named or (frozenset({event.leading.segment}) if event.leading else _WHOLE)
+            for kind, place in product(get_args(Kind), self._spoke[event.cause]):
+                self.presences[event.cause, kind, place].speak(self.recent.counts(), pages=event.level == "page")
         self._events += events
         return events
 

@@ -6,9 +6,9 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from monitors.evidence.channels import Rows
 from monitors.evidence.document import write_model
 from monitors.evidence.model import EvidenceModel
+from monitors.evidence.rows import Rows
 from monitors.records import Alert, FeatureSchema, Observation, OutputSchema, StreamInfo, StreamKey, Variant
 from monitors.reference import ReferenceProfile, build_profile
 

@@ -172,7 +172,9 @@ WRONG = Movement("https", "wrong_type", 1.0, 0.0, "wrong type 0 %", "wrong type 
 
 def judged(excess: float, nats: float, *, crossed: Literal["warning", "page"] | None = None) -> Reading:
     """Return a reading with a rule broken so far, and with evidence about another feature."""
-    standing = Standing(nats, 12.6, 14.6, crossed, frozenset(), lasts=False, is_over=False, calibration="profile")
+    standing = Standing(
+        nats, 12.6, 14.6, crossed, frozenset(), frozenset(), lasts=False, is_over=False, calibration="profile"
+    )
     moved = Movement("age", "missing", 0.3 if crossed else 0.0, 0.0, "missing 0 %", "missing 30 %")
     rule = replace(WRONG, effect=excess)
     return Reading("data-quality", 0.02, 0.1, (rule, moved), (), (rule,), standing, 0.01, may_page=True)

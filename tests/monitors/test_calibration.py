@@ -6,7 +6,7 @@ import pytest
 
 from monitors.calibration import Calibrated, Effort, calibrate
 from monitors.evidence.budget import Budget
-from monitors.evidence.channels import Rows
+from monitors.evidence.rows import Rows
 from monitors.evidence.ticks import Ticks
 from monitors.records import FeatureSchema
 

@@ -8,9 +8,9 @@ import pytest
 
 from monitors.assessment import Assessment, assess
 from monitors.causes import Reading, readings
-from monitors.evidence.channels import Rows
 from monitors.evidence.document import write_model
 from monitors.evidence.model import EvidenceModel
+from monitors.evidence.rows import Rows
 from monitors.paging import Paging
 from monitors.quality import FaultRates
 from monitors.records import FeatureSchema, Observation, OutputSchema, StreamInfo, StreamKey

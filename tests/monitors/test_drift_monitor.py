@@ -7,9 +7,9 @@ import pytest
 
 from monitors.drift_monitor import DriftMonitor, Finding
 from monitors.evidence.budget import Budget
-from monitors.evidence.channels import Rows
 from monitors.evidence.model import EvidenceModel
 from monitors.evidence.monitor import Config, EvidenceMonitor
+from monitors.evidence.rows import Rows
 from monitors.evidence.ticks import Ticks
 from monitors.records import OutputSchema
 from tests.monitors.evidence.material import model, rows

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from monitors.drift_monitor import DriftMonitor
-from monitors.evidence.channels import Rows
+from monitors.evidence.rows import Rows
 from monitors.evidence.ticks import Ticks
 from monitors.given import given_rows, require_reference, seconds_of
 from monitors.records import FeatureSchema, OutputSchema

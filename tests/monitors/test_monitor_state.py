@@ -11,9 +11,9 @@ import pytest
 
 from monitors.drift_monitor import DriftMonitor, Finding
 from monitors.evidence.budget import Budget
-from monitors.evidence.channels import Rows
 from monitors.evidence.document import read_model, write_model
 from monitors.evidence.model import EvidenceModel
+from monitors.evidence.rows import Rows
 from monitors.evidence.ticks import Ticks
 from monitors.monitor_state import read_state, write_state
 from tests.monitors.evidence.material import model, rows

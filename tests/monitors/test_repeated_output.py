@@ -9,9 +9,9 @@ import numpy.typing as npt
 import pytest
 
 from monitors.evidence.budget import Budget
-from monitors.evidence.channels import Rows
 from monitors.evidence.document import read_model
 from monitors.evidence.model import EvidenceModel
+from monitors.evidence.rows import Rows
 from monitors.repeated_output import WINDOW, RepeatedOutputs
 from monitors.rules import RunRules
 from tests.monitors.material import FEATURES, OUTPUT, evidence, observe, rows, scores

@@ -9,7 +9,7 @@ import numpy as np
 from gateway.codec.rows import RowGatherer
 from gateway.commands.profiling import answers_of
 from gateway.engine.version import ServableVersion
-from monitors.evidence.channels import Rows
+from monitors.evidence.rows import Rows
 
 __all__ = ["RowAnswers"]
 

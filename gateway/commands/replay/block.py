@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from monitors.evidence.channels import Rows
+from monitors.evidence.rows import Rows
 
 __all__ = ["BLOCK_ROWS", "Block", "joined"]
 

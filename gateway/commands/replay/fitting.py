@@ -19,6 +19,7 @@ from monitors.evidence.document import write_model
 from monitors.evidence.model import EvidenceModel
 from monitors.evidence.ticks import Ticks
 from monitors.records import Variant
+from monitors.reference import segment_of
 
 __all__ = ["Offered", "offer_baseline"]
 
@@ -52,18 +53,19 @@ def offer_baseline(file: Path, folder: Path, variant: Variant, most_rows: int, p
     version = load_folder(folder)
     block = _newest(blocks_of(file, version, variant), most_rows)
     info, times_n = version.info, block.times_n
-    ticks = Ticks() if times_n is None else Ticks(seconds=1.0)
+    ticks, segment = Ticks() if times_n is None else Ticks(seconds=1.0), segment_of(info)
     found = calibrate(
         block.rows,
         info.features,
         info.output,
         budget=Budget(pages_per_week=pages_per_week),
+        segment=segment,
         ticks=ticks,
         times_s=times_n,
     )
     if found.level == "uncalibrated":
         raise ProblemReported(f"{file.name} promises nothing as a baseline: {found.why}")
-    model = EvidenceModel.fit(block.rows, info.features, info.output)
+    model = EvidenceModel.fit(block.rows, info.features, info.output, segment=segment)
     begin, end = ("", "") if times_n is None else (utc_text(float(times_n[0])), utc_text(float(times_n[-1])))
     return Offered(
         model=info.model,

@@ -16,7 +16,7 @@ from gateway.codec.log_lines import decode_line
 from gateway.commands.replay.block import BLOCK_ROWS, Block
 from gateway.commands.table import TableInvalid
 from gateway.prediction_log.reading import LogRefused, Selection, bounded_lines, read_records
-from monitors.evidence.channels import Rows
+from monitors.evidence.rows import Rows
 from monitors.records import UNSEEN_CODE, FeatureSchema, StreamInfo, Variant
 
 __all__ = ["LogSource"]

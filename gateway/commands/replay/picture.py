@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 from gateway.commands.replay.incidents import Incident
-from monitors.evidence.channels import Cause
+from monitors.evidence.channel import Cause
 
 __all__ = ["EvidenceTrace", "draw_replay"]
 

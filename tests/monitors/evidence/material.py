@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from monitors.evidence.channels import Rows
 from monitors.evidence.model import EvidenceModel
+from monitors.evidence.rows import Rows
 from monitors.records import FeatureSchema, OutputSchema
 
 FEATURES = (

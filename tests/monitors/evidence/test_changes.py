@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from monitors.evidence.changes import describe_change
-from monitors.evidence.channels import Channels, Rows
+from monitors.evidence.channels import Channels
 from monitors.evidence.model import EvidenceModel
 from monitors.evidence.repeats import RowMemory
+from monitors.evidence.rows import Rows
 from monitors.records import FeatureSchema
 from tests.monitors.evidence.material import model, rows
 

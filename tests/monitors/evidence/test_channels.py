@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from monitors.evidence.channels import Channels, Rows
+from monitors.evidence.channels import Channels
 from monitors.evidence.repeats import RowMemory
+from monitors.evidence.rows import Rows
 from monitors.records import FeatureSchema, OutputSchema
 from tests.monitors.evidence.material import FEATURES, OUTPUT, rows
 

@@ -3,10 +3,10 @@ import json
 import numpy as np
 import pytest
 
-from monitors.evidence.channels import Rows
 from monitors.evidence.document import read_model, write_model
 from monitors.evidence.model import EvidenceModel
 from monitors.evidence.repeats import RowMemory
+from monitors.evidence.rows import Rows
 from monitors.records import FeatureSchema
 from monitors.transport.documents import DocumentRefused
 from tests.monitors.evidence.material import model, rows

@@ -8,10 +8,10 @@ import pytest
 
 from monitors.drift_monitor import DriftMonitor
 from monitors.evidence.budget import Budget
-from monitors.evidence.channels import Rows
 from monitors.evidence.heaping import GROUPS, heap_groups
 from monitors.evidence.model import EvidenceModel
 from monitors.evidence.repeats import RowMemory
+from monitors.evidence.rows import Rows
 from monitors.records import FeatureSchema
 
 Floats = npt.NDArray[np.float64]

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from monitors.evidence.budget import Budget
-from monitors.evidence.channels import Rows
 from monitors.evidence.model import EvidenceModel
 from monitors.evidence.monitor import Config, EvidenceMonitor
+from monitors.evidence.rows import Rows
 from monitors.records import FeatureSchema
 from tests.monitors.evidence.material import FEATURES, model, rows
 

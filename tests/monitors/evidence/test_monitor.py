@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from monitors.evidence.budget import Budget
-from monitors.evidence.channels import Rows
 from monitors.evidence.model import EvidenceModel
 from monitors.evidence.monitor import Config, Event, EvidenceMonitor
 from monitors.evidence.repeats import RowMemory
+from monitors.evidence.rows import Rows
 from tests.monitors.evidence.material import model, rows
 
 CONFIG = Config(Budget(rows_between_false_pages=100_000))

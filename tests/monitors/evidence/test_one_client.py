@@ -5,8 +5,8 @@ import pytest
 
 from monitors.drift_monitor import DriftMonitor
 from monitors.evidence.budget import Budget
-from monitors.evidence.channels import Rows
 from monitors.evidence.model import EvidenceModel
+from monitors.evidence.rows import Rows
 from monitors.records import FeatureSchema
 
 SCHEMA = [FeatureSchema(name, "number", "float64") for name in "ab"]

@@ -4,11 +4,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from monitors.evidence.channels import Channels, Rows
+from monitors.evidence.channels import Channels
 from monitors.evidence.detector import LARGEST, LARGEST_STEP_NATS, EDetector
 from monitors.evidence.grid import Axis
 from monitors.evidence.model import EvidenceModel
 from monitors.evidence.repeats import RowMemory
+from monitors.evidence.rows import Rows
 from tests.monitors.evidence.material import model, rows
 
 ODD = (np.nan, np.inf, -np.inf, 1e300, -0.0, 5e-324)

@@ -1,10 +1,10 @@
 import numpy as np
 
 from monitors.evidence.budget import Budget
-from monitors.evidence.channels import Rows
 from monitors.evidence.model import EvidenceModel
 from monitors.evidence.monitor import Config, EvidenceMonitor
 from monitors.evidence.ranks import ClassRanks
+from monitors.evidence.rows import Rows
 from monitors.records import FeatureSchema, OutputSchema
 
 OUTPUT = OutputSchema("classification", ("sure", "unsure"))

@@ -5,11 +5,11 @@ import numpy.typing as npt
 import pytest
 
 from monitors.evidence.budget import Budget
-from monitors.evidence.channels import Rows
 from monitors.evidence.document import read_model, write_model
 from monitors.evidence.model import EvidenceModel
 from monitors.evidence.monitor import Config, EvidenceMonitor
 from monitors.evidence.repeats import Repeats, RowMemory, find_repeats
+from monitors.evidence.rows import Rows
 from monitors.records import FeatureSchema
 
 FEATURES = tuple(FeatureSchema(name, "number", "float64") for name in ("age", "pay"))

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from monitors.evidence.channels import Rows
 from monitors.evidence.model import EvidenceModel
 from monitors.evidence.monitor import EvidenceMonitor
 from monitors.evidence.repeats import Floats
+from monitors.evidence.rows import Rows
 from monitors.evidence.rules import LEAST_REPEATS
 from monitors.records import FeatureSchema
 from tests.monitors.evidence.material import FEATURES, OUTPUT, model, rows

@@ -8,8 +8,8 @@ import numpy as np
 from gateway.commands.replay.log_blocks import LogSource
 from gateway.commands.replay.plan import Plan, Wishes
 from gateway.commands.replay.run import replay
-from monitors.evidence.channels import Rows
 from monitors.evidence.model import EvidenceModel
+from monitors.evidence.rows import Rows
 from monitors.live.stream import EvidenceStream
 from monitors.records import Observation
 from tests.gateway.prediction_log.material import INFO, KEY, NOON, Ground, answers

@@ -2,7 +2,7 @@ from typing import Literal
 
 from gateway.commands.replay.incidents import IncidentList
 from monitors.drift_monitor import Finding
-from monitors.evidence.channels import Cause
+from monitors.evidence.channel import Cause
 
 
 def finding(row: int, level: Literal["warning", "page"] = "page", cause: Cause = "inputs", rows: int = 100) -> Finding:
