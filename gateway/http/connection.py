@@ -94,7 +94,7 @@ class Connection(HttpToolsProtocol):
         heads = self.known_heads
         if heads is not None and self._is_between():
             known = heads.split(data)
-            if known is not None and not known[2]:
+            if known is not None and known[2] == len(data):
                 self._take(*known[:2])
                 return
             self._start = data

@@ -94,42 +94,44 @@ class FastProtocol(Connection):
         """Take whole requests whose heads are known; let the parser read anything else."""
         if self._rests_until and self._is_early(data):
             return
+        at, size = 0, len(data)
         if (self._pipeline.gate.is_shedding or not self._door.is_open) and not self._waiting and not self._arriving:
-            data = self._turn_away(data)
-        while data and not self._arriving and self._refused is None and self._may_take() and not self._is_last():
-            taken = self._known_of(data)
+            at = self._turn_away(data)
+        while at < size and not self._arriving and self._refused is None and self._may_take() and not self._is_last():
+            taken = self._known_of(data, at)
             if taken is None:
-                self._start = data
-                self._parse(data)
-                self._start = data = b""
+                self._start = data[at:]
+                self._parse(self._start)
+                self._start, at = b"", size
                 break
-            asked, body, data = taken
-            if data:
+            asked, body, at = taken
+            if at < size:
                 self._is_corked = True
             exchange = self._begun(asked, body)
             if self._door.is_open or self._is_let_in(exchange):
                 self._submit(exchange)
-        if data:
-            super().data_received(data)
+        if at < size:
+            super().data_received(data[at:])
         if self._is_corked:
             self.answer_all()
 
-    def _turn_away(self, data: bytes) -> bytes:
-        """Refuse the first requests of some data where there is no room, or quota, for them; return what is left of it.
+    def _turn_away(self, data: bytes) -> int:
+        """Refuse the first requests of some data where there is no room, or quota, for them; return where they end.
 
         What comes together to one path is counted, and answered, as one: 2.3 us each of 8 instead of 5.4 to 7.2.
         """
         answers: list[bytes] = []
-        while data and self._may_take() and (taken := self._known_of(data)) is not None:
-            asked, count, left = taken[0], 1, taken[2]
+        at, size, known_of = 0, len(data), self._known_of
+        while at < size and self._may_take() and (taken := known_of(data, at)) is not None:
+            asked, count, stop = taken[0], 1, taken[2]
             if self._finds_room(asked):
                 break
-            while left and (taken := self._known_of(left)) is not None and taken[0].refused_as == asked.refused_as:
-                count, left = count + 1, taken[2]
+            while stop < size and (taken := known_of(data, stop)) and taken[0].refused_as == asked.refused_as:
+                count, stop = count + 1, taken[2]
             error = self._refusal_of(asked, count)
             if error is None:
                 break
-            data = left
+            at = stop
             answers.append(self.fast_path.turned_away(asked, error, count))
             self.server_state.total_requests += count
             if isinstance(error, Overloaded):
@@ -137,7 +139,7 @@ class FastProtocol(Connection):
         if answers:
             self.transport.write(b"".join(answers))
             self._rest()
-        return data
+        return at
 
     def _finds_room(self, asked: Asked) -> bool:
         """Return whether a request would come as far as the gate, where there are quotas, or be let in."""

@@ -24,14 +24,17 @@ class KnownHeads(Generic[Meaning]):
     def __init__(self) -> None:
         self._seen: dict[bytes, tuple[int, Meaning]] = {}
 
-    def split(self, data: bytes) -> tuple[Meaning, bytes, bytes] | None:
-        """Return what the first head means, its body, and what comes behind; ``None`` where that is not known whole."""
-        end = data.find(_END) + len(_END)
-        known = self._seen.get(data[:end])
+    def split(self, data: bytes, start: int = 0) -> tuple[Meaning, bytes, int] | None:
+        """Return what the head at ``start`` means, its body, and where that ends; ``None`` where it is not known whole.
+
+        What comes behind is not copied: for each of many pipelined requests that would be most of the data again.
+        """
+        end = data.find(_END, start) + len(_END)
+        known = self._seen.get(data[start:end])
         if known is None:
             return None
         stop = end + known[0]
-        return None if len(data) < stop else (known[1], data[end:stop], data[stop:])
+        return None if len(data) < stop else (known[1], data[end:stop], stop)
 
     def remember(self, data: bytes, body_bytes: int, meaning: Meaning) -> None:
         """Remember the head of ``data``, in which the parser found a request with a body of so many bytes first.

@@ -35,15 +35,24 @@ def test_a_request_with_a_known_head_is_taken_apart() -> None:
     known, body, behind = found
     assert body == BODY.replace(b"1", b"2")
     assert known == {**SCOPE, "headers": tuple(SCOPE["headers"])}
-    assert behind == b""
+    assert behind == len(WHOLE)
 
 
 @pytest.mark.parametrize("behind", [b"P", WHOLE, b"\r\n"])
 @pytest.mark.parametrize("learnt_alone", [True, False])
-def test_what_comes_behind_a_known_request_is_given_back(behind: bytes, learnt_alone: bool) -> None:
+def test_where_a_known_request_ends_is_told_whatever_comes_behind_it(behind: bytes, learnt_alone: bool) -> None:
     found = remembering(WHOLE if learnt_alone else WHOLE + behind).split(WHOLE + behind)
     assert found is not None
-    assert found[1:] == (BODY, behind)
+    assert found[1:] == (BODY, len(WHOLE))
+
+
+def test_requests_behind_each_other_are_taken_apart_without_copying_what_is_behind() -> None:
+    heads, data, ends = remembering(), WHOLE * 3 + WHOLE[:-1], [0]
+    while (found := heads.split(data, ends[-1])) is not None:
+        assert found[1] == BODY
+        ends.append(found[2])
+    assert ends == [len(WHOLE) * n for n in range(4)]
+    assert heads.split(WHOLE, len(WHOLE)) is None
 
 
 @pytest.mark.parametrize("before", [b"\r\n\r\n", b"\n\r\n\r\n", b"\r\n"])
