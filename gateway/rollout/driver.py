@@ -180,11 +180,11 @@ class RolloutDriver:
         return situation if failure is None else replace(situation, findings=None, failure=failure[1])
 
     def _note_failure(self, rollout: RolloutDocument, exc: Exception) -> None:
-        """Write down what went wrong, and log it where it is another failure than before."""
-        failure = _place(rollout), f"{type(exc).__name__}: {exc}"[:_LONGEST_FAILURE]
-        if self._failures.get(rollout.model) != failure:
+        """Write down and log the first thing that went wrong in a stage; what follows would be so at every tick."""
+        known, place = self._failures.get(rollout.model), _place(rollout)
+        if known is None or known[0] != place:
             _log.exception("steering rollout %s of %s fails, and it is held", rollout.id, rollout.model)
-        self._failures[rollout.model] = failure
+            self._failures[rollout.model] = place, f"{type(exc).__name__}: {exc}"[:_LONGEST_FAILURE]
 
     def _spec(self, rollout: RolloutDocument) -> TrialSpec | None:
         """Return the trial that a rollout asks for, if it does."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -399,11 +400,11 @@ class FragileGuard:
     """A guard that demands nothing, or fails in a way that nobody thought of."""
 
     def __init__(self) -> None:
-        self.fails = False
+        self.fails, self._calls = False, count(1)
 
     def look(self, *_: Any, **__: Any) -> Clearance:
         if self.fails:
-            raise RuntimeError("nobody thought of this")
+            raise RuntimeError(f"failure {next(self._calls)}")
         return FREE
 
 
@@ -454,7 +455,7 @@ def test_a_pause_forgives_a_failure_of_the_steering(ground: Ground, caplog: pyte
     for _ in range(3):
         rollout = ground.tick("pass", "pass")
     assert (rollout.state, ground.route.canary) == ("holding", CanaryRoute("2", 500))
-    assert rollout.cause.endswith("RuntimeError: nobody thought of this")
+    assert rollout.cause.endswith("RuntimeError: failure 1")
     assert len(errors_of(caplog)) == 1
     guard.fails = False
     ground.act("pause")
