@@ -34,6 +34,7 @@ MOST_FACTOR = 1_000.0
 LEAST_RAISE, MOST_RAISE = 1.5, 10.0
 LEAST_STEPS, LOOK_EVERY = 1_000, 100
 NORMAL_95 = 1.645
+LONGER = ": take a longer table, or more of the prediction log"
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -147,13 +148,17 @@ def calibrate(
     """
     effort, ticks = effort or Effort(), ticks or Ticks()
     ends = _ends(len(rows), ticks, times_s)
-    if len(rows) * (effort.folds - 1) < LEAST_REFERENCE_ROWS * effort.folds or len(ends) < effort.folds:
-        least = math.ceil(LEAST_REFERENCE_ROWS * effort.folds / (effort.folds - 1))
-        return _refused(budget, f"{len(rows):,} rows; {least:,} are needed to fit on some and replay others")
+    least = math.ceil(LEAST_REFERENCE_ROWS * effort.folds / (effort.folds - 1))
+    if len(rows) < least:
+        return _refused(budget, f"{len(rows):,} rows; {least:,} are needed to fit on some and replay others{LONGER}")
+    if len(ends) < effort.folds:
+        return _refused(budget, f"{len(rows):,} rows in {len(ends)} summaries; {effort.folds} are needed{LONGER}")
     folds = list(_folds(rows, ends, features, output, segment, effort.folds))
     run = _mean_run(folds, len(rows) / len(ends))
     if len(ends) < LEAST_RUNS * run:
-        return _refused(budget, f"{len(ends):,} summaries hold fewer than {LEAST_RUNS} runs of {run:,.0f} alike")
+        needed = math.ceil(len(rows) * LEAST_RUNS * run / len(ends))
+        found = f"{len(rows):,} rows hold fewer than {LEAST_RUNS} runs of {run * len(rows) / len(ends):,.0f} alike"
+        return _refused(budget, f"{found}; about {needed:,} rows are needed{LONGER}")
     return _raise(folds, run, budget, effort)
 
 

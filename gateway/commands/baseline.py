@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
+LEAST_ROWS = 6_667
+"""Fewer promise nothing: see :func:`monitors.calibration.calibrate`."""
+
 NONE_YET = "urn:weir:problem:resource-unknown"
 
 
@@ -44,7 +47,7 @@ def accept(
     variant: Annotated[
         Literal["stable", "canary", "shadow", "pinned"], typer.Option(help="Whose answers, in a log.")
     ] = "stable",
-    rows: Annotated[int, typer.Option(min=1, help="So many of the newest rows.")] = 50_000,
+    rows: Annotated[int, typer.Option(min=LEAST_ROWS, help="So many of the newest rows.")] = 50_000,
     pages_per_week: Annotated[float, typer.Option(help="The budget that replays must keep.")] = 1.0,
     if_match: Annotated[int | None, typer.Option(help="Revision to replace; the present one when left out.")] = None,
     url: Url = LOCAL,

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.cli import main
+from gateway.commands.baseline import LEAST_ROWS
 from tests import models
 from tests.commands.test_admin import Gateway, gateway
 from tests.gateway.commands.replay.material import MANIFEST, flowers, write_table
@@ -30,6 +31,12 @@ def test_a_week_is_accepted_shown_and_reset(
     table = str(write_table(tmp_path / "week.csv", flowers(7_000, 6)))
     assert status_of("show", "m") == 1
     assert "a baseline for model 'm'" in capsys.readouterr().err
+    short = str(write_table(tmp_path / "day.csv", flowers(300, 6)))
+    assert status_of("accept", "m", short, "--folder", str(folder), *WHY) == 1
+    told = capsys.readouterr().err
+    assert f"300 rows; {LEAST_ROWS:,} are needed to fit on some and replay others: take a longer table, or more" in told
+    assert status_of("accept", "m", table, "--folder", str(folder), *WHY, "--rows", str(LEAST_ROWS - 1)) == 2
+    assert f"{LEAST_ROWS}" in capsys.readouterr().err
     assert status_of("accept", "m", table, "--folder", str(folder), *WHY, *SHORT) == 0
     told = capsys.readouterr().out
     assert all(words in told for words in ("m, baseline, revision 1", "7,000 of week.csv", "a normal week"))

@@ -1,4 +1,5 @@
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -53,7 +54,8 @@ def test_parts_that_differ_at_any_threshold_get_no_promise() -> None:
 def test_a_baseline_that_is_too_short_says_how_many_rows_it_needs() -> None:
     found = calibrated(normal(6_000))
     assert (found.level, found.factor) == ("uncalibrated", 1.0)
-    assert "6,667 are needed" in found.why
+    assert "6,000 rows; 6,667 are needed" in found.why
+    assert found.why.endswith("take a longer table, or more of the prediction log")
     assert math.isnan(found.upper)
 
 
@@ -61,7 +63,15 @@ def test_runs_of_rows_longer_than_the_baseline_can_show_are_refused() -> None:
     rows = Rows(np.repeat(np.random.default_rng(2).normal(size=(40, 1)), 200, axis=0) + 1e-3 * normal(8_000).values_nd)
     found = calibrated(rows)
     assert found.level == "uncalibrated"
-    assert "fewer than 20 runs" in found.why
+    assert found.why.startswith("8,000 rows hold fewer than 20 runs")
+    (needed,) = re.findall(r"about ([0-9,]+) rows are needed: take", found.why)
+    assert int(needed.replace(",", "")) > 8_000
+
+
+def test_a_baseline_of_a_moment_says_that_it_has_too_few_summaries() -> None:
+    times = np.linspace(0.0, 2.5, 8_000)
+    found = calibrate(normal(8_000), SCHEMA, budget=BUDGET, ticks=Ticks(10, 1.0), times_s=times)
+    assert found.why.startswith("8,000 rows in 2 summaries; 4 are needed: take a longer")
 
 
 def test_stricter_promises_and_shares_keep_what_was_asked() -> None:
