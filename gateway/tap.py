@@ -93,57 +93,73 @@ class Tap:
         stream.rows = 0
 
     def _observation(self, stream: _Stream, revision: int, held: list[_Kept]) -> Observation:
-        """Pack calls, column by column: a few numpy calls for a run and for all of them instead of a dozen a call."""
-        counts = [count for kept in held for count in kept.counts]
-        calls = [call for kept in held for call in kept.calls]
+        """Put together what was kept, column by column."""
         servable = stream.arm.servable
-        scores_nk = _put_together([kept.scores_nk() for kept in held], sum(counts))
-        labels = [label for kept in held for label in kept.labels()]
+        rows = sum(len(kept.request_ids) for kept in held)
+        scores_nk = _put_together([kept.scores_nk for kept in held], rows)
+        labels = [label for kept in held for label in kept.labels]
         return Observation(
             key=StreamKey(servable.model, servable.version, servable.digest, stream.arm.variant),
             worker=self._worker,
             route_revision=revision,
             sampled_ratio=stream.sampler.ratio,
-            request_ids=tuple(c.request_id for c, k in zip(calls, counts, strict=True) for _ in range(k)),
-            answered_at_n=np.repeat([kept.now_s for kept in held], [len(kept.at) for kept in held]),
-            key_hashes_n=np.repeat(np.array([self._key(c) for c in calls], np.uint64), counts),
-            values_nd=_put_together([part for kept in held for part in kept.values()], sum(counts)),
-            labels_n=servable.reader.codes_of(labels or None, scores_nk, len(scores_nk)),
+            request_ids=tuple(name for kept in held for name in kept.request_ids),
+            answered_at_n=np.repeat([kept.now_s for kept in held], [len(kept.request_ids) for kept in held]),
+            key_hashes_n=np.array([self._key(key) for kept in held for key in kept.keys], np.uint64),
+            values_nd=_put_together([part for kept in held for part in kept.values], rows),
+            labels_n=servable.reader.codes_of(labels or None, scores_nk, rows),
             scores_nk=scores_nk,
-            durations_n=np.repeat(np.array([c.total_s for c in calls], np.float32), counts),
-            flags_n=_flags(calls, counts),
+            durations_n=np.array([total_s for kept in held for total_s in kept.durations_s], np.float32),
+            flags_n=np.concatenate([kept.flags() for kept in held]),
         )
 
-    def _key(self, call: Call) -> int:
-        return key_hash(self._key_salt, call.key) if call.key else 0
+    def _key(self, key: str | None) -> int:
+        return key_hash(self._key_salt, key) if key else 0
 
 
 class _Kept:
-    """The calls of one run under one route that are sampled; ``at`` is where their kept rows are in the run."""
+    """The rows of one run under one route that are sampled.
 
-    __slots__ = ("at", "calls", "counts", "now_s", "revision")
+    They are copied at once, while they are in a core's cache, and hold nothing of the run: to let go of the others in
+    it at the next flush, a tenth of a second later, costs more than the copy.
+    """
+
+    __slots__ = (
+        "_marked_n", "durations_s", "keys", "labels", "now_s", "request_ids", "revision", "scores_nk", "values",
+    )  # fmt: skip
 
     def __init__(self, revision: int, calls: list[Call], counts: list[int], now_s: float) -> None:
-        self.revision, self.calls, self.counts, self.now_s = revision, calls, counts, now_s
+        self.revision, self.now_s = revision, now_s
+        run, each = calls[0].run, calls
         starts = [call.span.start or 0 for call in calls]
-        each = zip(starts, counts, strict=True)
-        self.at = starts if max(counts) == 1 else [row for start, count in each for row in range(start, start + count)]
+        at = starts
+        if max(counts) > 1:
+            at = [row for start, count in zip(starts, counts, strict=True) for row in range(start, start + count)]
+            each = [call for call, count in zip(calls, counts, strict=True) for _ in range(count)]
+        self.request_ids = [call.request_id for call in each]
+        self.keys = [call.key for call in each]
+        self.durations_s = [call.total_s for call in each]
+        scores_nk, labels = run.outputs.run.scores_nk, run.outputs.labels_list()
+        self.scores_nk = None if scores_nk is None else scores_nk.take(at, axis=0)
+        self.labels: list[Any] = [labels[row] for row in at] if labels else []
+        self.values = _values(calls, counts, at)
+        is_plain = run.outputs.is_finite and not any(
+            call.decoded.flags_n is not None or call.is_fallback for call in calls
+        )
+        self._marked_n = None if is_plain else _flags(calls, counts)
 
-    def scores_nk(self) -> npt.NDArray[Any] | None:
-        scores_nk = self.calls[0].run.outputs.run.scores_nk
-        return None if scores_nk is None else scores_nk[self.at]
+    def flags(self) -> npt.NDArray[np.uint16]:
+        """Return the flags of each row."""
+        return np.zeros(len(self.request_ids), np.uint16) if self._marked_n is None else self._marked_n
 
-    def labels(self) -> list[Any]:
-        labels = self.calls[0].run.outputs.labels_list()
-        return [labels[row] for row in self.at] if labels else []
 
-    def values(self) -> list[npt.NDArray[Any] | None]:
-        """Return raw features, (n, d) together: of rows that were stacked at once, of others a call."""
-        values_nd = self.calls[0].run.values_nd
-        if values_nd is not None:
-            return [values_nd[self.at]]
-        each = zip((call.values_nd for call in self.calls), self.counts, strict=True)
-        return [None if part is None else part[:count] for part, count in each]
+def _values(calls: list[Call], counts: list[int], at: list[int]) -> list[npt.NDArray[Any] | None]:
+    """Return raw features, (n, d) together: of rows that were stacked at once, of others a call."""
+    values_nd = calls[0].run.values_nd
+    if values_nd is not None:
+        return [values_nd.take(at, axis=0)]
+    each = zip((call.values_nd for call in calls), counts, strict=True)
+    return [None if part is None else part[:count].copy() for part, count in each]
 
 
 class _Stream:
@@ -170,8 +186,8 @@ class _Stream:
             indices, counts = zip(*some, strict=True)
             kept = _Kept(revision, [calls[index] for index in indices], list(counts), now_s)
             self.held.append(kept)
-            self.rows += len(kept.at)
-            skipped -= len(kept.at)
+            self.rows += len(kept.request_ids)
+            skipped -= len(kept.request_ids)
         if skipped:
             self.skipped.inc(skipped)
 

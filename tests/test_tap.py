@@ -217,6 +217,13 @@ def test_arms_that_leave_are_sent_and_forgotten(arms: Arms, arm: Arm) -> None:
     assert len(bench.sent) == 1
 
 
+def test_what_waits_for_the_flush_holds_nothing_of_its_run(arms: Arms, arm: Arm) -> None:
+    bench, call = Bench(arms, rows_per_s=100), answer_of(arm, [[1.5, 0.2, "short"]])
+    held_before = getrefcount(call), getrefcount(call.run), getrefcount(call.decoded)
+    bench.take(call)
+    assert (getrefcount(call), getrefcount(call.run), getrefcount(call.decoded)) == held_before
+
+
 def test_an_arm_that_answers_no_more_is_let_go_within_two_seconds(arms: Arms, arm: Arm) -> None:
     bench = Bench(arms, 100)
     held_before = getrefcount(arm)
