@@ -11,7 +11,8 @@ on a virtual machine whose speed moves by a half within that time its ratios are
 stand at once on the first core, and stretches of less than a second alternate between them, there and back: who was
 first in one half of a turn is last in the other, so what a stretch owes to its place cancels. Each ratio is of the
 same turn, and the table has the median over turns and the quartiles. What the others cost while they are idle, the one
-that is measured pays: about 2 % of the core for each Weir, nothing for the floors.
+that is measured pays: about 2 % of the core for each Weir, nothing for the floors. Two processes of the same server
+differ by up to a tenth for as long as they live, by where their memory happens to lie; ``--starts`` averages over that.
 """
 
 from __future__ import annotations
@@ -59,12 +60,17 @@ def main() -> None:
     run, x_nd = load_model(file), rows(64 * 32)
     server_core, generator_core = cores()
     os.sched_setaffinity(0, {generator_core})
-    with ExitStack() as stack:
-        standing = [
-            (server, *_start(stack, Case(server, options.model, file, 0, run, x_nd), server_core)) for server in servers
-        ]
-        time.sleep(_SETTLE_S)
-        print(_table(_measured(options, standing, run, x_nd, server_core)))
+    rates: dict[str, list[float]] = defaultdict(list)
+    for _ in range(options.starts):
+        with ExitStack() as stack:
+            standing = [
+                (server, *_start(stack, Case(server, options.model, file, 0, run, x_nd), server_core))
+                for server in servers
+            ]
+            time.sleep(_SETTLE_S)
+            for name, found in _measured(options, standing, run, x_nd, server_core).items():
+                rates[name] += found
+    print(_table(rates))
 
 
 def _options() -> argparse.Namespace:
@@ -72,6 +78,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--model", choices=list(MODELS), default="small")
     parser.add_argument("--servers", nargs="+", choices=[server.name for server in SERVERS], default=list(_SERVERS))
     parser.add_argument("--turns", type=int, default=10, help="each has two stretches of every server, there and back")
+    parser.add_argument("--starts", type=int, default=1, help="so often all servers start anew, for all turns")
     parser.add_argument("--seconds", type=float, default=0.8, help="length of a stretch")
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--watched", action="store_true", help="give the model a reference profile")
