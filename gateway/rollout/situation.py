@@ -43,7 +43,8 @@ class Situation:
     clearance
         Whether the candidate has what its tier demands before it takes live traffic, and the tier's rules.
     failure
-        What went wrong in steering it, in words; empty where nothing did. Nothing else of the situation counts then.
+        What went wrong in steering it, in words; empty where nothing did. It is held then, whatever else is so, unless
+        the candidate crashes a process, somebody changes the route, or the hold reaches its deadline.
     """
 
     rollout: RolloutDocument
