@@ -93,8 +93,8 @@ class EvidenceMonitor:
     Notes
     -----
     A summary ends when its caller says so (``is_due``), or in ``update`` after ``summary_rows`` rows. What is decided
-    depends on the counts of whole summaries, never on how their rows were split over batches, workers or hosts; only the
-    rule "nothing new" counts whole batches (``monitors.evidence.rules``). Memory: a table of channels x cells x
+    depends on the counts of whole summaries, never on how their rows were split over batches, workers or hosts. Only
+    the rule "nothing new" counts whole batches (``monitors.evidence.rules``). Memory: a table of channels x cells x
     alternatives (about 0.5 MB at 30 features) and two numbers a component, whatever the traffic.
 
     Examples
