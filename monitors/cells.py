@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["FRAME_CELLS", "MAXIMUM_VALUES", "QUANTILE_CELLS", "Cells", "cells_for"]
+__all__ = ["FRAME_CELLS", "MAXIMUM_VALUES", "QUANTILE_CELLS", "Cells", "cells_for", "told_apart"]
 
 FRAME_CELLS = 4
 QUANTILE_CELLS = 16
@@ -97,7 +97,7 @@ class Cells:
         if not self.is_ordered:
             names = self.categories if self.kind == "categories" else ("present",)
             return ("below", *names, "above", "missing", "unseen")
-        text = [f"{point:.6g}" for point in self.points]
+        text = told_apart(self.points)
         between = [f"{low} to {high}" for low, high in pairwise(text)]
         names = tuple(between) if self.kind == "quantiles" else tuple(text)
         return (f"below {text[0]}", *names, f"above {text[-1]}", "missing", "unseen")
@@ -127,6 +127,18 @@ class Cells:
         low, high = self.points[cell - 1], self.points[cell]
         share = (half - (rising_b[cell] - present_b[cell])) / present_b[cell]
         return f"{low + share * (high - low):.4g}"
+
+
+def told_apart(values: Sequence[float]) -> list[str]:
+    """Return different numbers as texts of six digits or, where two would read alike, of as many as it takes.
+
+    Examples
+    --------
+    >>> told_apart([0.25, 3.0]), told_apart([1234567.0, 1234568.0])
+    (['0.25', '3'], ['1234567', '1234568'])
+    """
+    texts = [[f"{value:.{digits}g}" for value in values] for digits in (6, 9, 17)]
+    return next((text for text in texts if len(set(text)) == len(text)), texts[-1])
 
 
 def cells_for(values_n: Floats, precision: Precision = "float64") -> Cells:

@@ -28,7 +28,7 @@ from monitors.evidence.saved import (
     save_memory,
     save_monitor,
 )
-from monitors.evidence.segmented import LEAST_SEGMENT_ROWS
+from monitors.evidence.segmented import LEAST_SEGMENT_ROWS, MOST_COPIES
 from monitors.evidence.ticks import TickCutter, Ticks, counts_between
 from monitors.given import given_rows, require_answers, require_reference, seconds_of
 from monitors.importance import EQUAL, Importance
@@ -212,7 +212,10 @@ class DriftMonitor:
         require_reference(rows, features, output)
         model = EvidenceModel.fit(rows, features, output, segment=segment)
         if segment is not None and model.channels.segmented is None:
-            raise ValueError(f"no value of {segment} has {LEAST_SEGMENT_ROWS:,} rows, which evidence within it needs")
+            raise ValueError(
+                f"no value of {segment} has {LEAST_SEGMENT_ROWS:,} rows, which evidence within it needs, or its "
+                f"channels, one or more a feature, are more than {MOST_COPIES}"
+            )
         return cls(model, budget=budget, ticks=ticks, calibration=calibration, importance=importance)
 
     def update(

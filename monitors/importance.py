@@ -28,6 +28,8 @@ class Importance:
     (3.0, 3.0, 1.0)
     >>> importance.of("age where plan is new")
     3.0
+    >>> Importance({"age": 3.0, "age where known": 2.0}).of("age where known where plan is new")
+    2.0
     """
 
     by_name: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
@@ -56,9 +58,9 @@ class Importance:
 
     def of(self, name: str) -> float:
         """Return the importance of a feature, which also is that of its exact values, and of it within a segment."""
-        if name in self.by_name:
-            return self.by_name[name]
-        return self.by_name.get(name.removesuffix(EXACT_VALUES), self.by_name.get(name.partition(WITHIN)[0], 1.0))
+        words = name.removesuffix(EXACT_VALUES).split(WITHIN)
+        whole = [WITHIN.join(words[:end]) for end in range(len(words), 0, -1)]
+        return next((self.by_name[known] for known in (name, *whole) if known in self.by_name), 1.0)
 
 
 EQUAL = Importance()

@@ -6,6 +6,7 @@ are missing and for values that nobody knows. No request can add one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy.typing as npt
 
 from monitors.cells import Cells
 
-__all__ = ["LEAST_ROWS", "MAXIMUM_SEGMENTS", "OTHER", "Split", "split_of"]
+__all__ = ["LEAST_ROWS", "MAXIMUM_SEGMENTS", "OTHER", "Split", "split_of", "with_other"]
 
 MAXIMUM_SEGMENTS = 8
 """Values with a segment of their own; ``other`` comes on top."""
@@ -54,9 +55,23 @@ class Split:
         return np.asarray(segment_b[index_n])
 
     def names(self, cells: Cells) -> tuple[str, ...]:
-        """Return what the segments are called; the last is ``other``, also where a value has that name."""
+        """Return what the segments are called, each another name."""
         labels = cells.labels()
-        return (*(labels[cell] for cell in self.cells), OTHER)
+        return with_other([labels[cell] for cell in self.cells])
+
+
+def with_other(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of segments and, last, that of all other rows.
+
+    Examples
+    --------
+    >>> with_other(["new", "old"]), with_other(["other"])
+    (('new', 'old', 'other'), ('other', 'any other'))
+    """
+    pool = OTHER
+    while pool in names:
+        pool = f"any {pool}"
+    return (*names, pool)
 
 
 def split_of(feature: str, cells: Cells, counts: Ints) -> Split:

@@ -251,6 +251,10 @@ class EvidenceMonitor:
         self._warned.clear()
         self._rows = 0
 
+    def forget(self, which_c: npt.NDArray[np.bool_]) -> None:
+        """Forget the evidence of some channels, (c,) bool, of which nothing is heard any more: it only becomes less."""
+        self._detector.reset_channels(which_c)
+
     def _restart_cause(self, cause: Cause) -> None:
         self._detector.reset_channels(self._members[cause] > 0.0)
         self._warned.discard(cause)

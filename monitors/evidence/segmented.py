@@ -15,9 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from monitors.cells import told_apart
 from monitors.evidence.channel import WITHIN, Channel
 from monitors.records import FeatureSchema
-from monitors.segments import LEAST_ROWS, MAXIMUM_SEGMENTS, OTHER
+from monitors.segments import LEAST_ROWS, MAXIMUM_SEGMENTS, with_other
 
 __all__ = ["LEAST_SEGMENT_ROWS", "MOST_COPIES", "Segmented"]
 
@@ -110,8 +111,8 @@ class Segmented:
         ['age where plan is old', 'age where plan is other']
         """
         feature, copied = features[self.column], self.copied(whole, features)
-        told = [feature.categories[int(v)] if feature.categories else f"{v:.6g}" for v in self.values]
-        names = [f"{feature.name} is {[*told, OTHER][s]}" for s in self.watched]
+        told = [feature.categories[int(v)] for v in self.values] if feature.categories else told_apart(self.values)
+        names = [f"{feature.name} is {with_other(told)[s]}" for s in self.watched]
         return tuple(
             Channel(f"{whole[c].name}{WITHIN}{name}", whole[c].cause, segment=place)
             for place, name in enumerate(names)

@@ -19,6 +19,7 @@ from monitors.live.distances import Distances, Kind
 from monitors.live.presence import Presence
 from monitors.live.recent import Recent
 from monitors.live.seconds import Seconds
+from monitors.live.silent import SilentSegments
 from monitors.paging import Calibration
 from monitors.records import FALLBACK_FLAG, Observation, StreamKey
 from monitors.rules import RunRules
@@ -48,7 +49,7 @@ class Standing:
     lasts
         Whether what was crossed last is the change of the page before, still there.
     is_over
-        Whether the effect since then is known to be below half of what it was.
+        Whether the effect since then is known to be below half of what it was, or its segment has fallen silent.
     calibration
         What the level rests on.
     """
@@ -112,6 +113,7 @@ class EvidenceStream:
         self.seconds = Seconds(model.channels)
         distances = Distances(model)
         self.recent = Recent(model, distances, recent_rows)
+        self.silent = SilentSegments(model)
         listed = model.channels.listed
         self.presences = {
             (cause, kind, place): Presence(
@@ -170,6 +172,9 @@ class EvidenceStream:
         self.began_s = second if self.began_s is None else self.began_s
         self.monitor.add_counts(found.counts_cb, found.rows)
         self.recent.add(found.counts_cb, found.rows)
+        self.silent.add(found.counts_cb, found.rows)
+        if self.silent.places:
+            self.monitor.forget(self.silent.channels_c)
         for presence in self.presences.values():
             presence.add(found.counts_cb)
         return self._end_summary(second) if self.monitor.is_due(second + 1.0 - self.began_s) else []
@@ -177,7 +182,7 @@ class EvidenceStream:
     def standing(self, cause: Cause, kind: Kind) -> Standing:
         """Return where the evidence about a cause stands, and whether a change of that kind is still there."""
         presences = {place: found for (*about, place), found in self.presences.items() if about == [cause, kind]}
-        threshold = self.monitor.thresholds[cause]
+        threshold, silent = self.monitor.thresholds[cause], self.silent.places
         events = [event for event in self._events if event.cause == cause]
         level = max(self._peaks.get(cause, 0.0), self.monitor.evidence()[cause])
         crossed = {event.level for event in events}
@@ -189,7 +194,7 @@ class EvidenceStream:
             names=frozenset(driver.channel.name for event in events for driver in event.drivers),
             leading=frozenset(event.leading.name for event in events if event.leading is not None),
             lasts=all(presences[place].lasts for place in self._spoke.get(cause, _WHOLE)),
-            is_over=all(presence.is_over for presence in presences.values()),
+            is_over=all(place in silent or presence.is_over for place, presence in presences.items()),
             calibration=self.calibration,
         )
 

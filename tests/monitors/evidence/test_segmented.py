@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from monitors.evidence.budget import Budget
+from monitors.evidence.channel import Channel
 from monitors.evidence.document import read_model, write_model
 from monitors.evidence.model import SEGMENTS_WEIGHT, EvidenceModel
 from monitors.evidence.monitor import Config, Event, EvidenceMonitor
@@ -147,8 +148,22 @@ def test_so_many_channels_that_segments_would_take_long_leave_the_largest_segmen
     values_r = np.repeat(np.arange(8.0), LEAST_SEGMENT_ROWS * np.arange(1, 9))
     found = Segmented.fit(0, values_r, channels=MOST_COPIES // 3)
     assert found == Segmented(0, (7.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0, 0.0), (0, 1, 2))
+    assert Segmented.fit(0, values_r, channels=MOST_COPIES + 1) is None
 
 
 def test_a_feature_that_is_not_there_is_told() -> None:
     with pytest.raises(ValueError, match="no feature is called 'colour'"):
         EvidenceModel.fit(rows(np.random.default_rng(1), 6_000), FEATURES, OUTPUT, segment="colour")
+
+
+def test_segments_have_different_names_whatever_their_values_are() -> None:
+    store = FeatureSchema("store", "number", "float64")
+    stores = Segmented(0, (1_234_567.0, 1_234_568.0), (0, 1, 2)).listed([Channel("age", "inputs")], [store])
+    assert [channel.name for channel in stores] == [
+        "age where store is 1234567",
+        "age where store is 1234568",
+        "age where store is other",
+    ]
+    plan = FeatureSchema("plan", "category", "string", ("other", "old"))
+    plans = Segmented(0, (0.0, 1.0), (0, 2)).listed([Channel("age", "inputs")], [plan])
+    assert [channel.name for channel in plans] == ["age where plan is other", "age where plan is any other"]

@@ -49,10 +49,11 @@ class SegmentScene(LiveScene):
         for unread in self.service.unread():
             self.service.learn(unread, fitted())
 
-    def pass_seconds(self, seconds: int, *, older: float = 0.0, missing: bool = False) -> None:
-        """Let seconds pass in which the blue are older, or their age is missing."""
+    def pass_seconds(self, seconds: int, *, older: float = 0.0, missing: bool = False, gone: bool = False) -> None:
+        """Let seconds pass in which the blue are older, or their age is missing, or none of them comes."""
         for _ in range(seconds):
             values_nd = some_rows(self.rng, 100)
+            values_nd[gone & (values_nd[:, 2] == BLUE), 2] = 0.0
             is_blue_n = values_nd[:, 2] == BLUE
             values_nd[is_blue_n, 1] += 10.0 * older
             values_nd[is_blue_n & missing, 1] = np.nan
@@ -94,6 +95,14 @@ def test_what_only_one_segment_leaves_out_pages_as_data_quality() -> None:
     assert quality.severity == "page"
     assert quality.drivers[0].name in ("age", "age where colour is blue")
     assert "age where colour is blue" in {driver.name for driver in quality.drivers}
+
+
+def test_a_change_of_a_segment_that_is_seen_no_more_ends() -> None:
+    scene = SegmentScene()
+    scene.pass_seconds(20, older=1.5)
+    assert scene.alert("prediction-drift").state == "firing"
+    scene.pass_seconds(135, gone=True)
+    assert scene.alert("prediction-drift").state == "resolved"
 
 
 def test_a_restart_remembers_which_segment_has_changed() -> None:
