@@ -98,7 +98,9 @@ def profile(
         typer.echo(f"no feature of {model}, left out: {printable(', '.join(profiled.ignored))}", err=True)
     typer.echo(f"{target}: {profiled.profile.rows} rows, {len(profiled.profile.features)} features")
     if segmentation := profiled.profile.segmentation:
-        typer.echo(f"{len(segmentation.segments)} segments by {segmentation.split.feature}, other included")
+        with_evidence = "" if profiled.evidence is None else f", {profiled.evidence_segments} of them with evidence"
+        told = f"{len(segmentation.segments)} segments by {printable(segmentation.split.feature)}, other included"
+        typer.echo(told + with_evidence)
     if performance := profiled.profile.output.performance:
         typer.echo(f"{performance.rows} rows have a label; accuracy on them {performance.accuracy:.4f}")
     if profiled.evidence is None:

@@ -42,6 +42,12 @@ class Profiled:
     evidence: EvidenceModel | None
     ignored: tuple[str, ...]
 
+    @property
+    def evidence_segments(self) -> int:
+        """How many segments are large enough for evidence of their own."""
+        segmented = self.evidence.channels.segmented if self.evidence else None
+        return len(segmented.watched) if segmented else 0
+
 
 def profile_bundle(bundle: Bundle, table: Path, *, label: str | None = None, segment: str | None = None) -> Profiled:
     """Compute the reference profile of a version, and its evidence model from the rows in their order.

@@ -155,6 +155,16 @@ def test_profile_tells_the_rows_apart_by_a_feature(tmp_path: Path, iris_table: P
     assert refused.stderr.startswith("weir: no feature is called 'species'")
 
 
+def test_profile_says_how_many_segments_have_evidence(tmp_path: Path, iris_table: Path) -> None:
+    models.write_bundle(tmp_path / "models" / "iris" / "1", models.columns_classifier())
+    header, *lines = iris_table.read_text().splitlines()
+    table = tmp_path / "long.csv"
+    table.write_text("\n".join([header, *lines * 34, *lines[:1]]) + "\n")
+    result = weir("profile", tmp_path / "models", "iris", "1", "--table", table, "--segment", "sepal")
+    assert result.exit_code == 0
+    assert "3 segments by sepal, other included, 2 of them with evidence" in result.stdout
+
+
 def test_labels_of_a_regression_are_refused(tmp_path: Path) -> None:
     models.write_bundle(tmp_path / "m" / "1", models.regressor())
     table = write_csv(tmp_path / "rows.csv", [*(f"x{j}" for j in range(10)), "y"], [[0.1] * 10 + [3]] * 5)
