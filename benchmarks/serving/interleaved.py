@@ -115,7 +115,7 @@ def _measured(
             turn[server.name].append(found.good * server.rows / found.seconds)
             time.sleep(_PAUSE_S)
         for batch in (*options.floor, *reversed(options.floor)):
-            rate = rows_per_s(run, x_nd[:batch], core=core, seconds=options.seconds)
+            rate = rows_per_s(run, x_nd, batch, core=core, seconds=options.seconds)
             turn[f"{FLOOR}, {batch} a run"].append(rate)
         for name, both in turn.items():
             rates[name].append(fmean(both))
