@@ -98,6 +98,7 @@ class OnnxSession:
         self.providers = tuple(_short(name) for name in self._session.get_providers())
         self.input_names = tuple(node.name for node in self._session.get_inputs())
         self.output_names = tuple(node.name for node in self._session.get_outputs())
+        self._wanted = list(self.output_names)  # who names no outputs has the names of all looked up at every run
 
     def run(self, feeds: Mapping[str, npt.NDArray[Any]], handle: RunHandle | None = None) -> Sequence[Any]:
         """Return all outputs in graph order.
@@ -108,7 +109,7 @@ class OnnxSession:
             The runtime raised, or ``handle`` was terminated.
         """
         try:
-            return self._session.run(None, feeds, handle.options if handle else None)  # type: ignore[no-any-return]
+            return self._session.run(self._wanted, feeds, handle.options if handle else None)  # type: ignore[no-any-return]
         except Exception as exc:  # the binding raises its own unrelated exception classes
             raise RunFailed(_in_words(exc), terminated=handle is not None and handle.terminated) from exc
 
