@@ -64,8 +64,8 @@ class BaselineRequest:
             raise ValueError(f"factor is from 1 to {exact(MOST_FACTOR)}")
         if self.rows < 1 or not 0.0 <= self.predicted <= self.upper <= 1.0:
             raise ValueError("rows are at least 1, and predicted <= upper <= 1: the promise holds")
-        if not 2 <= len(self.evidence) <= MOST_EVIDENCE_BYTES or not self.evidence.isascii():
-            raise ValueError(f"evidence is ASCII text of at most {MOST_EVIDENCE_BYTES} bytes")
+        if not 2 <= len(self.evidence.encode()) <= MOST_EVIDENCE_BYTES:
+            raise ValueError(f"evidence is text of at most {MOST_EVIDENCE_BYTES} bytes")
 
 
 @dataclass(frozen=True, slots=True)

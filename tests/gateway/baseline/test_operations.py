@@ -85,6 +85,19 @@ def test_an_accepted_baseline_is_shown_and_audited_without_its_text(
     assert "schema_version" not in json.dumps(record.after)
 
 
+def test_a_baseline_of_words_beyond_ascii_is_accepted_and_read_by_the_watch(
+    control: BaselineControl, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = {"red": "r\u00f6t", "green": "\u7dd1"}
+    known = [replace(f, categories=tuple(words.get(c, c) for c in f.categories)) for f in LOADED["1"].features]
+    monkeypatch.setitem(LOADED, "1", replace(LOADED["1"], features=tuple(known)))
+    text = evidence().decode()
+    for word, other in words.items():
+        text = text.replace(f'"{word}"', f'"{other}"')
+    control.accept("m", body(evidence=text), 0, ANN)
+    assert [baseline.evidence for baseline in baseline_reader(store).read()] == [text.encode()]
+
+
 def test_a_baseline_is_replaced_by_compare_and_set(control: BaselineControl, store: SqliteStore) -> None:
     control.accept("m", body(), 0, ANN)
     with pytest.raises(RevisionStale):
@@ -114,6 +127,7 @@ def test_reset_takes_the_baseline_away_once(control: BaselineControl, store: Sql
         pytest.param({"rows": 0}, id="no-rows"),
         pytest.param({"reason": " "}, id="no-reason"),
         pytest.param({"evidence": ""}, id="no-evidence"),
+        pytest.param({"evidence": "{\ud800}"}, id="half-a-character"),
         pytest.param({"colour": "red"}, id="unknown-member"),
     ],
 )
