@@ -91,9 +91,13 @@ class OrderedCells:
             return None
         levels = [0.5] if np.array_equal(self.low_i, self.high_i) else list(PERCENTILES)
         places = {level: (self.place(before_b, level), self.place(after_b, level)) for level in levels}
-        level = level_to_tell({each: now - then for each, (then, now) in places.items()})
+        return self.apart(level_to_tell({each: now - then for each, (then, now) in places.items()}), before_b, after_b)
+
+    def apart(self, level: float, before_b: Ints, after_b: Ints) -> tuple[str, str] | None:
+        """Return one of the quantiles that are told, before and after; ``None`` where it has not moved."""
+        places = [self.place(counts_b, level) for counts_b in (before_b, after_b)]
         for digits in DIGITS:
-            told = [self.words(place, digits) for place in places[level]]
+            told = [self.words(place, digits) for place in places]
             if told[0] != told[1]:
                 return _filled(f"{PERCENTILES[level]} {{}}", *told)
         return None

@@ -10,9 +10,17 @@ import numpy.typing as npt
 from monitors.evidence.channels import Channels
 from monitors.evidence.grid import LEVELS
 from monitors.evidence.heaping import heaped_share
-from monitors.words import DIGITS, OrderedCells, percent, share_in_words, shares_apart
+from monitors.words import (
+    DIGITS,
+    PERCENTILES,
+    OrderedCells,
+    level_to_tell,
+    percent,
+    share_in_words,
+    shares_apart,
+)
 
-__all__ = ["HEAPED_BEFORE", "describe_change", "heaped_after"]
+__all__ = ["HEAPED_BEFORE", "describe_absence", "describe_change", "heaped_after"]
 
 QUANTILES = (0.05, 0.5, 0.95)
 
@@ -28,7 +36,9 @@ def heaped_after(share: float) -> str:
     return f"gathered as if {percent(share)} were one value"
 
 
-def describe_change(channels: Channels, c: int, before_b: Ints, after_b: Ints) -> tuple[str, str]:
+def describe_change(
+    channels: Channels, c: int, before_b: Ints, after_b: Ints, *, briefly: bool = False
+) -> tuple[str, str]:
     """Return how a channel was and how it is, as two texts about whatever differs most.
 
     Parameters
@@ -39,6 +49,8 @@ def describe_change(channels: Channels, c: int, before_b: Ints, after_b: Ints) -
         Which of them.
     before_b, after_b : (b,) int64
         Counts over the channel's cells, of the reference and of now.
+    briefly
+        Of a number, tell the one quantile that moved furthest in place of the median and the middle nine tenths.
 
     Examples
     --------
@@ -50,6 +62,8 @@ def describe_change(channels: Channels, c: int, before_b: Ints, after_b: Ints) -
     >>> before, after = (channels.counts(Rows(part), RowMemory())[0] for part in (x, x[:500]))
     >>> describe_change(channels, 0, before, after)
     ('median 500, 90 % in 50 to 950', 'median 250, 90 % in 25 to 475')
+    >>> describe_change(channels, 0, before, after, briefly=True)
+    ('median 500', 'median 250')
     """
     axis = channels.grid.axes[c]
     before_b, after_b = before_b[: axis.size], after_b[: axis.size]
@@ -57,18 +71,29 @@ def describe_change(channels: Channels, c: int, before_b: Ints, after_b: Ints) -
         groups = slice(1, 1 + axis.inner)
         share = heaped_share(after_b[groups], before_b[groups] / max(1, before_b[groups].sum()))
         return HEAPED_BEFORE, heaped_after(share)
-    gained_b = _gained(before_b, after_b)
-    missing, unseen = axis.inner + 2, axis.inner + 3
+    missing = axis.inner + 2
     inner_b = _gained(before_b[:missing], after_b[:missing])
     moved = np.abs(np.cumsum(inner_b)).max() if axis.is_ordered else np.abs(inner_b).max()
-    cell = missing if abs(gained_b[missing]) >= gained_b[unseen] else unseen
-    if abs(gained_b[cell]) > moved:
-        return _shares("missing" if cell == missing else "unseen", before_b, after_b, cell)
+    gained_b = _gained(before_b, after_b)
+    if max(abs(gained_b[missing]), gained_b[missing + 1]) > moved:
+        return describe_absence(channels, c, before_b, after_b)
     if axis.is_ordered:
-        told = _quantiles(*_ordered(channels, c), before_b[:missing], after_b[:missing])
-        if told[0] != told[1]:
+        cells, unit = _ordered(channels, c)
+        present = before_b[:missing], after_b[:missing]
+        told = _quantile(cells, *present) if briefly else _quantiles(cells, unit, *present)
+        if told is not None and told[0] != told[1]:
             return told
     return share_in_words(before_b, after_b, _names(channels, c))
+
+
+def describe_absence(channels: Channels, c: int, before_b: Ints, after_b: Ints) -> tuple[str, str]:
+    """Return which share of a channel's values was missing and is, or unseen where that moved more."""
+    axis = channels.grid.axes[c]
+    before_b, after_b = before_b[: axis.size], after_b[: axis.size]
+    missing, unseen = axis.inner + 2, axis.inner + 3
+    gained_b = _gained(before_b, after_b)
+    cell = missing if abs(gained_b[missing]) >= gained_b[unseen] else unseen
+    return _shares("missing" if cell == missing else "unseen", before_b, after_b, cell)
 
 
 def _gained(before_b: Ints, after_b: Ints) -> Floats:
@@ -102,6 +127,17 @@ def _quantiles(cells: OrderedCells, unit: str, before_b: Ints, after_b: Ints) ->
     told = [tuple(_centre(cells, unit, counts_b, digits) for counts_b in (before_b, after_b)) for digits in DIGITS]
     before, after = next((pair for pair in told if pair[0] != pair[1]), told[0])
     return before, after
+
+
+def _quantile(cells: OrderedCells, before_b: Ints, after_b: Ints) -> tuple[str, str] | None:
+    """Return the quantile that moved furthest in the reference's ranks; of single values only the median is told."""
+    if not before_b.sum() or not after_b.sum():
+        return None
+    level = 0.5
+    if not np.array_equal(cells.low_i, cells.high_i):
+        before_e, now_e = (np.cumsum([0.0, *counts_b]) / counts_b.sum() for counts_b in (before_b, after_b))
+        level = level_to_tell({each: float(np.interp(each, now_e, before_e)) - each for each in PERCENTILES})
+    return cells.apart(level, before_b, after_b)
 
 
 def _centre(cells: OrderedCells, unit: str, present_b: Ints, digits: int) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monitors.effects import Movement
-from monitors.evidence.changes import HEAPED_BEFORE, describe_change, heaped_after
+from monitors.evidence.changes import HEAPED_BEFORE, describe_absence, describe_change, heaped_after
 from monitors.evidence.channel import Cause
 from monitors.evidence.model import EvidenceModel
 from monitors.evidence.recent import RecentCounts
@@ -82,10 +82,19 @@ class Recent:
                 "segment",
                 float(effect_c[c]),
                 float(band_c[c]),
-                *describe_change(model.channels, c, model.counts_cb[c], counts_cb[c]),
+                *self._in_words(c, counts_cb[c], kind),
             )
             for c in which
         )
+
+    def _in_words(self, c: int, counts_b: Ints, kind: Kind) -> tuple[str, str]:
+        """Return how a channel of a segment was and is, in the words in which it is told of all rows."""
+        model = self._model
+        if kind == "absent":
+            return describe_absence(model.channels, c, model.counts_cb[c], counts_b)
+        if model.channels.listed[c].cause == "confidence":
+            return self._distances.in_ranks(c, counts_b)
+        return describe_change(model.channels, c, model.counts_cb[c], counts_b, briefly=True)
 
     def heaped(self, names: Collection[str]) -> tuple[Movement, ...]:
         """Return how far exact values gather in the channels of these names, of those that are about heaping.
