@@ -13,6 +13,11 @@ from gateway.heartbeat import BEAT_EVERY_S, Pulse
 __all__ = ["Child", "Life"]
 
 _READ_BYTES = 65_536
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
+"""Its pool has a thread a core in every process, which spin through the imports: a sixth of what these cost.
+
+Nothing that a child multiplies is large enough for two threads; models run in threads of ONNX Runtime.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,7 @@ class Life:
 
         It is told whose child it is: one that asked by itself, after its imports, might be an orphan by then.
         It is made nice at once and not by itself: its imports are most of what a short life costs.
+        numpy gets one thread in it, unless the environment says how many.
         """
         pulse = None if hang_s is None else Pulse(hang_s, now_s=asyncio.get_running_loop().time())
         reading, writing = os.pipe()
@@ -72,7 +78,11 @@ class Life:
             beats = () if pulse is None else ("--beat-fd", str(writing))
             told = (*beats, "--parent", str(os.getpid()))
             process = await asyncio.create_subprocess_exec(
-                *command, *told, pass_fds=(*fds, writing), stdin=asyncio.subprocess.DEVNULL
+                *command,
+                *told,
+                pass_fds=(*fds, writing),
+                stdin=asyncio.subprocess.DEVNULL,
+                env=_ONE_THREAD | os.environ,
             )
         except BaseException:
             os.close(reading)

@@ -19,6 +19,7 @@ os.write(int(sys.argv[2]), b"+")
 time.sleep(60)
 """
 QUIT = "raise SystemExit(3)"
+THREADS = "import os; raise SystemExit(int(os.environ['OPENBLAS_NUM_THREADS']))"
 
 
 async def start(program: str, hang_s: float | None = None) -> Life:
@@ -68,5 +69,19 @@ def test_a_process_becomes_as_nice_as_its_place() -> None:
         program = waits.format(own) + "raise SystemExit(found)"
         life = await Life.start([sys.executable, "-c", program], (), hang_s=None, niceness=3)
         assert await life.ended == own + 3
+
+    run(story())
+
+
+@pytest.mark.parametrize(("said", "given"), [pytest.param(None, 1, id="nothing said"), pytest.param("3", 3, id="three")])
+def test_numpy_has_one_thread_unless_the_environment_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch, said: str | None, given: int
+) -> None:
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    if said is not None:
+        monkeypatch.setenv("OPENBLAS_NUM_THREADS", said)
+
+    async def story() -> None:
+        assert await (await start(THREADS)).ended == given
 
     run(story())
