@@ -73,7 +73,9 @@ def test_a_process_becomes_as_nice_as_its_place() -> None:
     run(story())
 
 
-@pytest.mark.parametrize(("said", "given"), [pytest.param(None, 1, id="nothing said"), pytest.param("3", 3, id="three")])
+@pytest.mark.parametrize(
+    ("said", "given"), [pytest.param(None, 1, id="nothing said"), pytest.param("3", 3, id="three")]
+)
 def test_numpy_has_one_thread_unless_the_environment_says_otherwise(
     monkeypatch: pytest.MonkeyPatch, said: str | None, given: int
 ) -> None:
