@@ -1,6 +1,8 @@
 """Fixtures that tests of every package use."""
 
 import fcntl
+import gc
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Put the files in an order that keeps several processes busy until the end; one alone keeps to the usual one."""
     if hasattr(config, "workerinput"):
         items[:] = mixed(items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep the garbage collector from what collecting makes, which stays until the end and is a million objects."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="session")
