@@ -124,9 +124,10 @@ def _ordered(channels: Channels, c: int) -> tuple[OrderedCells, str]:
 
 def _quantiles(cells: OrderedCells, unit: str, before_b: Ints, after_b: Ints) -> tuple[str, str]:
     """Return median and middle nine tenths, with as many digits as it takes to tell the two apart, if they differ."""
-    told = [tuple(_centre(cells, unit, counts_b, digits) for counts_b in (before_b, after_b)) for digits in DIGITS]
-    before, after = next((pair for pair in told if pair[0] != pair[1]), told[0])
-    return before, after
+    then, now = (_places(cells, counts_b) for counts_b in (before_b, after_b))
+    told = ((_centre(cells, unit, then, digits), _centre(cells, unit, now, digits)) for digits in DIGITS)
+    first = next(told)
+    return first if first[0] != first[1] else next((pair for pair in told if pair[0] != pair[1]), first)
 
 
 def _quantile(cells: OrderedCells, before_b: Ints, after_b: Ints) -> tuple[str, str] | None:
@@ -140,10 +141,15 @@ def _quantile(cells: OrderedCells, before_b: Ints, after_b: Ints) -> tuple[str, 
     return cells.apart(level, before_b, after_b)
 
 
-def _centre(cells: OrderedCells, unit: str, present_b: Ints, digits: int) -> str:
-    if not present_b.sum():
+def _places(cells: OrderedCells, present_b: Ints) -> tuple[float, ...]:
+    """Return where the quantiles that are told lie; nothing where no value is."""
+    return tuple(cells.place(present_b, level) for level in QUANTILES) if present_b.sum() else ()
+
+
+def _centre(cells: OrderedCells, unit: str, places: tuple[float, ...], digits: int) -> str:
+    if not places:
         return "no value"
-    low, middle, high = (cells.words(cells.place(present_b, level), digits) for level in QUANTILES)
+    low, middle, high = (cells.words(place, digits) for place in places)
     return f"90 % {low}{unit}" if low == high else f"median {middle}, 90 % in {low} to {high}{unit}"
 
 
