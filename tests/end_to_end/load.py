@@ -70,6 +70,7 @@ class Load:
         self._key_of, self._pause_s, self._renew_every = key_of, pause_s, renew_every
         self._stopping = threading.Event()
         self._exchanges: list[list[Exchange]] = [[] for _ in range(n)]
+        self._answered = [0] * n
         self._threads = [threading.Thread(target=self._ask, args=(client,), daemon=True) for client in range(n)]
 
     def __enter__(self) -> Load:
@@ -110,10 +111,10 @@ class Load:
 
     def wait_for(self, further: int, timeout_s: float = 30.0) -> None:
         """Wait until so many further answers have come."""
-        aim = len(self.answers) + further
+        aim = sum(self._answered) + further
         deadline = time.monotonic() + timeout_s
-        while len(self.answers) < aim:
-            assert time.monotonic() < deadline, f"{aim - len(self.answers)} of {further} answers did not come"
+        while (missing := aim - sum(self._answered)) > 0:
+            assert time.monotonic() < deadline, f"{missing} of {further} answers did not come"
             time.sleep(0.02)
 
     def _ask(self, client: int) -> None:
@@ -121,6 +122,7 @@ class Load:
         for i in count():
             exchange, goes_on = self._exchange(connection, client, number, self._key_of(client, i))
             self._exchanges[client].append(exchange)
+            self._answered[client] += exchange.status != 0
             if exchange.error == "ConnectionRefusedError" or self._stopping.wait(self._pause_s):
                 break
             if not goes_on or (self._renew_every and (i + 1) % self._renew_every == 0):

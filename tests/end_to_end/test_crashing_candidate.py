@@ -34,7 +34,7 @@ def load_on(gateway: RunningGateway, model: str) -> Load:
     def key_of(client: int, i: int) -> str:
         return f"{client}-{i}"
 
-    return Load(gateway.port, f"/predict/{model}", FATAL, n=CLIENTS, key_of=key_of)
+    return Load(gateway.port, f"/predict/{model}", FATAL, n=CLIENTS, key_of=key_of, pause_s=0.005)
 
 
 def start(gateway: RunningGateway, model: str, **plan: Any) -> None:
