@@ -413,6 +413,11 @@ CATALOGUE: tuple[Metric, ...] = (
         "remembered or was compared before, of a kind that cannot be compared with the answer",
         values={"result": ("joined", "unknown", "unusable")},
     ),
+    Metric(
+        "weir_rollout_failures_total", "counter", "failures", ("model", "part"),
+        "Stages of a model's rollouts that are held since the watch failed to gather their evidence or to steer them",
+        values={"part": ("evidence", "steering")},
+    ),
     Metric("weir_quarantined_versions", "gauge", "versions", ("model",), "Versions in quarantine"),
     Metric(
         "weir_automatic_rollbacks", "gauge", "rollbacks", ("model",),

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
 from gateway.codec.documents import decode_document, encode_document
+from gateway.errors import DocumentInvalid, Fault
 from gateway.rollout.plan import Plan
 from gateway.state.store import Document
 from monitors.records import TrialSpec
@@ -163,7 +164,12 @@ def encode_rollout(rollout: RolloutDocument) -> bytes:
 
 def decode_rollout(document: Document) -> RolloutDocument:
     """Read what :func:`encode_rollout` wrote; raise ``DocumentInvalid`` for anything else."""
-    return replace(decode_document(document.body, RolloutDocument, source=document.key), revision=document.revision)
+    rollout = decode_document(document.body, RolloutDocument, source=document.key)
+    steps = len(rollout.plan.steps)
+    if not 0 <= rollout.step < steps:
+        fault = Fault("/step", "out_of_range", f"one of the plan's {steps}, 0 to {steps - 1}", str(rollout.step))
+        raise DocumentInvalid(document.key, [fault])
+    return replace(rollout, revision=document.revision)
 
 
 def rollout_view(rollout: RolloutDocument) -> dict[str, Any]:

@@ -48,12 +48,14 @@ class Steering:
     """What a tick came to: whether this process leads, the trials to follow, and each rollout's situation by model.
 
     ``aborts`` are the candidates that it took back, as (model, gate), one for each gate that was against it.
+    ``failures`` are the models of rollouts that are held from now on because steering them failed.
     """
 
     is_leader: bool = False
     specs: tuple[TrialSpec, ...] = ()
     situations: Mapping[str, Situation] = field(default_factory=dict)
     aborts: tuple[tuple[str, str], ...] = ()
+    failures: tuple[str, ...] = ()
 
 
 class RolloutDriver:
@@ -95,6 +97,8 @@ class RolloutDriver:
         self._rollouts: dict[str, RolloutDocument] = {}
         self._failures: dict[str, tuple[tuple[str, str, int], str]] = {}
         """What went wrong in steering a model's rollout, and in which stage; a pause by an operator forgives it."""
+        self._untold: list[str] = []
+        """Models of the failures that no tick has told of."""
 
     def tick(self, seen: Mapping[str, Seen]) -> Steering:
         """Make at most one move of each rollout; one in which that fails is held, and the others go on.
@@ -111,14 +115,19 @@ class RolloutDriver:
         """
         self._read()
         if not self._rollouts or not self._leads():
-            return Steering()
+            return Steering(failures=self._told())
         fleet = Fleet.of(self._store.announcements())
         situations = self._situations(fleet, seen)
         aborts = [(model, gate) for model, one in situations.items() for gate in self._step(one)]
         self._read()
         specs = tuple(spec for rollout in self._rollouts.values() if (spec := self._spec(rollout)) is not None)
         shown = {model: self._marked(one) for model, one in situations.items() if model in self._rollouts}
-        return Steering(True, specs, shown, tuple(aborts))
+        return Steering(True, specs, shown, tuple(aborts), self._told())
+
+    def _told(self) -> tuple[str, ...]:
+        """Return the failures that no tick has told of; a tick that the store ends early leaves them to the next."""
+        told, self._untold = tuple(self._untold), []
+        return told
 
     def _read(self) -> None:
         """Read the rollouts that are not over, when something has changed."""
@@ -185,6 +194,7 @@ class RolloutDriver:
         if known is None or known[0] != place:
             _log.exception("steering rollout %s of %s fails, and it is held", rollout.id, rollout.model)
             self._failures[rollout.model] = place, f"{type(exc).__name__}: {exc}"[:_LONGEST_FAILURE]
+            self._untold.append(rollout.model)
 
     def _spec(self, rollout: RolloutDocument) -> TrialSpec | None:
         """Return the trial that a rollout asks for, if it does."""

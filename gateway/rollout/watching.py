@@ -16,7 +16,7 @@ from gateway.rollout.driver import RolloutDriver, Seen, Steering
 from gateway.rollout.gauges import Gauge, situation_gauges
 from gateway.rollout.policy import hindrances
 from monitors.ports import Clock, TrialEvidence
-from monitors.records import Alert, TrueOutcome
+from monitors.records import Alert, TrialFindings, TrueOutcome
 
 __all__ = ["RolloutWatch"]
 
@@ -62,6 +62,9 @@ class RolloutWatch:
         self._store_is_up = True
         self._aborts: Counter[tuple[str, str]] = Counter()
         self._outcomes: Counter[tuple[str, str]] = Counter()
+        self._failures: Counter[tuple[str, str]] = Counter()
+        self._faulty: set[str] = set()
+        """Rollouts whose evidence was seen to fail."""
         self.steering = Steering()
 
     def receive(self, record: object) -> None:
@@ -76,6 +79,7 @@ class RolloutWatch:
             self.steering = await asyncio.to_thread(self._driver.tick, self._seen())
             self._note_store(is_up=True)
             self._aborts.update(self.steering.aborts)
+            self._failures.update((model, "steering") for model in self.steering.failures)
         except (StoreUnavailable, DocumentInvalid) as error:
             self._note_store(is_up=False, why=str(error))
             return
@@ -119,11 +123,16 @@ class RolloutWatch:
         self._outcomes.update({(model, result): 0 for model in situations for result in results})
         for (model, result), count in self._outcomes.items():
             yield "weir_rollout_outcomes_total", {"model": model, "result": result}, float(count)
+        parts = METRICS["weir_rollout_failures_total"].values["part"]
+        self._failures.update({(model, part): 0 for model in situations for part in parts})
+        for (model, part), count in self._failures.items():
+            yield "weir_rollout_failures_total", {"model": model, "part": part}, float(count)
 
     def _seen(self) -> dict[str, Seen]:
         incidents = _incidents(self._alerts())
         seen: dict[str, Seen] = {}
         for model, findings in self._evidence.judge().items():
+            self._note_fault(model, findings)
             fresh = self._fresh.setdefault(model, _Freshness())
             seen[model] = Seen(
                 findings=findings,
@@ -132,7 +141,14 @@ class RolloutWatch:
                 incident=incidents.get(model, ""),
             )
         self._fresh = {model: self._fresh[model] for model in seen}
+        self._faulty &= {one.findings.spec.rollout for one in seen.values() if one.findings}
         return seen
+
+    def _note_fault(self, model: str, findings: TrialFindings) -> None:
+        """Count a rollout's evidence that fails, once: it counts no more until the rollout begins again."""
+        if findings.fault and findings.spec.rollout not in self._faulty:
+            self._faulty.add(findings.spec.rollout)
+            self._failures[model, "evidence"] += 1
 
     async def _count(self) -> None:
         now_s = self._clock.monotonic_s()

@@ -90,6 +90,12 @@ def _taken_back() -> Panels:
             Query(f"sum by (model, gate) (increase(weir_rollout_aborts_total{{{MODEL}}}[1d]))", "{{model}} {{gate}}"),
         ),
         lines(
+            "Held by an error in the watch",
+            "Stages that are held since gathering evidence or steering failed, in the past day; the log has the error.",
+            "none",
+            Query(f"sum by (model, part) (increase(weir_rollout_failures_total{{{MODEL}}}[1d]))", "{{model}} {{part}}"),
+        ),
+        lines(
             "Quarantine and automatic rollbacks",
             "Versions in quarantine, and automatic rollbacks of the past day; three of them freeze automation.",
             "none",

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import ResourceUnknown, RolloutRefused, VersionUnknown
+from gateway.errors import DocumentInvalid, ResourceUnknown, RolloutRefused, VersionUnknown
 from gateway.governance.guard import FREE, Clearance
 from gateway.rollout.document import RolloutDocument, encode_rollout, rollout_key
 from gateway.rollout.driver import RolloutDriver, Seen, Steering
@@ -422,13 +422,37 @@ def errors_of(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
 
 
+@pytest.mark.parametrize("step", [-1, 2, 10**9])
+def test_a_step_that_the_plan_does_not_have_is_refused_with_its_place_and_the_others_go_on(
+    ground: Ground, caplog: pytest.LogCaptureFixture, step: int
+) -> None:
+    ground.to_first_step()
+    put_beside(ground, "loan")
+    document = ground.store.read("rollout/fraud")
+    assert document is not None
+    assert len(ground.rollout.plan.steps) == 2
+    edited = json.dumps(json.loads(document.body) | {"step": step}).encode()
+    write = Write("rollout/fraud", document.revision, edited)
+    ground.ledger.change([write], actor=ANN, action="x", resource="rollout/fraud", before=None, after={})
+    with pytest.raises(DocumentInvalid, match=rf"rollout/fraud: /step.*one of the plan's 2, 0 to 1.*{step}"):
+        ground.control.get("fraud")
+    for _ in range(3):
+        ground.steering = ground.driver.tick({})
+    assert errors_of(caplog)[0] == "rollout/fraud cannot be read and is left alone"
+    assert ground.control.get("loan").leader == "one"
+    assert ground.route.canary == CanaryRoute("2", 500)
+
+
 def test_a_rollout_whose_steering_fails_is_held_until_its_deadline_and_the_others_go_on(
     ground: Ground, caplog: pytest.LogCaptureFixture
 ) -> None:
     ground.to_first_step()
     put_beside(ground, "loan")
+    told = list[str]()
     for _ in range(4):
         ground.steering = ground.driver.tick({"fraud": Seen(stale_s="long")})  # type: ignore[arg-type]  # what fails
+        told += ground.steering.failures
+    assert told == ["fraud"]
     assert ground.rollout.state == "holding"
     assert ground.rollout.cause.startswith("steering it failed, which the log of the watch shows: TypeError: ")
     assert hindrances(ground.steering.situations["fraud"]) == [ground.rollout.cause]

@@ -25,6 +25,7 @@ class Recording:
     def __init__(self, ground: Ground) -> None:
         self._driver, self.seen, self.is_away = ground.driver, dict[str, Seen](), False
         self.verdict: Verdict | None = None
+        self.breaks = False
 
     def tick(self, seen: Mapping[str, Seen]) -> Steering:
         self.seen = dict(seen)
@@ -33,6 +34,8 @@ class Recording:
         return self._driver.tick({model: self._told(one) for model, one in seen.items()})
 
     def _told(self, seen: Seen) -> Seen:
+        if self.breaks:
+            return replace(seen, stale_s="long")  # type: ignore[arg-type]  # what fails
         if self.verdict is None or seen.findings is None:
             return seen
         return replace(seen, findings=replace(seen.findings, verdicts=(self.verdict,)))
@@ -152,3 +155,14 @@ def test_a_rollout_whose_evidence_fails_says_so_and_is_held_while_the_watch_goes
             scene.tick(60.0)
     assert scene.ground.rollout.state == "holding"
     assert found.fault in scene.ground.rollout.cause
+    counted = gauges(scene, "weir_rollout_failures_total")
+    assert counted == {("fraud", "evidence"): 1.0, ("fraud", "steering"): 0.0}
+
+
+def test_a_steering_that_fails_is_counted_once_a_stage(scene: Scene) -> None:
+    scene.tick()
+    assert set(gauges(scene, "weir_rollout_failures_total").values()) == {0.0}
+    scene.driver.breaks = True
+    for _ in range(3):
+        scene.tick()
+    assert gauges(scene, "weir_rollout_failures_total") == {("fraud", "evidence"): 0.0, ("fraud", "steering"): 1.0}
