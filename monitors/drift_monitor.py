@@ -196,13 +196,13 @@ class DriftMonitor:
             What the model answers; needed for scores and labels.
         segment
             A feature by whose most frequent values rows are told apart: what moves only within one of them is found,
-            too. A value needs 1,000 rows.
+            too. A value needs 1,000 rows, and not all of them.
 
         Raises
         ------
         ValueError
             There are no rows, columns, features, answers and output do not fit each other, the segment's feature has
-            too few rows of each value, or an importance is no such.
+            too few rows of each value or one value only, or an importance is no such.
         """
         if features is None:
             if isinstance(table, Rows):
@@ -213,8 +213,8 @@ class DriftMonitor:
         model = EvidenceModel.fit(rows, features, output, segment=segment)
         if segment is not None and model.channels.segmented is None:
             raise ValueError(
-                f"no value of {segment} has {LEAST_SEGMENT_ROWS:,} rows, which evidence within it needs, or its "
-                f"channels, one or more a feature, are more than {MOST_COPIES}"
+                f"no value of {segment} has {LEAST_SEGMENT_ROWS:,} rows, which evidence within it needs, one has all "
+                f"rows, or its channels, one or more a feature, are more than {MOST_COPIES}"
             )
         return cls(model, budget=budget, ticks=ticks, calibration=calibration, importance=importance)
 

@@ -87,8 +87,8 @@ def split_of(feature: str, cells: Cells, counts: Ints) -> Split:
     Raises
     ------
     ValueError
-        When its values are not single ones (a number with more than 32 of them, a text without categories), or none is
-        frequent enough.
+        When its values are not single ones (a number with more than 32 of them, a text without categories), none is
+        frequent enough, or all rows have the same.
     """
     if cells.kind not in ("values", "categories"):
         raise ValueError(f"{feature} has no single values to tell segments by: at most 32, or declared categories")
@@ -96,4 +96,6 @@ def split_of(feature: str, cells: Cells, counts: Ints) -> Split:
     chosen = [cell for cell in frequent[:MAXIMUM_SEGMENTS] if counts[cell] >= LEAST_ROWS]
     if not chosen:
         raise ValueError(f"no value of {feature} has {LEAST_ROWS} rows, which a segment needs")
+    if counts[chosen[0]] == counts.sum():
+        raise ValueError(f"{feature} has one value in all rows of the reference, which tells no segments apart")
     return Split(feature, tuple(chosen))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -33,9 +34,12 @@ from gateway.settings import Settings
 async def work():
     settings = Settings(state="weir.db", models=Path("models"))
     run_dir = RunDirectory.create(encode_settings(settings), "token")
-    worker = Worker(settings, run_dir, "worker-0", asyncio.get_running_loop())
-    assert issubclass(worker.ways_in.public.protocol, FastProtocol)
-    await worker.stop()
+    try:
+        worker = Worker(settings, run_dir, "worker-0", asyncio.get_running_loop())
+        assert issubclass(worker.ways_in.public.protocol, FastProtocol)
+        await worker.stop()
+    finally:
+        run_dir.remove()
 
 asyncio.run(work())
 """
@@ -78,7 +82,10 @@ def test_who_asks_for_an_extra_is_told_what_to_install(
 
 def test_every_process_runs_without_the_packages_and_a_worker_takes_the_fast_path(tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
-    subprocess.run([sys.executable, "-c", DO_NOT], cwd=tmp_path, check=True, timeout=60)
+    (tmp_path / "temporary").mkdir()
+    environ = {**os.environ, "TMPDIR": str(tmp_path / "temporary")}
+    subprocess.run([sys.executable, "-c", DO_NOT], cwd=tmp_path, env=environ, check=True, timeout=60)
+    assert list((tmp_path / "temporary").glob("weir-*")) == []  # ONNX Runtime leaves a file of its own
 
 
 def test_a_release_check_says_what_it_needs_and_submitting_needs_nothing(tmp_path: Path) -> None:

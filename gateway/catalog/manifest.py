@@ -25,6 +25,8 @@ _NOT_NEGATIVE: Final = {"minimum": 0}
 _SHARE: Final = {"minimum": 0, "maximum": 1}
 _NAME: Final = {"minLength": 1}
 _BATCH_ROWS: Final = {"minimum": 0, "maximum": 2**20}
+_RUN_MS: Final = {"minimum": 0, "maximum": 600_000}
+_SLICE_MS: Final = {"minimum": 1, "maximum": 600_000}
 _OPTIMIZATION: Final = {"minimum": 0, "maximum": 5}
 _DEVICE: Final = {"pattern": r"^(CPU|GPU(\.[0-9]{1,2})?|NPU|AUTO)$"}
 
@@ -295,8 +297,8 @@ class Serving:
     provider_options: ProviderOptions = ProviderOptions()
     threads: int | None = field(default=None, metadata=_THREADS)
     max_batch_rows: int | None = field(default=None, metadata=_BATCH_ROWS)
-    batch_latency_ms: float | None = field(default=None, metadata=_NOT_NEGATIVE)
-    canary_slice_ms: float | None = field(default=None, metadata=_POSITIVE)
+    batch_latency_ms: float | None = field(default=None, metadata=_RUN_MS)
+    canary_slice_ms: float | None = field(default=None, metadata=_SLICE_MS)
     memory_bytes: int | None = field(default=None, metadata=_POSITIVE)
     warmup_rows: int | None = field(default=None, metadata=_POSITIVE)
     rollout_plan: str | None = None

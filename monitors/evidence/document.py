@@ -20,7 +20,7 @@ from monitors.evidence.joint import SMALLEST_SCALE, Components
 from monitors.evidence.model import EvidenceModel
 from monitors.evidence.ranks import RANK_STEPS, ClassRanks
 from monitors.evidence.repeats import Repeats
-from monitors.evidence.segmented import Segmented
+from monitors.evidence.segmented import MOST_COPIES, Segmented
 from monitors.evidence.table import Allowance
 from monitors.evidence.written_axis import WrittenAxis, WrittenCopy, check_axis, read_axis, write_axis
 from monitors.records import FeatureSchema, OutputSchema
@@ -171,6 +171,9 @@ def _read(document: _Document) -> _Parts:
     by = None if document.segments is None else document.segments.by
     if by is not None:
         _check_segments(by, document.features)
+    if document.segments is not None and len(document.segments.channels) > MOST_COPIES:
+        found = len(document.segments.channels)
+        raise DocumentRefused("$.segments.channels", f"expected at most {MOST_COPIES}, found {found}")
     channels = Channels(
         document.features,
         AnswerChannels(document.output, document.probabilities, _read_ranks(document)),

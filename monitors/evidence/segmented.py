@@ -51,7 +51,9 @@ class Segmented:
 
     @classmethod
     def fit(cls, column: int, values_r: Floats, channels: int, *, codes: int = 0) -> Segmented | None:
-        """Return the segments of a reference, of which the largest have evidence; ``None`` where none is large enough.
+        """Return the segments of a reference, of which the largest have evidence.
+
+        ``None`` where none is large enough, or one has all rows: evidence in it would be that of all rows once more.
 
         Parameters
         ----------
@@ -75,7 +77,7 @@ class Segmented:
         frequent = frequent[rows_v[frequent] >= LEAST_ROWS]
         rows_s = np.append(rows_v[frequent], len(values_r) - rows_v[frequent].sum())
         largest = np.argsort(-rows_s, kind="stable")[: MOST_COPIES // max(1, channels)]
-        watched = tuple(sorted(s for s in largest.tolist() if rows_s[s] >= LEAST_SEGMENT_ROWS))
+        watched = tuple(sorted(s for s in largest.tolist() if LEAST_SEGMENT_ROWS <= rows_s[s] < len(values_r)))
         return cls(column, tuple(distinct_v[frequent].tolist()), watched) if watched and len(frequent) else None
 
     def places(self, values_n: Floats) -> Ints:

@@ -126,6 +126,14 @@ def test_values_that_are_all_rare_are_refused() -> None:
         split_of("x", cells_for(values_n), cells_for(values_n).count(values_n))
 
 
+def test_a_value_that_all_rows_have_tells_no_segments_apart() -> None:
+    values_n = np.full(4 * LEAST_ROWS, 7.0)
+    with pytest.raises(ValueError, match="x has one value in all rows of the reference, which tells no segments apart"):
+        split_of("x", cells_for(values_n), cells_for(values_n).count(values_n))
+    values_n[0] = np.nan
+    assert len(split_of("x", cells_for(values_n), cells_for(values_n).count(values_n)).cells) == 1
+
+
 def test_a_profile_with_segments_comes_back_from_its_text() -> None:
     assert from_json(REFERENCE.to_json()) == REFERENCE
 

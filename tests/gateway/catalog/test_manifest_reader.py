@@ -184,11 +184,17 @@ def test_reader_and_schema_accept_the_same(document: dict[str, Any]) -> None:
     assert Draft202012Validator(manifest_schema()).is_valid(document)
 
 
-@pytest.mark.parametrize("rows", RANGES["serving/max_batch_rows"])
-def test_rows_of_a_batch_are_bounded_as_those_of_the_settings_are(rows: int) -> None:
-    assert read({"schema_version": 1, "serving": {"max_batch_rows": rows}}).serving.max_batch_rows == rows
-    declared = manifest_schema()["$defs"]["Serving"]["properties"]["max_batch_rows"]
-    assert (declared["minimum"], declared["maximum"]) == RANGES["serving/max_batch_rows"]
+@pytest.mark.parametrize("name", ["max_batch_rows", "batch_latency_ms", "canary_slice_ms"])
+def test_what_the_settings_have_under_the_same_name_is_bounded_alike(name: str) -> None:
+    least, most = RANGES[f"serving/{name}"]
+    for bound in (least, most):
+        assert getattr(read({"schema_version": 1, "serving": {name: bound}}).serving, name) == bound
+    for beyond in (least - 1, most + 1):
+        document = {"schema_version": 1, "serving": {name: beyond}}
+        assert f"/serving/{name}" in faults_of(yaml.safe_dump(document).encode())
+        assert not Draft202012Validator(manifest_schema()).is_valid(document)
+    declared = manifest_schema()["$defs"]["Serving"]["properties"][name]
+    assert (declared["minimum"], declared["maximum"]) == (least, most)
 
 
 @pytest.mark.parametrize(("document", "pointer"), REJECTED)
@@ -199,7 +205,7 @@ def test_reader_and_schema_reject_the_same_and_name_the_place(document: dict[str
 
 def test_every_fault_is_named_with_what_was_expected_and_found() -> None:
     faults = faults_of(b"schema_version: 1\nserving: {threads: -2, canary_slice_ms: 0}\n")
-    assert faults == {"/serving/threads": ("at least 1", "-2"), "/serving/canary_slice_ms": ("more than 0", "0.0")}
+    assert faults == {"/serving/threads": ("at least 1", "-2"), "/serving/canary_slice_ms": ("at least 1", "0.0")}
 
 
 def test_a_feature_without_importance_has_one_and_leaves_the_digest_as_it_was() -> None:

@@ -144,6 +144,20 @@ def test_segments_that_do_not_fit_are_refused(fitted: EvidenceModel, place: str,
         read_model(encode_document(document))
 
 
+def test_more_copies_than_are_ever_made_are_refused_by_their_number(fitted: EvidenceModel) -> None:
+    document = decode_document(write_model(fitted), dict)
+    document["segments"]["channels"] = document["segments"]["channels"][:1] * (MOST_COPIES + 1)
+    with pytest.raises(DocumentRefused, match=rf"segments.channels: expected at most {MOST_COPIES}, found 161"):
+        read_model(encode_document(document))
+
+
+def test_one_value_in_all_rows_makes_no_segments() -> None:
+    values_r = np.full(5 * LEAST_SEGMENT_ROWS, 3.0)
+    assert Segmented.fit(0, values_r, channels=3) is None
+    values_r[0] = np.nan
+    assert Segmented.fit(0, values_r, channels=3) == Segmented(0, (3.0,), (0,))
+
+
 def test_so_many_channels_that_segments_would_take_long_leave_the_largest_segments() -> None:
     values_r = np.repeat(np.arange(8.0), LEAST_SEGMENT_ROWS * np.arange(1, 9))
     found = Segmented.fit(0, values_r, channels=MOST_COPIES // 3)
