@@ -8,6 +8,7 @@ __all__ = ["Answer", "Connection", "ConnectionLost", "answer_bounds"]
 
 Answer = tuple[int, bytes]
 _RECEIVE_BYTES = 262_144
+_END, _LENGTH, _LAST_CHUNK = b"\r\n\r\n", b"\r\ncontent-length:", b"\r\n0\r\n\r\n"
 
 
 class ConnectionLost(Exception):
@@ -92,10 +93,12 @@ class Connection:
             data = self._buffer + data
         if len(self.answers) == self.pipelined:
             self.answers = []
-        while (end := answer_bounds(data)) is not None and len(data) >= end[1]:
-            self.answers.append((int(data[9:12]), data[end[0] : end[1]], data[: end[0]]))
-            data = data[end[1] :]
-        self._buffer = data
+        at = 0
+        while (bounds := answer_bounds(data, at)) is not None and len(data) >= bounds[1]:
+            body, stop = bounds
+            self.answers.append((int(data[at + 9 : at + 12]), data[body:stop], data[at:body]))
+            at = stop
+        self._buffer = data[at:]
         if len(self.answers) < self.pipelined:
             return False
         self.busy = False
@@ -106,20 +109,22 @@ class Connection:
         self._socket.close()
 
 
-def answer_bounds(data: bytes) -> tuple[int, int] | None:
-    """Return where the body of an answer begins and ends, as far as known; a chunked body ends with its last chunk.
+def answer_bounds(data: bytes, at: int = 0) -> tuple[int, int] | None:
+    """Return where the body of the answer at ``at`` begins and ends, as far as known; a chunked one by its last chunk.
 
     Examples
     --------
     >>> answer_bounds(b"HTTP/1.1 200 OK\\r\\ncontent-length: 2\\r\\n\\r\\n{}")
     (38, 40)
     """
-    body = data.find(b"\r\n\r\n") + 4
-    if body < 4:
+    body = data.find(_END, at) + len(_END)
+    if body < len(_END):
         return None
-    head = data[:body].lower()
-    at = head.find(b"\r\ncontent-length:")
-    if at >= 0:
-        return body, body + int(head[at + 17 : head.find(b"\r", at + 17)])
-    last = data.find(b"\r\n0\r\n\r\n", body - 2)
-    return None if last < 0 else (body, last + 7)
+    found = data.find(_LENGTH, at, body)
+    if found < 0:  # mostly spelled small: to look in a copy costs as much as all the rest
+        found = data[:body].lower().find(_LENGTH, at)
+    if found >= 0:
+        found += len(_LENGTH)
+        return body, body + int(data[found : data.find(b"\r", found)])
+    last = data.find(_LAST_CHUNK, body - 2)
+    return None if last < 0 else (body, last + len(_LAST_CHUNK))

@@ -12,6 +12,7 @@ from benchmarks.serving.tally import Load, problem_of
 
 __all__ = ["Sockets"]
 
+_HINT = b"\r\nretry-after:"
 _EVENTS = 256
 """Most answers of one look, so that what is due meanwhile is not sent late: a look takes less than 3 ms."""
 
@@ -105,7 +106,7 @@ class Sockets:
             self._load.statuses[status] += 1
             if status != 200:
                 self._load.problems[problem_of(status, body)] += 1
-                self._load.unhinted += status == 503 and b"\r\nretry-after:" not in head.lower()
+                self._load.unhinted += status == 503 and _HINT not in head and _HINT not in head.lower()
 
     def _connected(self, connection: Connection) -> None:
         self._epoll.modify(connection.fileno, select.EPOLLIN)

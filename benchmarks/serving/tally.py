@@ -82,10 +82,12 @@ def problem_of(status: int, body: bytes) -> str:
     '500'
     """
     kind = _after(body, b"urn:weir:problem:")
-    reason = _after(body.replace(b'": "', b'":"'), b'"reason":"')
+    reason = _after(body, b'"reason":"') or _after(body, b'"reason": "')
     return " ".join(filter(None, (str(status), kind, f"({reason})" if reason else "")))
 
 
 def _after(body: bytes, mark: bytes) -> str:
-    _, found, rest = body.partition(mark)
-    return rest.partition(b'"')[0].decode(errors="replace") if found else ""
+    at = body.find(mark)
+    if at < 0:
+        return ""
+    return body[at + len(mark) :].partition(b'"')[0].decode(errors="replace")
