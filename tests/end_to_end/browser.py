@@ -120,7 +120,7 @@ class Browser:
     def wait(self, look: Callable[[], T | None], what: str) -> T:
         """Return what ``look`` finds, as soon as it finds something that is true."""
         patient = WebDriverWait(
-            self.driver, _PATIENCE_S, poll_frequency=0.05, ignored_exceptions=(StaleElementReferenceException,)
+            self.driver, _PATIENCE_S, poll_frequency=0.1, ignored_exceptions=(StaleElementReferenceException,)
         )
         try:
             found = patient.until(lambda _: look())

@@ -33,7 +33,7 @@ BLOCK = re.compile(r"^```(sh|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SECTION = re.compile(r"^## (.*)\n", re.MULTILINE)
 PORTS = ("8080", "9090", "9093")
 PATIENCE_S = 60.0
-POLL_S = 0.1
+POLL_S = 0.25
 MODEL = "#/models/phishing"
 HASTE = {"TICK_S": "0.5", "MINIMUM_FIRING_S": "1", "MINIMUM_ROWS": "50", "CLEAR_TICKS": "1"}
 

@@ -80,7 +80,7 @@ def rule_files(repo_root: Path) -> list[Path]:
 def prometheus(
     target: str, rule_files: list[Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[PrometheusServer]:
-    with PrometheusServer(tmp_path_factory.mktemp("prometheus"), [target], rule_files, interval_s=0.5) as server:
+    with PrometheusServer(tmp_path_factory.mktemp("prometheus"), [target], rule_files, interval_s=1.0) as server:
         for _ in range(2):  # a rate needs two
             server.wait_for_scrape()
         for _ in range(2):  # a rule may read what another records
