@@ -225,6 +225,8 @@ def names_the_guilty(look: Look) -> bool:
 
 def is_stuck(look: Look) -> bool:
     """Return whether the last window holds constant values only: nothing is missing, and the features still differ."""
+    if "weir_drift_effect" not in look.page:  # the watch was killed, and has not judged since
+        return False
     return all(look.drift(feature, "missing") < 0.01 and look.drift(feature, "wasserstein") > 0.2 for feature in GUILTY)
 
 
