@@ -61,7 +61,7 @@ class Admins:
         return put.status_code == 200
 
 
-@pytest.fixture(scope="module", params=[pytest.param(("true", 50), id="fast"), pytest.param(("false", 15), id="asgi")])
+@pytest.fixture(scope="module", params=[pytest.param(("true", 50), id="fast"), pytest.param(("false", 40), id="asgi")])
 def storm(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[RunningGateway, Admins, list[Exchange]]]:
