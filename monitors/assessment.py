@@ -27,6 +27,8 @@ __all__ = ["Assessment", "ClassShare", "Judged", "SegmentAssessment", "assess", 
 Ints = npt.NDArray[np.int64]
 
 MOVED_ALONE, UNMOVED, SINGLE = 0.02, 0.5, 0.2
+FEW_ROWS = 100
+"""Rows below which the distance of a number's sixteen cells has a noise above 0.1, where 0.2 pages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,13 @@ class SegmentAssessment:
     name: str
     share: float
     share_before: float
+    rows_before: int
     assessment: Assessment
+
+    @property
+    def has_few_rows(self) -> bool:
+        """Whether it has so few rows that their noise alone is half of what would page: only large changes show."""
+        return self.assessment.rows < FEW_ROWS
 
     def moved(self) -> tuple[Movement, ...]:
         """Return what moved, the furthest first, as far as the sample size does not explain it."""
@@ -150,7 +158,7 @@ def assess_segments(layout: Layout, cells: Ints) -> tuple[SegmentAssessment, ...
     rows = [int(part[: layout.channels[0].size].sum()) for part in parts]
     total, total_before = max(1, sum(rows)), max(1, sum(each.rows for each in segmentation.segments))
     return tuple(
-        SegmentAssessment(name, n / total, before.rows / total_before, assess(mine, part, n))
+        SegmentAssessment(name, n / total, before.rows / total_before, before.rows, assess(mine, part, n))
         for name, n, before, mine, part in zip(names, rows, segmentation.segments, layout.segments, parts, strict=True)
     )
 

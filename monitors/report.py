@@ -9,7 +9,7 @@
                   "window_from", "window_to", "rows_since",
                   "features": [{"name", "psi", "psi_band", "jensen_shannon", "jensen_shannon_band", "ks", "ks_band",
                                 "wasserstein", "wasserstein_noise", "missing", "missing_reference", "unseen",
-                                "unseen_reference", "outside", "labels", "reference_counts", "counts"}],
+                                "unseen_reference", "outside", "level", "labels", "reference_counts", "counts"}],
                   "predictions": [{"class", "count", "share", "reference_share"}],
                   "value": feature | null,
                   "confidence": {"rows", "entropy_nats", "margin", "margin_reference", "information_nats",
@@ -23,15 +23,18 @@
                                  "signals": [{"signal", "value", "statistic", "detections", "detected_at"}]}],
                   "evidence": {"calibration", "rows", "summaries", "late_rows", "left_out_rows", "burn_in_rows",
                                "causes": [{"cause", "nats", "page_nats"}]} | null,
-                  "segments": {"feature", "values": [{"name", "rows", "share", "reference_share", "collapse_index",
+                  "segments": {"feature", "values": [{"name", "rows", "has_few_rows", "reference_rows", "share",
+                               "reference_share", "collapse_index", "level",
+                               "evidence": {"cause", "nats", "page_nats"} | null,
                                "moved": [{"name", "statistic", "effect", "noise", "before", "after"}],
-                               "features": [{"name", "psi", ..., "unseen_reference"}], "predictions": [...]}]} | null,
+                               "features": [{"name", "psi", ..., "outside", "level"}], "predictions": [...]}]} | null,
                   "shadow": {"rows", "agreement", "score_difference"} | null}],
      "budget": {"budget", "allowed", "pages", "false_pages"},
      "alerts": [...]}
 
 ``rows`` of the ticks from ``window_from`` to ``window_to`` were judged, and ``rows_since`` came later: too few, so far,
-for another judgement. Times are Unix seconds; shares and indices are ratios; figures without a reference are null.
+for another judgement. Times are Unix seconds; shares and indices are ratios; figures without a reference are null. A
+``level`` is 1 where the effect alone would page.
 """
 
 from __future__ import annotations
@@ -45,6 +48,8 @@ from monitors.confidence import Confidence
 from monitors.detectors.bank import Finding
 from monitors.distances import Distance
 from monitors.effects import FeatureEffects
+from monitors.evidence.channel import Cause
+from monitors.history import feature_level
 from monitors.live.book import Fitted
 from monitors.live.stream import EvidenceStream
 from monitors.performance import Performance
@@ -53,6 +58,7 @@ from monitors.quality import FaultRates
 from monitors.realised import Realised
 from monitors.records import Alert
 from monitors.streams import Agreement, Stream, Version
+from monitors.thresholds import Thresholds
 
 __all__ = ["report_model"]
 
@@ -67,6 +73,7 @@ def report_model(
     alerts: Sequence[Alert],
     closed_ms: int,
     promise: Realised,
+    thresholds: Thresholds,
 ) -> dict[str, Any]:
     """Return the report of one model.
 
@@ -86,12 +93,14 @@ def report_model(
         End of the newest tick judged.
     promise
         Pages against the budget.
+    thresholds
+        Levels that effects are told in.
     """
     return {
         "model": model,
         "as_of": closed_ms / 1000.0,
         "versions": [_version(version, fitted, faults.get(version.info.version)) for version, fitted in versions],
-        "streams": [_stream(*parts) for parts in streams],
+        "streams": [_stream(*parts, thresholds) for parts in streams],
         "budget": asdict(promise),
         "alerts": [asdict(alert) for alert in alerts],
     }
@@ -112,7 +121,9 @@ def _version(version: Version, fitted: Fitted | None, faults: FaultRates | None)
     }
 
 
-def _stream(stream: Stream, judged: Judged | None, evidence: EvidenceStream | None) -> dict[str, Any]:
+def _stream(
+    stream: Stream, judged: Judged | None, evidence: EvidenceStream | None, thresholds: Thresholds
+) -> dict[str, Any]:
     found = judged.assessment if judged else None
     window = judged.pool if judged else None
     return {
@@ -127,15 +138,15 @@ def _stream(stream: Stream, judged: Judged | None, evidence: EvidenceStream | No
         "window_from": window.from_s if window else None,
         "window_to": window.to_s if window else None,
         "rows_since": stream.rows_total - (window.rows_until if window else 0),
-        "features": [_feature(feature) for feature in found.features] if found else [],
+        "features": [_feature(feature, thresholds) for feature in found.features] if found else [],
         "predictions": [_class(share) for share in found.classes] if found else [],
-        "value": _feature(found.value) if found and found.value else None,
+        "value": _feature(found.value, thresholds) if found and found.value else None,
         "confidence": _confidence(found.confidence) if found and found.confidence else None,
         "position": _position(found.position) if found and found.position else None,
         "performance": _performance(found.performance) if found else None,
         "detectors": [_detector(finding) for finding in stream.bank.findings()],
         "evidence": _evidence(evidence) if evidence else None,
-        "segments": _segments(judged) if judged else None,
+        "segments": _segments(judged, evidence, thresholds) if judged else None,
         "shadow": _agreement(stream.agreement()),
     }
 
@@ -156,40 +167,48 @@ def _evidence(evidence: EvidenceStream) -> dict[str, Any]:
     }
 
 
-def _segments(judged: Judged) -> dict[str, Any] | None:
+def _segments(judged: Judged, evidence: EvidenceStream | None, thresholds: Thresholds) -> dict[str, Any] | None:
     profile = judged.pool.layout.profile
     if profile is None or profile.segmentation is None:
         return None
+    levels = evidence.segment_levels() if evidence else {}
     return {
         "feature": profile.segmentation.split.feature,
-        "values": [_segment(segment) for segment in judged.segments],
+        "values": [_segment(segment, levels.get(segment.name), thresholds) for segment in judged.segments],
     }
 
 
-def _segment(segment: SegmentAssessment) -> dict[str, Any]:
+def _segment(
+    segment: SegmentAssessment, evidence: tuple[Cause, float, float] | None, thresholds: Thresholds
+) -> dict[str, Any]:
     found = segment.assessment
+    answers = [movement.excess / thresholds.prediction_page for movement in found.prediction_movements()]
     return {
         "name": segment.name,
         "rows": found.rows,
+        "has_few_rows": segment.has_few_rows,
+        "reference_rows": segment.rows_before,
         "share": segment.share,
         "reference_share": segment.share_before,
         "collapse_index": found.confidence.collapse_index if found.confidence else None,
+        "level": max([*(feature_level(feature, thresholds) for feature in found.features), *answers], default=0.0),
+        "evidence": dict(zip(("cause", "nats", "page_nats"), evidence, strict=True)) if evidence else None,
         "moved": [asdict(movement) for movement in segment.moved()[:MOST_MOVED]],
-        "features": [_effects(feature) for feature in found.features],
+        "features": [_effects(feature, thresholds) for feature in found.features],
         "predictions": [_class(share) for share in found.classes],
     }
 
 
-def _feature(feature: FeatureEffects) -> dict[str, Any]:
+def _feature(feature: FeatureEffects, thresholds: Thresholds) -> dict[str, Any]:
     return {
-        **_effects(feature),
+        **_effects(feature, thresholds),
         "labels": list(feature.cells.labels()),
         "reference_counts": feature.reference.tolist() if feature.reference is not None else None,
         "counts": feature.current.tolist(),
     }
 
 
-def _effects(feature: FeatureEffects) -> dict[str, Any]:
+def _effects(feature: FeatureEffects, thresholds: Thresholds) -> dict[str, Any]:
     return {
         "name": feature.name,
         **_distance("psi", feature.psi),
@@ -202,6 +221,7 @@ def _effects(feature: FeatureEffects) -> dict[str, Any]:
         "unseen": feature.unseen,
         "unseen_reference": feature.unseen_before if feature.reference is not None else None,
         "outside": feature.outside,
+        "level": feature_level(feature, thresholds),
     }
 
 

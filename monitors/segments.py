@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from monitors.cells import Cells
+from monitors.cells import Cells, told_apart
 
 __all__ = ["LEAST_ROWS", "MAXIMUM_SEGMENTS", "OTHER", "Split", "split_of", "with_other"]
 
@@ -55,7 +55,15 @@ class Split:
         return np.asarray(segment_b[index_n])
 
     def names(self, cells: Cells) -> tuple[str, ...]:
-        """Return what the segments are called, each another name."""
+        """Return what the segments are called, each another name: the same as in evidence, which knows no other cell.
+
+        Examples
+        --------
+        >>> Split("shop", (1, 3)).names(Cells("values", (1234567.0, 1234568.0, 2000000.0)))
+        ('1.23457e+06', '2e+06', 'other')
+        """
+        if cells.is_ordered:
+            return with_other(told_apart([cells.points[cell - 1] for cell in self.cells]))
         labels = cells.labels()
         return with_other([labels[cell] for cell in self.cells])
 

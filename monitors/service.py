@@ -221,9 +221,8 @@ class MonitorService:
             (stream, self._judge.judged(stream.key), self._evidence.find(stream.key))
             for stream in self._streams.of_model(model)
         ]
-        return report_model(
-            model, versions, streams, faults, alerts, self._closed_ms + self.thresholds.tick_ms, self._realised(model)
-        )
+        closed_ms, promise = self._closed_ms + self.thresholds.tick_ms, self._realised(model)
+        return report_model(model, versions, streams, faults, alerts, closed_ms, promise, self.thresholds)
 
     def history(self, model: str) -> dict[str, Any]:
         """Return how far a model's streams have moved over the last hours, ready for JSON; see ``monitors.history``."""

@@ -290,6 +290,7 @@ WATCH: dict[str, Part] = {
         unseen=NUMBER,
         unseen_reference=SHARE_OR_NULL,
         outside=NUMBER,
+        level={"type": "number", "minimum": 0, "description": "1 is where the effect alone would page."},
         labels=list_of(STRING),
         reference_counts=or_null(list_of(INTEGER)),
         counts=list_of(INTEGER),
@@ -326,9 +327,13 @@ WATCH: dict[str, Part] = {
         "One value of the feature that tells the reference's rows apart, against its own rows there.",
         name=STRING,
         rows=INTEGER,
+        has_few_rows={"type": "boolean"},
+        reference_rows=INTEGER,
         share=NUMBER,
         reference_share=NUMBER,
         collapse_index=SHARE_OR_NULL,
+        level={"type": "number", "minimum": 0, "description": "The largest of its features and answers."},
+        evidence=or_null(object_of(cause=STRING, nats=NUMBER, page_nats=NUMBER)),
         moved=list_of(
             object_of(name=STRING, statistic=STRING, effect=NUMBER, noise=NUMBER, before=STRING, after=STRING)
         ),

@@ -245,6 +245,17 @@ class EvidenceMonitor:
         sums_c = self._detector.sums_c()
         return {cause: float(weights_c @ sums_c) for cause, weights_c in self._members.items()}
 
+    def within(self) -> dict[Cause, dict[str, float]]:
+        """Return the part of each segment in the e-detector of each cause: what it would be if all else were silent."""
+        channels = self.model.channels
+        names = channels.segmented.names(channels.features) if channels.segmented else ()
+        place_c = np.array([-1 if channel.segment is None else channel.segment for channel in channels.listed])
+        sums_c = self._detector.sums_c()
+        return {
+            cause: {name: float((weights_c * sums_c)[place_c == place].sum()) for place, name in enumerate(names)}
+            for cause, weights_c in self._members.items()
+        }
+
     def restart(self) -> None:
         """Forget all evidence: at a page, after a change of version, when a baseline is accepted."""
         self._detector.reset()

@@ -113,10 +113,21 @@ class Segmented:
         ['age where plan is old', 'age where plan is other']
         """
         feature, copied = features[self.column], self.copied(whole, features)
-        told = [feature.categories[int(v)] for v in self.values] if feature.categories else told_apart(self.values)
-        names = [f"{feature.name} is {with_other(told)[s]}" for s in self.watched]
         return tuple(
-            Channel(f"{whole[c].name}{WITHIN}{name}", whole[c].cause, segment=place)
-            for place, name in enumerate(names)
+            Channel(f"{whole[c].name}{WITHIN}{feature.name} is {name}", whole[c].cause, segment=place)
+            for place, name in enumerate(self.names(features))
             for c in copied
         )
+
+    def names(self, features: Sequence[FeatureSchema]) -> tuple[str, ...]:
+        """Return what the segments that have evidence are called, as a reference profile calls them.
+
+        Examples
+        --------
+        >>> Segmented(0, (7.0, 1.5), (0, 2)).names([FeatureSchema("shop", "number", "float64")])
+        ('7', 'other')
+        """
+        feature = features[self.column]
+        told = [feature.categories[int(v)] for v in self.values] if feature.categories else told_apart(self.values)
+        names = with_other(told)
+        return tuple(names[s] for s in self.watched)

@@ -208,6 +208,18 @@ class EvidenceStream:
         levels, thresholds = self.monitor.evidence(), self.monitor.thresholds
         return MappingProxyType({cause: (_log(levels[cause]), math.log(thresholds[cause])) for cause in levels})
 
+    def segment_levels(self) -> Mapping[str, tuple[Cause, float, float]]:
+        """Return, for each segment that has evidence, the cause that is nearest to its page level: nats, and those."""
+        levels: dict[str, tuple[Cause, float, float]] = {}
+        for cause, parts in self.monitor.within().items():
+            page_nats = math.log(self.monitor.thresholds[cause])
+            for name, level in parts.items():
+                nats = max(0.0, _log(level))
+                known = levels.get(name)
+                if known is None or nats / page_nats > known[1] / known[2]:
+                    levels[name] = cause, nats, page_nats
+        return MappingProxyType(levels)
+
     def _end_summary(self, second: int) -> list[Event]:
         events = self.monitor.end_summary()
         self.began_s, self.summaries = second + 1, self.summaries + 1

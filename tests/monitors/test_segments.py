@@ -8,6 +8,8 @@ import pytest
 
 from monitors.assessment import assess_segments
 from monitors.cells import Cells, cells_for
+from monitors.evidence.model import EvidenceModel
+from monitors.evidence.rows import Rows
 from monitors.records import UNSEEN_CODE, FeatureSchema, OutputSchema, StreamInfo
 from monitors.reference import ProfileInvalid, ReferenceProfile, build_profile, from_json
 from monitors.segments import LEAST_ROWS, MAXIMUM_SEGMENTS, split_of
@@ -111,6 +113,19 @@ def test_a_number_with_few_values_tells_segments_apart() -> None:
     assert profile.segmentation.split.names(profile.features[0].cells) == ("1", "0", "0.5", "other")
 
 
+def test_a_segment_has_one_name_in_the_profile_and_in_evidence_however_many_digits_rare_values_need() -> None:
+    shops = (1234567.0, 2000000.0, *(1234568.0 + i for i in range(5)))
+    values_nd = np.column_stack([np.repeat(shops, [2_000, 2_000, *[9] * 5]), np.arange(4_045.0)])
+    schema = [FeatureSchema("shop", "number", "float64"), FeatureSchema("x", "number", "float64")]
+    tensor = OutputSchema("tensor")
+    profile = build_profile(schema, tensor, values_nd, np.full(4_045, -1), np.zeros((4_045, 0)), segment="shop")
+    evidence = EvidenceModel.fit(Rows(values_nd), schema, segment="shop").channels.segmented
+    assert profile.segmentation is not None
+    assert evidence is not None
+    assert profile.segmentation.split.names(profile.features[0].cells) == ("1.23457e+06", "2e+06", "other")
+    assert evidence.names(schema) == ("1.23457e+06", "2e+06")
+
+
 @pytest.mark.parametrize(
     ("segment", "why"),
     [("age", "no single values"), ("nothing", "no feature is called 'nothing'")],
@@ -189,6 +204,13 @@ def test_segments_are_in_the_report_and_the_gauges_and_bounded() -> None:
     assert segments["red"]["moved"][0]["statistic"] == "missing"
     assert [feature["name"] for feature in segments["blue"]["features"]] == ["https", "age", "colour"]
     assert "counts" not in segments["blue"]["features"][0]
+    assert (segments["red"]["level"], segments["red"]["evidence"]) == (pytest.approx(10.0, rel=0.1), None)
+    assert segments["red"]["level"] == max(feature["level"] for feature in segments["red"]["features"])
+    assert segments["blue"]["level"] < 0.3
+    assert [segment["has_few_rows"] for segment in found["values"]] == [s["rows"] < 100 for s in found["values"]]
+    assert [segment["reference_rows"] for segment in found["values"]] == [
+        segment.rows for segment in REFERENCE.segmentation.segments  # type: ignore[union-attr]  # it has one
+    ]
     gauges = {
         (labels["segment"], labels["statistic"]): value
         for name, labels, value in service.gauges()

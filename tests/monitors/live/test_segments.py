@@ -78,6 +78,20 @@ def test_what_moves_for_few_of_the_rows_pages_and_is_named() -> None:
     assert scene.pages().count("drift") == 1
 
 
+def test_the_report_says_of_each_segment_how_far_its_evidence_is_from_a_page() -> None:
+    scene = SegmentScene()
+    scene.pass_seconds(20)
+    scene.pass_seconds(4, older=1.5)
+    found = scene.service.report("phishing")["streams"][0]
+    evidence = {segment["name"]: segment["evidence"] for segment in found["segments"]["values"]}
+    assert evidence.pop("other") is None
+    blue = evidence.pop("blue")
+    assert blue["nats"] > 2.0 > max(each["nats"] for each in evidence.values())
+    (whole,) = [each for each in found["evidence"]["causes"] if each["cause"] == blue["cause"]]
+    assert blue["page_nats"] == whole["page_nats"]
+    assert blue["nats"] < whole["nats"] < blue["nats"] + 1.0
+
+
 def test_a_change_of_one_segment_stays_open_while_it_lasts_and_ends_after_it() -> None:
     scene = SegmentScene()
     scene.pass_seconds(20)
