@@ -4,6 +4,7 @@ import { at, post } from "./api.js";
 import { confirm, tell } from "./dialog.js";
 import { button, fill, h } from "./dom.js";
 import { ago, number } from "./format.js";
+import { placeOf } from "./segments.js";
 
 /** A list of alerts, kept as it is while nothing has changed; the focus stays where it was, as far as that is still there. */
 export class AlertList {
@@ -30,7 +31,7 @@ export class AlertList {
   #item(alert) {
     const kind = alert.state === "resolved" ? "ok" : alert.severity === "page" ? "page" : "warn";
     const who = `${this.#showsModel ? `${alert.model} ` : ""}${alert.variant} ${alert.version}`;
-    const drivers = alert.drivers.map((driver) => h("li", {}, h("b", {}, driver.name), ` ${driver.before} → ${driver.after}`));
+    const drivers = alert.drivers.map((driver) => h("li", {}, driver.statistic === "segment" ? leadTo(alert, driver) : h("b", {}, driver.name), ` ${driver.before} → ${driver.after}`));
     const evidence = alert.evidence === null ? alert.calibration
       : `evidence ${number(alert.evidence)} of ${number(alert.evidence_threshold)} nats · ${alert.calibration}`;
     const said = alert.acknowledged
@@ -64,4 +65,12 @@ export class AlertList {
       tell(isFalse ? "Marked false." : "Acknowledged.");
     }
   }
+}
+
+/** Return a link to the segment that an alert names. */
+function leadTo(alert, driver) {
+  const place = placeOf(alert, driver);
+  // Where one is there already the hash does not change, and nobody would hear of the click.
+  const again = () => location.hash === place && window.dispatchEvent(new HashChangeEvent("hashchange"));
+  return h("a", { class: "driver", href: place, on: { click: again } }, driver.name);
 }

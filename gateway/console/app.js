@@ -31,11 +31,16 @@ function show(next) {
   fill(main, next.node);
 }
 
-function viewOf(hash) {
-  const [, kind, name] = hash.replace(/^#/, "").split("/");
+function viewOf([, kind, name]) {
   if (kind === "models" && name) return new ModelView(live, decoded(name));
   if (kind === "audit") return new AuditView();
   return new GlanceView(live);
+}
+
+/** Return which segment of which stream a hash leads to, if any. */
+function placeWithin([, kind, name, what, variant, version, driver]) {
+  if (kind !== "models" || !name || what !== "segment" || !driver) return null;
+  return { stream: `${decoded(variant)} ${decoded(version)}`, driver: decoded(driver) };
 }
 
 function decoded(name) {
@@ -46,14 +51,19 @@ function decoded(name) {
   }
 }
 
+/** Show what the hash names; return whether it leads to a place within a page. */
 function go() {
-  if (!isSignedIn) return;
-  show(viewOf(location.hash));
+  if (!isSignedIn) return false;
+  const parts = location.hash.replace(/^#/, "").split("/");
+  const place = placeWithin(parts);
+  if (!(place && view instanceof ModelView && view.title === decoded(parts[2]))) show(viewOf(parts));
+  if (place) view.lead(place);
   if (live.overview) view.update(live.overview);
   document.title = view.title ? `${view.title} · Weir` : "Weir";
   for (const link of header.querySelectorAll("nav a")) {
     set(link, { "aria-current": (link.getAttribute("href") === (location.hash || "#/")) ? "page" : null });
   }
+  return Boolean(place);
 }
 
 const stateDot = h("span", { class: "dot idle", "aria-hidden": "true" });
@@ -110,7 +120,7 @@ live.addEventListener("overview", () => {
 live.addEventListener("state", showState);
 session.addEventListener("ended", () => ended("The session has ended. Sign in again."));
 window.addEventListener("hashchange", () => {
-  go();
+  if (go()) return;
   window.scrollTo(0, 0);
   main.focus({ preventScroll: true });
 });

@@ -132,6 +132,14 @@ function shortened(label, most) {
   return label.length <= most ? label : `${label.slice(0, Math.max(1, most - 1))}…`;
 }
 
+/** Return a level as a bar, with a mark in its middle where the effect alone would page. */
+export function meter(level, kind) {
+  return s("svg", { class: "meter", viewBox: "0 0 60 6", preserveAspectRatio: "none", "aria-hidden": "true" },
+    s("rect", { class: "meter-track", width: 60, height: 6, rx: 3 }),
+    s("rect", { class: `meter-fill ${kind}`, width: Math.max(2, Math.min(60, level * 30)), height: 6, rx: 3 }),
+    s("line", { class: "meter-mark", x1: 30, x2: 30, y1: 0, y2: 6 }));
+}
+
 const LEVELS = [0.05, 0.25, 0.5, 0.75, 1, 1.5];
 
 /** Return the class of a level: how hot its cell is. */

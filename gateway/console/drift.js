@@ -4,6 +4,7 @@ import { at, get } from "./api.js";
 import { heat, heatRow, histogram, lines } from "./charts.js";
 import { fill, h, panel, s, say, set } from "./dom.js";
 import { clock, lasting, number, plural, share } from "./format.js";
+import { SegmentPanel } from "./segments.js";
 
 const EVERY_MS = 5000;
 const TRACKS = [["fine", "Last half hour"], ["coarse", "Last day"]];
@@ -18,6 +19,7 @@ export class DriftPanels {
   #track = "fine";
   #feature = "";
   #rows = new Map();
+  #segments = new SegmentPanel();
   #streams = h("select", { id: "drift-stream" });
   #tracks = h("select", { id: "drift-track" }, TRACKS.map(([value, label]) => h("option", { value }, label)));
   #map = h("div", { class: "heat-map", role: "list" });
@@ -35,6 +37,7 @@ export class DriftPanels {
     fill(this.#scale, h("span", {}, "unmoved"), s("svg", { viewBox: "0 0 7 1", preserveAspectRatio: "none" },
       [0, 0.1, 0.3, 0.6, 0.8, 1.2, 2].map((level, i) => s("rect", { class: heat(level), x: i, width: 0.94, height: 1 }))), h("span", {}, "page level and beyond"));
     this.map = panel("Drift by feature", { id: "drift", aside, wide: true }, this.#map, this.#scale, this.#note, this.#detail);
+    this.segments = this.#segments.node;
     this.confidence = panel("Confidence", { id: "confidence" }, this.#confidence);
   }
 
@@ -52,6 +55,13 @@ export class DriftPanels {
       this.#isAsking = false;
       this.#askedAt = Date.now();
     }
+  }
+
+  /** Go to what an alert says of a segment of a stream. */
+  lead({ stream, driver }) {
+    this.#stream = stream;
+    this.#segments.lead({ stream, driver });
+    if (this.#report) this.#draw();
   }
 
   #choose({ stream = this.#stream, track = this.#track }) {
@@ -74,6 +84,7 @@ export class DriftPanels {
     const past = this.#history.streams.find((each) => `${each.variant} ${each.version}` === this.#stream);
     this.#drawMap(stream, past?.[this.#track]);
     this.#drawDetail(stream);
+    this.#segments.update(stream, this.#report.alerts);
     this.#drawConfidence(stream, past?.[this.#track]);
   }
 

@@ -1,7 +1,7 @@
 // All models at a glance: one row a model, updated in place.
 
 import { AlertList } from "./alerts.js";
-import { sparkline } from "./charts.js";
+import { meter, sparkline } from "./charts.js";
 import { fill, h, panel, s, say, set } from "./dom.js";
 import { ms, number, percent, plural, rate, share } from "./format.js";
 import { alertsOf, arms, condition, isActive, isOpen, rolloutWords, totals, worstDrift } from "./state.js";
@@ -103,12 +103,8 @@ class Row {
 function driftCell(worst) {
   const level = worst.level;
   const kind = level >= 1 ? "page" : level >= 0.5 ? "warn" : "";
-  const meter = s("svg", { class: "meter", viewBox: "0 0 60 6", preserveAspectRatio: "none", "aria-hidden": "true" },
-    s("rect", { class: "meter-track", width: 60, height: 6, rx: 3 }),
-    s("rect", { class: `meter-fill ${kind}`, width: Math.max(2, Math.min(60, level * 30)), height: 6, rx: 3 }),
-    s("line", { class: "meter-mark", x1: 30, x2: 30, y1: 0, y2: 6 }));
   const what = level >= 0.25 && worst.feature ? worst.feature : "none to speak of";
-  return h("span", { class: "drift-cell", title: "1 is the level at which the effect alone would page" }, meter,
+  return h("span", { class: "drift-cell", title: "1 is the level at which the effect alone would page" }, meter(level, kind),
     h("span", { class: `num ${kind}` }, number(level, 2)), h("span", { class: "muted clip" }, what));
 }
 

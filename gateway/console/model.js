@@ -48,7 +48,7 @@ export class ModelView {
     fill(this.#body,
       panel("Flow", { id: "flow", wide: true }, this.#flow.node),
       this.#weights.node, panel("Traffic", { id: "traffic" }, this.#traffic),
-      this.rollout.node, this.drift.map, this.drift.confidence, panel("Alerts", { id: "alerts" }, this.alerts.node),
+      this.rollout.node, this.drift.map, this.drift.segments, this.drift.confidence, panel("Alerts", { id: "alerts" }, this.alerts.node),
       panel("Versions", { id: "versions", wide: true }, h("table", { class: "versions" }, h("caption", { class: "visually-hidden" }, "Versions"),
         h("thead", {}, h("tr", {}, columns.map((column) => h("th", { scope: "col" }, column)))), this.#versions)),
       panel("Audit trail", { id: "audit", wide: true }, this.audit.node));
@@ -75,6 +75,11 @@ export class ModelView {
     this.alerts.update([...alerts.filter(isOpen), ...alerts.filter((alert) => !isOpen(alert))]);
     this.#drawVersions(model);
     this.audit.update(JSON.stringify([model.route?.revision, model.rollout?.revision]));
+  }
+
+  /** Go to what an alert says of a segment. */
+  lead(place) {
+    this.drift.lead(place);
   }
 
   close() {
