@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,13 +19,13 @@ from tests.models import columns_classifier, write_bundle
 ODD = 'ne"w\\\n<b>\u202ex'
 WRITTEN = 'ne"w\\\\u{a}<b>\\u{202e}x'
 SHARES = {"long": 0.5, "medium": 0.29, ODD: 0.2, "rare": 0.01}
-MANIFEST = f"""
+MANIFEST = """
 schema_version: 1
 interface:
   features:
-    - {{name: petal_length}}
-    - {{name: petal_width}}
-    - {{name: sepal, dtype: string, categories: [long, medium, "ne\\"w\\\\\\n<b>\\u202ex", rare]}}
+    - {name: petal_length}
+    - {name: petal_width}
+    - {name: sepal, dtype: string, categories: [long, medium, "ne\\"w\\\\\\n<b>\\u202ex", rare]}
 """
 MODEL = "#/models/iris"
 MOVED = f"petal_length where sepal is {ODD}"
@@ -138,7 +137,8 @@ def test_a_segment_shows_its_features_by_keyboard_alone(console: Browser) -> Non
     assert heads[0] == "petal_length"
     assert set(heads) == {"petal_length", "petal_width"}
     assert "median " in console.all("#segment-detail tbody tr")[0].text
-    console.wait(lambda: console.run("return document.activeElement === document.querySelector('.segment-row')"), "here")
+    focused = "return document.activeElement === document.querySelector('.segment-row')"
+    console.wait(lambda: console.run(focused), "the focus where it was")
     console.driver.switch_to.active_element.send_keys(Keys.ENTER)
     assert chosen(console) == []
     assert console.find("#segment-detail table") is None

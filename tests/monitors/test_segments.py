@@ -209,7 +209,8 @@ def test_segments_are_in_the_report_and_the_gauges_and_bounded() -> None:
     assert segments["blue"]["level"] < 0.3
     assert [segment["has_few_rows"] for segment in found["values"]] == [s["rows"] < 100 for s in found["values"]]
     assert [segment["reference_rows"] for segment in found["values"]] == [
-        segment.rows for segment in REFERENCE.segmentation.segments  # type: ignore[union-attr]  # it has one
+        segment.rows
+        for segment in REFERENCE.segmentation.segments  # type: ignore[union-attr]  # it has one
     ]
     gauges = {
         (labels["segment"], labels["statistic"]): value
