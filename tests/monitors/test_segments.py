@@ -12,7 +12,7 @@ from monitors.evidence.model import EvidenceModel
 from monitors.evidence.rows import Rows
 from monitors.records import UNSEEN_CODE, FeatureSchema, OutputSchema, StreamInfo
 from monitors.reference import ProfileInvalid, ReferenceProfile, build_profile, from_json
-from monitors.segments import LEAST_ROWS, MAXIMUM_SEGMENTS, split_of
+from monitors.segments import LEAST_ROWS, MAXIMUM_SEGMENTS, Split, split_of
 from monitors.service import MonitorService
 from monitors.summary import Layout, merge, summarise
 from monitors.thresholds import Thresholds
@@ -124,6 +124,20 @@ def test_a_segment_has_one_name_in_the_profile_and_in_evidence_however_many_digi
     assert evidence is not None
     assert profile.segmentation.split.names(profile.features[0].cells) == ("1.23457e+06", "2e+06", "other")
     assert evidence.names(schema) == ("1.23457e+06", "2e+06")
+
+
+def test_names_are_short_never_empty_and_each_another_one() -> None:
+    values = ("", "x" * 5_000, "x" * 5_000 + "y", "empty text", "other", 'quo"te\\\n', "\u540d", "x" * 100)
+    names = Split("kind", tuple(range(1, 9))).names(Cells("categories", categories=values))
+    assert names[3:] == ("empty text", "other", 'quo"te\\\n', "\u540d", "x" * 100, "any other")
+    assert names[0] == "any empty text"
+    assert len(set(names)) == 9
+    assert [len(name) for name in names[1:3]] == [100, 100]
+    codes_n = np.repeat(np.arange(8.0), 1_000)[:, None]
+    schema = [FeatureSchema("kind", "category", "string", values), FeatureSchema("x", "number", "float64")]
+    evidence = EvidenceModel.fit(Rows(np.column_stack([codes_n, np.arange(8_000.0)])), schema, segment="kind")
+    assert evidence.channels.segmented is not None
+    assert evidence.channels.segmented.names(schema) == names[:8]
 
 
 @pytest.mark.parametrize(
