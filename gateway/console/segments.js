@@ -143,7 +143,7 @@ export class SegmentPanel {
 
   #row(name) {
     const parts = Object.fromEntries(["gauge", "level", "words", "tags"].map((part) => [part, h("span", { class: part })]));
-    const open = h("button", { type: "button", class: "segment-row", "aria-controls": "segment-detail" }, h("span", { class: "clip", title: name }, shown(name)), parts.gauge, parts.level, parts.words, parts.tags);
+    const open = h("button", { type: "button", class: "segment-row", "aria-controls": "segment-detail" }, h("span", { class: "clip", title: name }, name), parts.gauge, parts.level, parts.words, parts.tags);
     open.addEventListener("click", () => {
       [this.#chosen, this.#feature] = [this.#chosen === name ? null : name, ""];
       this.#draw();
@@ -164,7 +164,7 @@ export class SegmentPanel {
     set(row.words, { class: segment.moved.length ? "words" : "words muted" });
     fill(row.tags, this.#alerted.has(segment.name) && h("span", { class: "tag warn" }, "in an alert"), h("span", {}, about), told && h("span", {}, told), small && h("span", { class: "chip" }, small));
     set(row.button, { "aria-expanded": String(this.#chosen === segment.name),
-      "aria-label": [shown(segment.name), `level ${number(segment.level, 2)} where 1 would page`, words, this.#alerted.has(segment.name) && "in an alert", about, told, small].filter(Boolean).join(", ") });
+      "aria-label": [segment.name, `level ${number(segment.level, 2)} where 1 would page`, words, this.#alerted.has(segment.name) && "in an alert", about, told, small].filter(Boolean).join(", ") });
   }
 
   #drawDetail(segment) {
@@ -184,16 +184,14 @@ export class SegmentPanel {
     const columns = ["Feature", "Level", "Moved", "Rank distance", "Missing", "Unseen"];
     const answers = segment.predictions.slice(0, 12).map((each) => h("div", {}, h("dt", {}, each.class), h("dd", {}, h("b", { class: "num" }, share(each.share)),
       each.reference_share === null ? "" : h("span", { class: "muted" }, ` reference ${share(each.reference_share)}`))));
-    fill(this.#detail, h("h3", {}, `${this.#stream.segments.feature} is ${shown(segment.name)}`),
-      h("table", { class: "segment-features" }, h("caption", { class: "visually-hidden" }, `Features of the segment ${shown(segment.name)}, the furthest first`),
+    fill(this.#detail, h("h3", {}, `${this.#stream.segments.feature} is ${segment.name}`),
+      h("table", { class: "segment-features" }, h("caption", { class: "visually-hidden" }, `Features of the segment ${segment.name}, the furthest first`),
         h("thead", {}, h("tr", {}, columns.map((column) => h("th", { scope: "col" }, column)))), h("tbody", {}, rows)),
       answers.length > 0 && [h("h3", {}, "Answers"), h("dl", { class: "facts-row" }, answers)]);
   }
 }
 
 const kindOf = (level) => (level >= FURTHEST ? "page" : level >= NEAR ? "warn" : "muted");
-
-const shown = (name) => name || "(empty text)";
 
 /** Return how near a page a segment is, by its effect alone or by its part in the evidence. */
 function nearness(segment) {
@@ -211,7 +209,7 @@ function beside(now, then) {
 }
 
 function listed(names) {
-  const told = names.slice(0, 3).map(shown);
+  const told = names.slice(0, 3);
   const more = names.length - told.length;
   if (more > 0) return `${told.join(", ")} and ${more} more`;
   return told.length > 1 ? `${told.slice(0, -1).join(", ")} and ${told.at(-1)}` : told[0];

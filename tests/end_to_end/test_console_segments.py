@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -163,6 +164,15 @@ def test_a_segment_that_is_none_is_said_to_be_none(console: Browser) -> None:
     console.wait(lambda: "the watch knows no such segment any more" in console.text("#status"), "that it is none")
     assert rows(console)
     assert chosen(console) == []
+
+
+def test_promtool_has_nothing_to_say_against_odd_segments(gateway: RunningGateway) -> None:
+    body = gateway.read("/metrics").text
+    checked = subprocess.run(["promtool", "check", "metrics"], input=body.encode(), capture_output=True, check=False)
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
+    shares = [line for line in body.splitlines() if line.startswith("weir_segment_share{")]
+    assert len(shares) == 5
+    assert any('segment="ne\\"w\\\\\\n<b>\u202ex"' in line for line in shares)
 
 
 def test_segments_are_no_wider_than_a_phone(console: Browser) -> None:
