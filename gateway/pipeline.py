@@ -345,7 +345,7 @@ class Pipeline:
                 _report(exc)
         if is_looked_at:
             metrics.phases.observe(calls, run, perf_counter() - now)
-        self.gate.leave_all(len(calls), sum(latencies_s))
+        self.gate.leave_all(len(calls), sum(latencies_s), on_loop=not arm.lane.leaves_loop)
         try:
             self.observer.answered(calls, rows_of)
         except Exception as exc:

@@ -56,13 +56,16 @@ class Gate:
         "_answered",
         "_due_s",
         "_lag_s",
+        "_lag_sum_s",
         "_latency_sum_s",
+        "_on_loop",
         "_opened_s",
         "_peak",
         "_random",
         "_refused",
         "_retry_spread_s",
         "_rule",
+        "_ticks",
         "in_flight",
         "is_shedding",
         "lag_s",
@@ -80,8 +83,9 @@ class Gate:
         self._retry_spread_s = 1.0
         self.pause_s = TICK_S
         self._due_s, self._opened_s = now_s + TICK_S, now_s
-        self._answered = self._refused = self._peak = 0
-        self._latency_sum_s = self._lag_s = 0.0
+        self._answered = self._on_loop = self._refused = self._peak = 0
+        self._latency_sum_s = self._lag_s = self._lag_sum_s = 0.0
+        self._ticks = 0
 
     def has_room(self, priority: int) -> bool:
         """Return whether a request would be let in."""
@@ -102,10 +106,12 @@ class Gate:
         """Count refusals without ``enter``; a request that had been let in is yet to be counted out."""
         self._refused += count
 
-    def leave_all(self, answered: int, latency_sum_s: float) -> None:
-        """Count out the requests that one run answered."""
+    def leave_all(self, answered: int, latency_sum_s: float, *, on_loop: bool) -> None:
+        """Count out the requests that one run answered; ``on_loop`` says that such runs are on the event loop."""
         self.in_flight -= answered
         self._answered += answered
+        if on_loop:
+            self._on_loop += answered
         self._latency_sum_s += latency_sum_s
 
     def abandon(self) -> None:
@@ -114,7 +120,10 @@ class Gate:
 
     def tick(self, now_s: float) -> bool:
         """Note how late the loop is; every tenth of a second, let the rule judge, and return that it did."""
-        self._lag_s = max(self._lag_s, now_s - self._due_s)
+        lag_s = max(now_s - self._due_s, 0.0)
+        self._lag_s = max(self._lag_s, lag_s)
+        self._lag_sum_s += lag_s
+        self._ticks += 1
         is_over = now_s - self._opened_s >= WINDOW_S - TICK_S / 2
         if is_over:
             self._close(now_s)
@@ -128,7 +137,16 @@ class Gate:
     def _close(self, now_s: float) -> None:
         rule, asked = self._rule, self._answered + self._refused
         rule.update(
-            Window(now_s - self._opened_s, self._answered, self._latency_sum_s, self._lag_s, self._peak, self._refused)
+            Window(
+                now_s - self._opened_s,
+                self._answered,
+                self._latency_sum_s,
+                self._lag_s,
+                self._peak,
+                self._refused,
+                self._on_loop,
+                self._lag_sum_s / self._ticks,
+            )
         )
         self.limits = _shares(rule.limit)
         self.is_shedding = rule.is_shedding
@@ -139,8 +157,8 @@ class Gate:
         self._open(now_s)
 
     def _open(self, now_s: float) -> None:
-        self._opened_s, self._lag_s = now_s, 0.0
-        self._answered = self._refused = 0
+        self._opened_s, self._lag_s, self._lag_sum_s, self._ticks = now_s, 0.0, 0.0, 0
+        self._answered = self._on_loop = self._refused = 0
         self._latency_sum_s, self._peak = 0.0, self.in_flight
 
 

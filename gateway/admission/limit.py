@@ -4,7 +4,8 @@ In the calm nothing is shed: the limit is a ceiling that a sound load does not r
 nothing where every pass of the event loop empties it, and many patient connections look like a long queue. So the rule
 waits until *time* is lost: until the delay that Little's law foretells for what is in flight, or the lag of the loop,
 stands above a high mark. Then it sheds, and holds the measured delay at a low mark, until nothing had to be refused for
-a while.
+a while. Of a model that runs on the loop it holds the lag, at a lower one: what waits is no use to such a model, and a
+pass that takes in a thousand requests has lost the first from the processor's caches when the last has come.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ Mode = Literal["calm", "hold", "look", "floor"]
 
 _LATE, _LATE_OF_FEW, _LATE_BY_LAG, _HELD, _ALLOWED = 4.0, 20.0, 0.5, 0.6, 0.25
 """In latency targets: the delay that is too late, that is for a few, the lag that is; the delays held and allowed."""
+_LAG_HELD, _LAG_ALLOWED = 0.03, 0.04
+"""In latency targets, where runs are on the loop: the mean lag held, and what may be in flight however late it is."""
 _FLOORS_LATE, _FLOORS_HELD = 10.0, 4.0
 """What is too late and what is held, in floors: the larger counts."""
 _LEAST, _FEW = 2, 100
 _TOO_LATE_WINDOWS, _CALM_WINDOWS, _RATES = 3, 5, 3
-_SLOWEST_STEP, _FASTEST_STEP = 0.7, 1.15
+_SLOWEST_STEP, _FASTEST_STEP, _FASTEST_BY_LAG = 0.7, 1.15, 1.5
 _FEWEST_ANSWERS, _LONGEST_S = 8, 1.0
 _FLOOR_FIRST, _FLOOR_EVERY, _FLOOR_WINDOWS = 10, 100, 3
 _LOOK_FIRST, _LOOK_AT_LEAST_EVERY, _LOOK_WINDOWS = 30, 600, 5
@@ -32,8 +35,9 @@ _LOOK_FIRST, _LOOK_AT_LEAST_EVERY, _LOOK_WINDOWS = 30, 600, 5
 class Window(NamedTuple):
     """What a worker measured in about a tenth of a second.
 
-    ``latency_sum_s`` is over the ``answered``; ``loop_lag_s`` is the longest that the event loop was late;
-    ``in_flight_peak`` the most requests at once; ``refused`` those that met the limit.
+    ``latency_sum_s`` is over the ``answered``; ``loop_lag_s`` is the longest that the event loop was late, and
+    ``mean_lag_s`` the mean; ``in_flight_peak`` the most requests at once; ``refused`` those that met the limit;
+    ``on_loop`` those of the ``answered`` whose model runs on the event loop.
     """
 
     seconds: float
@@ -42,6 +46,8 @@ class Window(NamedTuple):
     loop_lag_s: float
     in_flight_peak: int
     refused: int
+    on_loop: int = 0
+    mean_lag_s: float = 0.0
 
     @property
     def delay_s(self) -> float:
@@ -61,6 +67,8 @@ class Window(NamedTuple):
             max(self.loop_lag_s, other.loop_lag_s),
             max(self.in_flight_peak, other.in_flight_peak),
             self.refused + other.refused,
+            self.on_loop + other.on_loop,
+            (self.mean_lag_s + other.mean_lag_s) / 2,
         )
 
 
@@ -114,7 +122,7 @@ class ConcurrencyLimit:
         self._windows_left = self._late = self._unrefused = 0
         self._floor_due = self._look_due = 0
         self._look_every = _LOOK_FIRST
-        self._held, self._floor_s = float(most), 0.0
+        self._held, self._held_by_lag, self._floor_s = float(most), float(most), 0.0
         self.limit = most
 
     @property
@@ -159,10 +167,13 @@ class ConcurrencyLimit:
         if self._late >= _TOO_LATE_WINDOWS:
             self._unrefused, self._floor_due, self._look_due = 0, _FLOOR_FIRST, _LOOK_FIRST
             self._held = max(self._rates) * self._held_s()
+            self._held_by_lag = max(self._rates) * _LAG_HELD * self._target_s
+            self._follow_lag(window)
             self._resume()
 
     def _hold(self, window: Window) -> None:
         """Follow the gradient between the delay that was measured and the one that is held."""
+        self._follow_lag(window)
         gradient = self._held_s() / max(window.delay_s, 1e-6)
         if gradient < 1.0 or window.refused:
             self._held *= min(max(gradient, _SLOWEST_STEP), _FASTEST_STEP)
@@ -179,6 +190,20 @@ class ConcurrencyLimit:
             self._try("floor", _LEAST, _FLOOR_WINDOWS)
         else:
             self._resume()
+
+    def _follow_lag(self, window: Window) -> None:
+        """Do the same for the lag, where most of the answers were made on the loop; a model in a thread needs batches.
+
+        What neither of the two has held does not grow beyond twice what is.
+        """
+        if 2 * window.on_loop <= window.answered:
+            self._held_by_lag = self._most
+            return
+        gradient = _LAG_HELD * self._target_s / max(window.mean_lag_s, 1e-6)
+        if gradient < 1.0 or window.refused:
+            held = self._held_by_lag * min(max(gradient, _SLOWEST_STEP), _FASTEST_BY_LAG)
+            self._held_by_lag = min(held, 2.0 * self.limit)
+        self._held_by_lag = max(self._held_by_lag, max(self._rates) * _LAG_ALLOWED * self._target_s)
 
     def _look(self, window: Window) -> None:
         self._windows_left -= 1
@@ -215,7 +240,7 @@ class ConcurrencyLimit:
 
     def _resume(self) -> None:
         self._mode = "hold"
-        self._set(self._held)
+        self._set(min(self._held, self._held_by_lag))
 
     def _relax(self) -> None:
         self._mode, self._late, self._look_every = "calm", 0, _LOOK_FIRST

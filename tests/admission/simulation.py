@@ -15,7 +15,11 @@ from gateway.admission.gate import TICK_S, Gate
 
 @dataclass(slots=True)
 class Model:
-    """What a run, each row of it, an answers work on the loop, and a refusal cost."""
+    """What a run, each row of it, an answer's work on the loop, and a refusal cost.
+
+    With more than ``crowd`` in flight what is done for one of them has left the caches when its turn comes again: its
+    work on the loop takes ``crowded`` times as long.
+    """
 
     run_s: float
     row_s: float
@@ -23,6 +27,8 @@ class Model:
     is_inline: bool
     most_rows: int = 128
     refusal_s: float = 4.5e-6
+    crowd: int = 400
+    crowded: float = 1.0
     slower: Callable[[float], float] = lambda _now_s: 1.0
 
     def seconds(self, rows: int, now_s: float) -> float:
@@ -131,7 +137,7 @@ class Worker:
     def _read(self, due_s: float, priority: int) -> None:
         if self.gate.enter(priority):
             self._waiting.append((due_s, self.now_s, priority))
-            self.now_s += self.model.loop_s / 2
+            self.now_s += self._half_s()
         else:
             self.now_s += self.model.refusal_s
             self.result.refused.append((due_s, self.now_s, priority))
@@ -149,10 +155,15 @@ class Worker:
             else:
                 self._running, self._done_s = batch, self.now_s + seconds
 
+    def _half_s(self) -> float:
+        """Return half of the work on the loop: to read a request, or to answer it."""
+        model = self.model
+        return model.loop_s / 2 * (model.crowded if self.gate.in_flight > model.crowd else 1.0)
+
     def _settle(self, batch: list[tuple[float, float, int]]) -> None:
         for due_s, received_s, priority in batch:
-            self.now_s += self.model.loop_s / 2
-            self.gate.leave_all(1, self.now_s - received_s)
+            self.now_s += self._half_s()
+            self.gate.leave_all(1, self.now_s - received_s, on_loop=self.model.is_inline)
             self.result.answered.append((due_s, self.now_s, priority))
             if self._again_s is not None:
                 heapq.heappush(self._clients, (self.now_s + 0.0002, priority))

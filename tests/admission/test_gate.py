@@ -24,8 +24,8 @@ def test_each_priority_has_its_share_of_the_limit() -> None:
 def test_every_way_out_makes_room() -> None:
     tested = gate(most=4)
     assert [tested.enter() for _ in range(5)] == [True] * 4 + [False]
-    tested.leave_all(1, 0.001)
-    tested.leave_all(2, 0.002)
+    tested.leave_all(1, 0.001, on_loop=False)
+    tested.leave_all(2, 0.002, on_loop=False)
     tested.abandon()
     assert tested.in_flight == 0
     assert tested.enter()
@@ -42,7 +42,7 @@ def test_a_window_without_requests_is_ended_by_one_tick() -> None:
     tested.enter()
     assert tested.tick(0.1 + tested.pause_s)
     assert (tested.lag_s, tested.pause_s) == (0.0, TICK_S)
-    tested.leave_all(1, 0.001)
+    tested.leave_all(1, 0.001, on_loop=False)
     assert run_for(tested, 10, start_s=0.2)[4::5] == [True, True]
     assert tested.pause_s == 5 * TICK_S
 
@@ -60,11 +60,11 @@ def test_shadows_stop_before_any_client_is_refused_and_start_again() -> None:
     for _ in range(500):
         tested.enter()
     for _ in range(20):
-        tested.leave_all(1, 0.1)
+        tested.leave_all(1, 0.1, on_loop=False)
     run_for(tested, 5)
     assert (tested.sheds_shadow, tested.is_shedding, tested.limits[NORMAL]) == (True, False, 3687)
     for _ in range(480):
-        tested.leave_all(1, 0.1)
+        tested.leave_all(1, 0.1, on_loop=False)
     run_for(tested, 5, start_s=0.1)
     assert not tested.sheds_shadow
 

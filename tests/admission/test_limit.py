@@ -53,6 +53,33 @@ def test_where_refusing_costs_as_much_as_a_third_of_an_answer_the_rest_is_answer
     assert result.latency_s(0.99, 1.0, 1.7) < 0.05
 
 
+@pytest.mark.parametrize("share", [1.3, 1.6, 2.0])
+def test_answers_made_on_the_loop_do_not_wait_in_a_crowd(share: float) -> None:
+    """Runs of a thousand requests cost a third more than those of two hundred: nothing is gained by letting them in."""
+    model = small()
+    model.crowded = 1.35
+    result = worker(model).open_loop(bursts([(share * SMALL_RATE, 2.5)]), 2.5)
+    r = model.refusal_s * SMALL_RATE
+    assert result.rate(1.0, 2.5) / SMALL_RATE > (1.0 - share * r) / (1.0 - r) - 0.05
+    assert result.latency_s(0.99, 1.0, 2.4) < 0.02
+
+
+def test_a_load_that_fits_again_is_let_in_again_within_a_second() -> None:
+    """A storm leaves a low limit; the bursts of a load that fits meet it, and must not keep it low."""
+    run = worker(small())
+    result = run.open_loop(bursts([(3.0 * SMALL_RATE, 1.0), (0.8 * SMALL_RATE, 2.5)]), 3.5)
+    assert result.refusals(2.5, 3.5) == 0
+    assert not run.gate.is_shedding
+
+
+def test_the_lag_of_a_loop_beside_a_model_in_a_thread_leaves_its_batches_alone() -> None:
+    by_lag, alone = (ConcurrencyLimit() for _ in range(2))
+    for rule, lag_s in ((by_lag, 0.02), (alone, 0.0)):
+        for _ in range(12):
+            rule.update(Window(0.1, 300, 6.0, 0.0, 400, 300, on_loop=0, mean_lag_s=lag_s))
+    assert by_lag.limit == alone.limit > 50
+
+
 def test_after_an_overload_nothing_is_shed_and_nothing_waits() -> None:
     run = worker(mlp())
     result = run.open_loop(bursts([(0.5 * MLP_RATE, 1.0), (2.0 * MLP_RATE, 2.0), (0.5 * MLP_RATE, 2.0)]), 5.0)
