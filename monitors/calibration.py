@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from monitors.evidence.bootstrap import StationaryBootstrap
 from monitors.evidence.budget import Budget
+from monitors.evidence.likeness import differs
 from monitors.evidence.model import LEAST_REFERENCE_ROWS, EvidenceModel
 from monitors.evidence.repeats import RowMemory
 from monitors.evidence.replicas import Replicas
@@ -34,6 +35,8 @@ MOST_FACTOR = 1_000.0
 LEAST_RAISE, MOST_RAISE = 1.5, 10.0
 LEAST_STEPS, LOOK_EVERY = 1_000, 100
 NORMAL_95 = 1.645
+DRAWS, ALIKE_CHANCE, LEAST_TOLD = 2.0, 0.01, 1_000.0
+LONGER_TIMES = 2
 LONGER = ": take a longer table, or more of the prediction log"
 
 Floats = npt.NDArray[np.float64]
@@ -99,10 +102,20 @@ class Calibrated:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Fold:
-    """A part of the baseline as summaries, and the model of the other parts."""
+    """A part of the baseline as summaries, and the model of the other parts.
+
+    Parameters
+    ----------
+    apart
+        Channels in which the part differs by more than chance explains.
+    times
+        How many times as many rows it takes to tell; at most 1 where they are enough.
+    """
 
     model: EvidenceModel
     counts_scb: Ints
+    apart: tuple[str, ...]
+    times: float
 
 
 def calibrate(
@@ -159,10 +172,10 @@ def calibrate(
         needed = math.ceil(len(rows) * LEAST_RUNS * run / len(ends))
         found = f"{len(rows):,} rows hold fewer than {LEAST_RUNS} runs of {run * len(rows) / len(ends):,.0f} alike"
         return _refused(budget, f"{found}; about {needed:,} rows are needed{LONGER}")
-    return _raise(folds, run, budget, effort)
+    return _raise(folds, run, budget, effort, len(rows))
 
 
-def _raise(folds: Sequence[_Fold], run: float, budget: Budget, effort: Effort) -> Calibrated:
+def _raise(folds: Sequence[_Fold], run: float, budget: Budget, effort: Effort, rows: int) -> Calibrated:
     """Replay at rising thresholds until the upper bound is within the promise."""
     factor = 1.0
     while True:
@@ -174,8 +187,22 @@ def _raise(folds: Sequence[_Fold], run: float, budget: Budget, effort: Effort) -
             return Calibrated("baseline", factor, predicted, upper, summaries, raised)
         factor *= min(MOST_RAISE, max(LEAST_RAISE, upper))
         if factor > MOST_FACTOR:
-            why = "parts of the baseline differ by more than what counts as unchanged, whatever the threshold"
-            return Calibrated("uncalibrated", 1.0, predicted, upper, summaries, budget, why)
+            return Calibrated("uncalibrated", 1.0, predicted, upper, summaries, budget, _why(folds, rows))
+
+
+def _why(folds: Sequence[_Fold], rows: int) -> str:
+    """Say why no threshold holds the promise, and what to do."""
+    apart = [(name, place) for place, fold in enumerate(folds, 1) for name in fold.apart]
+    if apart:
+        found = "parts of the baseline differ by more than what counts as unchanged, whatever the threshold"
+        name, place = apart[0]
+        return f"{found} (part {place} of {len(folds)}: {name}): take rows of steady traffic, or a longer time of it"
+    times = max(fold.times for fold in folds)
+    if times > 1.0:
+        found = f"{rows:,} rows depend on each other too much to tell change from chance"
+        return f"{found}; about {math.ceil(times * rows):,} rows are needed{LONGER}"
+    found = f"{rows:,} rows are too few to tell change from chance, though no part differs"
+    return f"{found}; about {LONGER_TIMES * rows:,} rows are needed{LONGER}"
 
 
 def _replay(folds: Sequence[_Fold], run: float, budget: Budget, effort: Effort) -> tuple[Ints, int]:
@@ -229,7 +256,28 @@ def _folds(
     for begin, end in pairwise(cuts):
         model = EvidenceModel.fit(_without(rows, begin, end), features, output, segment=segment)
         inner = [stop - begin for stop in ends if begin < stop <= end]
-        yield _Fold(model, counts_between(model.channels, rows.part(begin, end), inner, RowMemory())[:-1])
+        counts_scb = counts_between(model.channels, rows.part(begin, end), inner, RowMemory())[:-1]
+        yield _fold(model, counts_scb, ALIKE_CHANCE / folds)
+
+
+def _fold(model: EvidenceModel, counts_scb: Ints, chance: float) -> _Fold:
+    """Return a part with the model of the others, which doubts as much as what is replayed differs by chance.
+
+    A law that R rows tell differs from the true one by 1 / R, in variance, and so from that of traffic to come. The
+    part has a law of its own, of r rows, and a replica's resample another one: what is replayed differs by
+    1 / R + 2 / r where nothing changes. That is no excuse where the part differs by more than chance explains, or where
+    the others are worth too few independent rows: how much is chance is not well known then.
+    """
+    part_cb, listed = counts_scb.sum(axis=0), model.channels.listed
+    doubt_c, times_c, apart = np.ones(len(listed)), np.ones(len(listed)), []
+    for c, (axis, phi) in enumerate(zip(model.channels.grid.axes, model.phi_c.tolist(), strict=True)):
+        part_b, rest_b = part_cb[c, : axis.size], model.counts_cb[c, : axis.size]
+        times_c[c] = LEAST_TOLD * phi / max(1, rest_b.sum())
+        if differs(part_b, rest_b, phi, chance / len(listed)):
+            apart.append(listed[c].name)
+        elif times_c[c] <= 1.0:
+            doubt_c[c] += DRAWS * rest_b.sum() / max(1, part_b.sum())
+    return _Fold(replace(model, doubt_c=doubt_c), counts_scb, tuple(apart), float(times_c.max(initial=0.0)))
 
 
 def _without(rows: Rows, begin: int, end: int) -> Rows:

@@ -107,7 +107,7 @@ def drawn_counts(
         yield from rng.multinomial(rows, shares_cb, size=size)
 
 
-def upper_rate(pages: int, weeks: int) -> float:
+def upper_rate(pages: int, weeks: float) -> float:
     """Return the upper end of a one-sided 95 % interval of the pages a week (Poisson)."""
     return float(chi2.ppf(0.95, 2 * (pages + 1)) / 2 / weeks)
 

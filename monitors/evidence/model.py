@@ -45,6 +45,9 @@ class EvidenceModel:
     every_row_cb : (c, b) int64
         Reference counts with every repeated row; left out where nothing repeats. A sample of a stream repeats less than
         the whole of it, so bets are fair under this law, too.
+    doubt_c : (c,) float64
+        How many times the doubt about the reference each channel allows for; once where left out. Not part of the
+        document of a model: only replays ask for more.
     """
 
     channels: Channels
@@ -52,10 +55,12 @@ class EvidenceModel:
     phi_c: Floats
     allowance: Allowance
     every_row_cb: Ints | None = None
+    doubt_c: Floats | None = None
     table: Table = field(init=False)
 
     def __post_init__(self) -> None:
-        table = build_table(self.channels.grid, self.counts_cb, self.phi_c, self.allowance, self.every_row_cb)
+        counts = self.counts_cb, self.phi_c, self.allowance, self.every_row_cb, self.doubt_c
+        table = build_table(self.channels.grid, *counts)
         object.__setattr__(self, "table", table)
 
     @classmethod

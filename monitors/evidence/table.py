@@ -80,7 +80,12 @@ class Table:
 
 
 def build_table(
-    grid: Grid, counts_cb: Ints, phi_c: Floats, allowance: Allowance, every_row_cb: Ints | None = None
+    grid: Grid,
+    counts_cb: Ints,
+    phi_c: Floats,
+    allowance: Allowance,
+    every_row_cb: Ints | None = None,
+    doubt_c: Floats | None = None,
 ) -> Table:
     """Make the table from reference counts.
 
@@ -96,11 +101,17 @@ def build_table(
         What counts as unchanged.
     every_row_cb : (c, b) int64
         Counts of a second law under which bets have to be fair: that of all rows where repeats are not counted.
+    doubt_c : (c,) float64
+        How many times the doubt about the reference each channel has to allow for; once if nothing is said.
     """
+    doubt_c = np.ones(grid.channels) if doubt_c is None else doubt_c
     second_cb = counts_cb if every_row_cb is None else every_row_cb
+    nats = math.log(max(1, grid.channels) / allowance.delta)
     parts = [
-        _channel(axis, counts_b[: axis.size], second_b[: axis.size], phi, allowance, grid.channels)
-        for axis, counts_b, second_b, phi in zip(grid.axes, counts_cb, second_cb, phi_c.tolist(), strict=True)
+        _channel(axis, counts_b[: axis.size], second_b[: axis.size], phi, allowance, doubt * nats)
+        for axis, counts_b, second_b, phi, doubt in zip(
+            grid.axes, counts_cb, second_cb, phi_c.tolist(), doubt_c.tolist(), strict=True
+        )
     ]
     most = max((len(weights) for _, weights, _ in parts), default=0)
     nats_cbk = np.zeros((grid.channels, grid.width, most))
@@ -113,13 +124,13 @@ def build_table(
 
 
 def _channel(
-    axis: Axis, counts_b: Ints, second_b: Ints, phi: float, allowance: Allowance, channels: int
+    axis: Axis, counts_b: Ints, second_b: Ints, phi: float, allowance: Allowance, nats: float
 ) -> tuple[Floats, Floats, Floats]:
     """Return log-ratios (k, b), weights and reference law of one channel."""
     rows = int(counts_b.sum())
     reference_b = _law(counts_b)
     found = alternatives(axis, reference_b)
-    radius = math.log(channels / allowance.delta) * phi / max(1, rows)
+    radius = nats * phi / max(1, rows)
     doubt = Doubt(radius, allowance.tolerance, allowance.rare_tolerance)
     is_rare_b = _is_rare(axis, reference_b)
     bets_kb = run_bets(fair_ratios(found.laws_kb, reference_b, is_rare_b, doubt), phi)

@@ -30,6 +30,23 @@ def test_a_steady_baseline_holds_its_promise_as_it_is() -> None:
     assert found.summaries >= 16_000
 
 
+@pytest.mark.parametrize("seed", [0, 3])
+def test_a_short_steady_baseline_holds_a_strict_promise_without_a_higher_threshold(seed: int) -> None:
+    rows, features = np.random.default_rng(seed).normal(size=(7_000, 2)), [*SCHEMA, replace(SCHEMA[0], name="y")]
+    budget = Budget(rows_between_false_pages=100_000)
+    found = calibrate(Rows(rows), features, budget=budget, effort=Effort(replicas=16))
+    assert (found.level, found.factor) == ("baseline", 1.0)
+
+
+def test_a_short_steady_baseline_told_apart_holds_it_too() -> None:
+    rng = np.random.default_rng(1)
+    rows = np.column_stack([rng.normal(size=8_000), rng.choice([1.0, 2.0, 3.0], 8_000, p=(0.5, 0.3, 0.2))])
+    features = [*SCHEMA, replace(SCHEMA[0], name="plan")]
+    budget = Budget(rows_between_false_pages=100_000)
+    found = calibrate(Rows(rows), features, budget=budget, segment="plan", effort=Effort(replicas=16))
+    assert (found.level, found.factor) == ("baseline", 1.0)
+
+
 def moved(by: float, seed: int) -> Rows:
     """Return a baseline whose last quarter lies elsewhere."""
     rng = np.random.default_rng(seed)
@@ -49,6 +66,7 @@ def test_parts_that_differ_at_any_threshold_get_no_promise() -> None:
     assert (found.level, found.factor, found.budget) == ("uncalibrated", 1.0, BUDGET)
     assert found.predicted > 1.0
     assert "parts of the baseline differ" in found.why
+    assert "(part 4 of 4: x)" in found.why or "(part 1 of 4: x)" in found.why
 
 
 def test_a_baseline_that_is_too_short_says_how_many_rows_it_needs() -> None:

@@ -48,3 +48,12 @@ def test_a_channel_without_a_useful_bet_has_no_weight_and_does_no_harm() -> None
     table = build_table(grid, fitted.counts_cb * 0, np.ones(grid.channels), Allowance())
     assert np.isfinite(table.nats_cbk).all()
     assert np.isfinite(table.weights_ck).all()
+
+
+def test_more_doubt_bets_less_and_once_the_doubt_changes_no_bit() -> None:
+    fitted = model(20_000)
+    grid, counts, phi = fitted.channels.grid, fitted.counts_cb, fitted.phi_c
+    once = build_table(grid, counts, phi, Allowance(), doubt_c=np.ones(grid.channels))
+    assert once.nats_cbk.tobytes() == fitted.table.nats_cbk.tobytes()
+    doubting = build_table(grid, counts, phi, Allowance(), doubt_c=np.full(grid.channels, 7.0))
+    assert doubting.nats_cbk.max() < once.nats_cbk.max()
