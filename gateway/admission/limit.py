@@ -194,7 +194,7 @@ class ConcurrencyLimit:
     def _follow_lag(self, window: Window) -> None:
         """Do the same for the lag, where most of the answers were made on the loop; a model in a thread needs batches.
 
-        What neither of the two has held does not grow beyond twice what is.
+        It does not grow beyond twice the limit, which may be held by the delay.
         """
         if 2 * window.on_loop <= window.answered:
             self._held_by_lag = self._most

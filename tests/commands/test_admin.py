@@ -152,6 +152,7 @@ class Gateway:
         config = uvicorn.Config(app, port=0, log_level="error", lifespan="off", ws="none")
         self.server = uvicorn.Server(config)
         self.socket = config.bind_socket()
+        self.socket.listen()  # or who asks before the server does is refused
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.socket]})
         self.thread.start()
 

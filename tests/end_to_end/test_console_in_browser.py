@@ -61,24 +61,6 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway
         yield running
 
 
-@pytest.fixture(scope="module")
-def browser(gateway: RunningGateway, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with Browser(gateway.url, tmp_path_factory.mktemp("profile")) as browser:
-        yield browser
-
-
-@pytest.fixture
-def console(browser: Browser) -> Iterator[Browser]:
-    """Give a browser that is signed in; see afterwards that nothing was refused by the page's own policy."""
-    browser.resize(1280, 900)
-    browser.open()
-    if browser.find("#token"):
-        browser.sign_in()
-    browser.wait(lambda: browser.find("#live"), "signed in")
-    yield browser
-    assert browser.complaints() == []
-
-
 def predict(gateway: RunningGateway, row: dict[str, Any], times: int = 1) -> int:
     answer = loopback.post(f"{gateway.url}/predict/iris", json={"instances": [row] * times}, timeout=10.0)
     return answer.status_code

@@ -83,23 +83,6 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway
         yield running
 
 
-@pytest.fixture(scope="module")
-def browser(gateway: RunningGateway, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with Browser(gateway.url, tmp_path_factory.mktemp("profile")) as browser:
-        yield browser
-
-
-@pytest.fixture
-def console(browser: Browser) -> Iterator[Browser]:
-    browser.resize(1280, 900)
-    browser.open()
-    if browser.find("#token"):
-        browser.sign_in()
-    browser.wait(lambda: browser.find("#live"), "signed in")
-    yield browser
-    assert browser.complaints() == []
-
-
 def rows(console: Browser) -> list[WebElement]:
     return console.all("#segments .segment-row")
 
