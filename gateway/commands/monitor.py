@@ -83,6 +83,8 @@ def replay_file(
     )
     if picture and not picture.absolute().parent.is_dir():
         raise ProblemReported(f"the folder {picture.parent} does not exist")
+    if time_column and is_log(file):
+        raise ProblemReported(f"{file} is a prediction log, which has its own times: leave out --time-column")
     try:
         plan = Plan.of(wishes, has_times=is_log(file) or bool(time_column))
         version = load_folder(model)

@@ -222,8 +222,8 @@ def converted_number(number: float, feature: Feature, where: str) -> Any:
         raise TableInvalid(f"{where}: expected {_expected(feature)}, found {number!r}") from exc
 
 
-def moment_s(text: str, where: str) -> float:
-    """Return a time as Unix seconds; without a zone it is UTC.
+def moment_s(text: str, where: str, needed: str) -> float:
+    """Return a time as Unix seconds; without a zone it is UTC. ``needed`` says what was expected, in errors.
 
     Raises
     ------
@@ -234,7 +234,7 @@ def moment_s(text: str, where: str) -> float:
         moment = datetime.fromisoformat(text)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError) as exc:
-        raise TableInvalid(f"{where}: expected a time such as 2026-01-31T12:00:00Z, found {_quoted(text)}") from exc
+        raise TableInvalid(f"{where}: {needed}, found {_quoted(text)}") from exc
 
 
 def _converted(cell: str, dtype: str) -> Any:

@@ -14,7 +14,7 @@ from monitors.evidence.channels import Channels
 from monitors.evidence.repeats import RowMemory
 from monitors.evidence.rows import Rows
 
-__all__ = ["TickCutter", "Ticks", "counts_between"]
+__all__ = ["MOST_LATE_S", "TickCutter", "Ticks", "counts_between"]
 
 MOST_LATE_S = 7_200.0
 """Workers log a few seconds apart, and local time repeats an hour when summer ends."""

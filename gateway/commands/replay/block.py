@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,10 +17,21 @@ BLOCK_ROWS = 4096
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """Rows with their answers and, where the source has any, the time of each in Unix seconds."""
+    """Rows with their answers.
+
+    Parameters
+    ----------
+    rows
+        The rows.
+    times_n : (n,)
+        The time of each in Unix seconds, where the source has any.
+    place
+        File and line of one of them.
+    """
 
     rows: Rows
     times_n: npt.NDArray[np.float64] | None = None
+    place: Callable[[int], str] = "row {}".format
 
 
 def joined(blocks: list[Block]) -> Rows:

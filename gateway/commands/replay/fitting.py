@@ -11,6 +11,7 @@ import numpy as np
 
 from gateway.commands.problem import ProblemReported
 from gateway.commands.replay.block import Block, joined
+from gateway.commands.replay.row_times import TimeOrder
 from gateway.commands.replay.source import blocks_of, load_folder
 from gateway.prediction_log.lines import utc_text
 from monitors.calibration import calibrate
@@ -22,6 +23,8 @@ from monitors.records import Variant
 from monitors.reference import segment_of
 
 __all__ = ["Offered", "offer_baseline"]
+
+TICK_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +54,9 @@ def offer_baseline(file: Path, folder: Path, variant: Variant, most_rows: int, p
         The file cannot be read.
     """
     version = load_folder(folder)
-    block = _newest(blocks_of(file, version, variant), most_rows)
+    block = _newest(TimeOrder().follow(blocks_of(file, version, variant), TICK_S), most_rows)
     info, times_n = version.info, block.times_n
-    ticks, segment = Ticks() if times_n is None else Ticks(seconds=1.0), segment_of(info)
+    ticks, segment = Ticks() if times_n is None else Ticks(seconds=TICK_S), segment_of(info)
     found = calibrate(
         block.rows,
         info.features,

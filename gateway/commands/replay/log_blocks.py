@@ -122,7 +122,7 @@ class LogSource:
         labels_n = np.array([labels.get(str(record.get("label")), -1) for _, record in part], dtype=np.int64)
         scores_nk = np.array([self._read(place, self._scores) for place in part], dtype=np.float64)
         times_n = np.array([self._read(place, _time) for place in part])
-        return Block(Rows(values_nd, scores_nk.reshape(len(part), -1), labels_n), times_n)
+        return Block(Rows(values_nd, scores_nk.reshape(len(part), -1), labels_n), times_n, lambda i: part[i][0])
 
     def _column(self, part: list[Placed], feature: FeatureSchema) -> list[float]:
         name = feature.name

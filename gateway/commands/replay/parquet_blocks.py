@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,8 @@ import numpy.typing as npt
 from gateway.codec.parquet import Kind, ParquetReader, ParquetRefused
 from gateway.commands.replay.answered import RowAnswers
 from gateway.commands.replay.block import BLOCK_ROWS, Block
-from gateway.commands.table import TableInvalid, allowed_value, converted_number, feature_places, moment_s
+from gateway.commands.replay.row_times import RowTimes
+from gateway.commands.table import TableInvalid, allowed_value, converted_number, feature_places
 from gateway.contract import Feature
 from gateway.engine.version import ServableVersion
 
@@ -63,7 +63,7 @@ class _Table:
     def __init__(self, file: ParquetReader, version: ServableVersion, time_column: str) -> None:
         self._file, self._time_column = file, time_column
         self._features = [f for f, _ in feature_places(file.columns, version.contract, f"{file.name}: its schema")]
-        self._answers = RowAnswers(version)
+        self._answers, self._times = RowAnswers(version), RowTimes()
         self._row = 0
         if time_column and time_column not in file.columns:
             raise TableInvalid(f"{file.name}: its schema has no column {time_column!r}; it has {file.columns}")
@@ -71,12 +71,13 @@ class _Table:
     def blocks(self) -> Iterator[Block]:
         self._check_kinds()
         rows = self._rows()
-        found = False
+        given = 0
         while part := list(islice(rows, BLOCK_ROWS)):
-            found = True
             cells, times = zip(*part, strict=True)
-            yield Block(self._answers.of(list(cells)), np.array(times) if self._time_column else None)
-        if not found:
+            times_n = np.array(times) if self._time_column else None
+            yield Block(self._answers.of(list(cells)), times_n, self._placing(given))
+            given += len(part)
+        if not given:
             raise TableInvalid(f"{self._file.name} has no rows")
 
     def _check_kinds(self) -> None:
@@ -97,7 +98,7 @@ class _Table:
         names = dict.fromkeys([*(f.name for f in self._features), *([self._time_column] if self._time_column else ())])
         for columns in self._file.batches(list(names)):
             n = len(next(iter(columns.values())))
-            times = self._times(columns[self._time_column]) if self._time_column else [0.0] * n
+            times = self._times_of(columns[self._time_column]) if self._time_column else [0.0] * n
             values = [self._column(columns[feature.name], feature) for feature in self._features]
             yield from zip(zip(*values, strict=True), times, strict=True)
             self._row += n
@@ -114,19 +115,15 @@ class _Table:
             value = converted_number(value, feature, where)
         return allowed_value(value, feature, where)
 
-    def _times(self, values: Values) -> list[float]:
-        return [self._time(value, i) for i, value in enumerate(values)]
-
-    def _time(self, value: Any, i: int) -> float:
-        where = self._where(self._time_column, i)
-        if isinstance(value, str):
-            return moment_s(value, where)
-        if value is None or not math.isfinite(value):
-            raise TableInvalid(f"{where}: expected a time, found {'nothing' if value is None else value}")
-        return float(value)
+    def _times_of(self, values: Values) -> list[float]:
+        times: list[float] = self._times.of(values, lambda i: self._where(self._time_column, i)).tolist()
+        return times
 
     def _where(self, column: str, i: int) -> str:
-        return f"{self._file.name}, row {self._row + i + 1}, column {column!r}"
+        return f"{self._placing(self._row)(i)}, column {column!r}"
+
+    def _placing(self, before: int) -> Callable[[int], str]:
+        return lambda i: f"{self._file.name}, row {before + i + 1}"
 
 
 def _is_plain(values: Values, feature: Feature) -> bool:

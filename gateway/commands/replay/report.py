@@ -30,8 +30,9 @@ def replay_document(found: Replayed, plan: Plan, facts: Mapping[str, Any]) -> di
         **facts,
         "rows": monitor.rows_seen,
         "summaries": monitor.summaries,
-        "begin": _time(found.begin_s),
-        "end": _time(found.end_s),
+        "rows_late": found.order.late,
+        "begin": _time(found.order.begin_s),
+        "end": _time(found.order.end_s),
         "reference_rows": int(model.counts_cb.sum(axis=1).max(initial=0)),
         "calibration": monitor.calibration,
         "budget": {
@@ -61,8 +62,11 @@ def show_replay(document: Document) -> None:
         _line(f"{more:,} more; --json has the first 10,000")
     paged = sum(incident["level"] == "page" for incident in incidents)
     span = f", {document['begin']} to {document['end']}" if document["begin"] else ""
-    _line(f"{document['rows']:,} rows in {document['summaries']:,} summaries{span}")
-    _line(f"{document['pages']:,} pages in {paged:,} incidents, {document['warnings']:,} warnings")
+    _line(f"{_counted(document['rows'], 'row')} in {_counted(document['summaries'], 'summary')}{span}")
+    if document["rows_late"]:
+        _line(f"{_counted(document['rows_late'], 'row')} older than one before: counted as of its time; sort by time")
+    said = f"{_counted(document['pages'], 'page')} in {_counted(paged, 'incident')}"
+    _line(f"{said}, {_counted(document['warnings'], 'warning')}")
     _line(f"{_promise(document['budget'])}; reference of {document['reference_rows']:,} rows, {_level(document)}")
 
 
@@ -90,7 +94,7 @@ def _row(incident: Document) -> tuple[str, ...]:
     level = "page" if incident["level"] == "page" else "warn"
     told = [f"{level}: {incident['cause']}", _calibrated(incident)]
     if incident["pages"] > 1:
-        told.append(f"{incident['pages']:,} pages")
+        told.append(_counted(incident["pages"], "page"))
     span = [f"{incident['row']:,}", f"to {incident['last_row']:,}"]
     if incident["time"]:
         span.insert(0, incident["time"][:19])
@@ -109,10 +113,21 @@ def _title(document: Document) -> str:
 
 
 def _promise(budget: Document) -> str:
-    allowed = f"{budget['false_pages_allowed']:.2g} false pages allowed in these rows"
+    allowed = f"{budget['false_pages_allowed']:.2g} allowed in these rows"
     if budget["rows_between_false_pages"]:
         return f"promise ({budget['promise']}): {budget['rows_between_false_pages']:,.0f} rows between; {allowed}"
-    return f"promise ({budget['promise']}): {budget['pages_per_week']:g} false pages a week; {allowed}"
+    pages = budget["pages_per_week"]
+    return f"promise ({budget['promise']}): {pages:g} false {'page' if pages == 1 else 'pages'} a week; {allowed}"
+
+
+def _counted(count: int, word: str) -> str:
+    """Return a number with its word.
+
+    >>> _counted(1, "page"), _counted(2_000, "summary")
+    ('1 page', '2,000 summaries')
+    """
+    many = f"{word[:-1]}ies" if word.endswith("y") else f"{word}s"
+    return f"{count:,} {word if count == 1 else many}"
 
 
 def _level(document: Document) -> str:

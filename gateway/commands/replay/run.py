@@ -9,6 +9,7 @@ from gateway.commands.replay.block import Block
 from gateway.commands.replay.incidents import IncidentList
 from gateway.commands.replay.picture import EvidenceTrace
 from gateway.commands.replay.plan import Plan
+from gateway.commands.replay.row_times import TimeOrder
 from monitors.drift_monitor import DriftMonitor
 from monitors.evidence.model import EvidenceModel
 
@@ -23,19 +24,18 @@ class Replayed:
     ----------
     monitor
         Has seen all rows.
+    order
+        Of their times.
     incidents
         What it said.
     trace
         Its evidence, for the picture; ``None`` where nobody wants one.
-    begin_s, end_s
-        Times of the first and last row, Unix seconds, where the source has times.
     """
 
     monitor: DriftMonitor
+    order: TimeOrder
     incidents: IncidentList
     trace: EvidenceTrace | None
-    begin_s: float | None
-    end_s: float | None
 
 
 def replay(
@@ -46,19 +46,21 @@ def replay(
     draws: bool,
     importance: Mapping[str, float] | None = None,
 ) -> Replayed:
-    """Run blocks of rows through the evidence; drivers come by importance. Memory does not grow with their number."""
+    """Run blocks of rows through the evidence; drivers come by importance. Memory does not grow with their number.
+
+    Raises
+    ------
+    gateway.commands.table.TableInvalid
+        Times run far back.
+    """
     trace = EvidenceTrace(model.causes) if draws else None
     told = trace.add if trace else None
     monitor = DriftMonitor(model, budget=plan.budget, ticks=plan.ticks, importance=importance, trace=told)
-    incidents = IncidentList()
-    begin_s = end_s = None
-    for block in blocks:
+    incidents, order = IncidentList(), TimeOrder()
+    for block in order.follow(blocks, plan.ticks.seconds):
         incidents.take(monitor.update(block.rows, times_s=block.times_n), _summary_rows(monitor))
-        if block.times_n is not None:
-            begin_s = float(block.times_n[0]) if begin_s is None else begin_s
-            end_s = float(block.times_n[-1])
     incidents.take(monitor.finish(), _summary_rows(monitor))
-    return Replayed(monitor, incidents, trace, begin_s, end_s)
+    return Replayed(monitor, order, incidents, trace)
 
 
 def _summary_rows(monitor: DriftMonitor) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from gateway.commands.replay.answered import RowAnswers
 from gateway.commands.replay.block import BLOCK_ROWS, Block
-from gateway.commands.table import TableInvalid, bounded_lines, moment_s, read_header, read_lines
+from gateway.commands.replay.row_times import RowTimes
+from gateway.commands.table import TableInvalid, bounded_lines, read_header, read_lines
 from gateway.commands.table_columns import Lines, rows_of
 from gateway.engine.version import ServableVersion
 
@@ -51,7 +52,7 @@ class _Table:
 
     def __init__(self, name: str, version: ServableVersion, time_column: str) -> None:
         self._name, self._version, self._time_column = name, version, time_column
-        self._answers = RowAnswers(version)
+        self._answers, self._times = RowAnswers(version), RowTimes()
 
     def blocks(self, reader: Any) -> Iterator[Block]:
         lines = read_lines(reader, self._name)
@@ -63,15 +64,15 @@ class _Table:
         while block := list(islice(lines, BLOCK_ROWS)):
             found = True
             cells = rows_of(block, places, self._name)
-            yield Block(self._answers.of(cells), None if at is None else self._times(block, at))
+            place = self._placing(block)
+            times_n = None if at is None else self._times_of(block, at, place)
+            yield Block(self._answers.of(cells), times_n, place)
         if not found:
             raise TableInvalid(f"{self._name} has no rows")
 
-    def _times(self, block: Lines, at: int) -> npt.NDArray[np.float64]:
-        try:
-            return np.array([float(cells[at]) for _, cells in block])
-        except ValueError:
-            return np.array([self._time(line, cells[at]) for line, cells in block])
+    def _placing(self, block: Lines) -> Callable[[int], str]:
+        return lambda i: f"{self._name}, line {block[i][0]}"
 
-    def _time(self, line: int, text: str) -> float:
-        return moment_s(text, f"{self._name}, line {line}, column {self._time_column!r}")
+    def _times_of(self, block: Lines, at: int, place: Callable[[int], str]) -> npt.NDArray[np.float64]:
+        column = f"column {self._time_column!r}"
+        return self._times.of([cells[at] for _, cells in block], lambda i: f"{place(i)}, {column}")

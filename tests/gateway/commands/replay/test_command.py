@@ -103,6 +103,29 @@ def test_times_of_a_table_make_its_ticks(ground: Path, tmp_path: Path, capsys: p
     assert document["incidents"][0]["time"].startswith("2026-01-31T12:01:4")
 
 
+def test_rows_that_are_out_of_order_are_told(ground: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    times = [1_769_860_800 + i / 20 for i in range(2_000)]
+    times[500] = times[600] = times[400]
+    timed = [(*row, str(at)) for row, at in zip(flowers(2_000, 2), times, strict=True)]
+    table = write_table(tmp_path / "timed.csv", timed, (*COLUMNS, "at"))
+    assert replay(ground, str(table), "--time-column", "at") == 0
+    assert "2 rows older than one before: counted as of its time; sort by time" in capsys.readouterr().out
+
+
+def test_a_single_thing_is_told_as_one(ground: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = write_table(tmp_path / "one.csv", flowers(1, 2))
+    assert replay(ground, str(table), "--rows-per-second", "50") == 0
+    shown = capsys.readouterr().out
+    assert "1 row in 0 summaries" in shown
+    assert "1 false page a week" in shown
+
+
+def test_a_log_has_its_own_times(ground: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "log.jsonl").touch()
+    assert replay(ground, str(tmp_path / "log.jsonl"), "--time-column", "at") == 1
+    assert "is a prediction log, which has its own times: leave out --time-column" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
