@@ -28,7 +28,6 @@ from monitors.evidence.saved import (
     save_memory,
     save_monitor,
 )
-from monitors.evidence.segmented import LEAST_SEGMENT_ROWS, MOST_COPIES
 from monitors.evidence.ticks import TickCutter, Ticks, counts_between
 from monitors.given import given_rows, require_answers, require_reference, seconds_of
 from monitors.importance import EQUAL, Importance
@@ -202,7 +201,8 @@ class DriftMonitor:
         ------
         ValueError
             There are no rows, columns, features, answers and output do not fit each other, the segment's feature has
-            too few rows of each value or one value only, or an importance is no such.
+            too few rows of each value, one value only or none, there are too many features for it, or an importance is
+            no such.
         """
         if features is None:
             if isinstance(table, Rows):
@@ -212,10 +212,7 @@ class DriftMonitor:
         require_reference(rows, features, output)
         model = EvidenceModel.fit(rows, features, output, segment=segment)
         if segment is not None and model.channels.segmented is None:
-            raise ValueError(
-                f"no value of {segment} has {LEAST_SEGMENT_ROWS:,} rows, which evidence within it needs, one has all "
-                f"rows, or its channels, one or more a feature, are more than {MOST_COPIES}"
-            )
+            raise ValueError(model.channels.refusal_of_segments(rows, segment))
         return cls(model, budget=budget, ticks=ticks, calibration=calibration, importance=importance)
 
     def update(

@@ -153,15 +153,28 @@ class Channels:
 
     def _told_apart(self, rows: Rows, segment: str) -> Channels:
         """Return the same channels, and those within the segments that a feature's values make in reference rows."""
+        d = self._column(segment)
+        values_r, codes = self._sent(rows.values_nd, d), len(self.features[d].categories)
+        segmented = Segmented.fit(d, values_r, self._copies(), codes=codes)
+        fitted = self.features, self.answers, self.components, self.axes
+        return Channels(*fitted, heaped=self.heaped, segmented=segmented)
+
+    def refusal_of_segments(self, rows: Rows, segment: str) -> str:
+        """Say why a feature's values make no segments in reference rows: see ``Segmented.refusal``."""
+        d = self._column(segment)
+        values_r, codes = self._sent(rows.values_nd, d), len(self.features[d].categories)
+        return Segmented.refusal(segment, values_r, self._copies(), codes=codes)
+
+    def _column(self, segment: str) -> int:
         names = [feature.name for feature in self.features]
         if segment not in names:
             raise ValueError(f"no feature is called {segment!r}, by whose values the rows were to be told apart")
-        d = names.index(segment)
-        copied = [channel for channel in self.listed if channel.is_single and channel.cause != "broken"]
-        values_r, codes = self._sent(rows.values_nd, d), len(self.features[d].categories)
-        segmented = Segmented.fit(d, values_r, len(copied) - 1, codes=codes)
-        fitted = self.features, self.answers, self.components, self.axes
-        return Channels(*fitted, heaped=self.heaped, segmented=segmented)
+        return names.index(segment)
+
+    def _copies(self) -> int:
+        """Return how many channels each segment gets a copy of."""
+        whole = [channel for channel in self.listed if channel.segment is None]
+        return sum(channel.is_single and channel.cause != "broken" for channel in whole) - 1
 
     def values(self, rows: Rows) -> Floats:
         """Return the number or code of each row in each channel: (n, c) float64.

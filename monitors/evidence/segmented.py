@@ -71,14 +71,39 @@ class Segmented:
         >>> Segmented.fit(2, np.repeat([0.0, 1.0, 9.0, np.nan], [600, 3000, 40, 900]), channels=10)
         Segmented(column=2, values=(1.0, 0.0), watched=(0,))
         """
-        known_r = np.isfinite(values_r) & ((values_r >= 0) & (values_r < codes) if codes else True)
-        distinct_v, rows_v = np.unique(values_r[known_r], return_counts=True)
+        distinct_v, rows_v = _distinct(values_r, codes)
         frequent = np.argsort(-rows_v, kind="stable")[:MAXIMUM_SEGMENTS]
         frequent = frequent[rows_v[frequent] >= LEAST_ROWS]
         rows_s = np.append(rows_v[frequent], len(values_r) - rows_v[frequent].sum())
         largest = np.argsort(-rows_s, kind="stable")[: MOST_COPIES // max(1, channels)]
         watched = tuple(sorted(s for s in largest.tolist() if LEAST_SEGMENT_ROWS <= rows_s[s] < len(values_r)))
         return cls(column, tuple(distinct_v[frequent].tolist()), watched) if watched and len(frequent) else None
+
+    @staticmethod
+    def refusal(name: str, values_r: Floats, channels: int, *, codes: int = 0) -> str:
+        """Say why ``fit`` found no segments in these values of a feature, and what to do.
+
+        Examples
+        --------
+        >>> Segmented.refusal("plan", np.repeat([0.0, 1.0], [600, 300]), channels=10)
+        'plan has 2 values, and the most frequent one has 600 rows; evidence within one needs 1,000: take more rows, \
+or a feature with fewer values'
+        """
+        distinct_v, rows_v = _distinct(values_r, codes)
+        if not len(distinct_v):
+            return f"{name} has no known value in {len(values_r):,} rows: choose another feature to tell them apart by"
+        if rows_v[0] == len(values_r):
+            return f"{name} has one value in all rows: choose another feature to tell them apart by"
+        if channels > MOST_COPIES:
+            return (
+                f"within one value of {name} {channels:,} channels would be watched, one or more a feature, and "
+                f"{MOST_COPIES} can be: leave features out"
+            )
+        many = f"{len(distinct_v):,} values" if len(distinct_v) > 1 else "one value"
+        return (
+            f"{name} has {many}, and the most frequent one has {rows_v.max():,} rows; evidence within one needs "
+            f"{LEAST_SEGMENT_ROWS:,}: take more rows, or a feature with fewer values"
+        )
 
     def places(self, values_n: Floats) -> Ints:
         """Return the place of each row's segment among those with evidence, -1 for a row of another one.
@@ -131,3 +156,9 @@ class Segmented:
         told = [feature.categories[int(v)] for v in self.values] if feature.categories else told_apart(self.values)
         names = with_other(told)
         return tuple(names[s] for s in self.watched)
+
+
+def _distinct(values_r: Floats, codes: int) -> tuple[Floats, Ints]:
+    """Return the known values, rising, and the rows of each."""
+    known_r = np.isfinite(values_r) & ((values_r >= 0) & (values_r < codes) if codes else True)
+    return np.unique(values_r[known_r], return_counts=True)

@@ -124,6 +124,47 @@ def test_rows_without_names_need_features() -> None:
         DriftMonitor.fit(Rows(np.zeros((10, 1))))
 
 
+@pytest.mark.parametrize(
+    ("plan_n", "complaint"),
+    [
+        pytest.param(
+            np.arange(20_000.0) % 10_000,
+            "plan has 10,000 values, and the most frequent one has 2 rows; evidence within one needs 1,000: take more "
+            "rows, or a feature with fewer values",
+            id="ten-thousand-values",
+        ),
+        pytest.param(
+            np.arange(600.0) % 2,
+            "plan has 2 values, and the most frequent one has 300 rows; evidence within one needs 1,000: take more "
+            "rows, or a feature with fewer values",
+            id="too-few-rows",
+        ),
+        pytest.param(
+            np.full(2_000, 3.0),
+            "plan has one value in all rows: choose another feature to tell them apart by",
+            id="one-value",
+        ),
+        pytest.param(
+            np.full(2_000, np.nan),
+            "plan has no known value in 2,000 rows: choose another feature to tell them apart by",
+            id="no-value",
+        ),
+    ],
+)
+def test_a_feature_that_makes_no_segments_is_refused_with_the_one_reason(plan_n: np.ndarray, complaint: str) -> None:
+    table = {"age": np.random.default_rng(1).normal(size=len(plan_n)), "plan": plan_n}
+    with pytest.raises(ValueError, match=r"^plan has ") as refused:
+        DriftMonitor.fit(table, segment="plan")
+    assert str(refused.value) == complaint
+
+
+def test_more_channels_than_a_segment_can_have_are_the_reason_where_they_are() -> None:
+    rng = np.random.default_rng(1)
+    table: dict[str, np.ndarray] = {f"x{i}": rng.integers(0, 2, 2_000).astype(float) for i in range(161)}
+    with pytest.raises(ValueError, match=r"^within one value of plan 161 channels would be watched, .* and 160 can be"):
+        DriftMonitor.fit(table | {"plan": np.arange(2_000.0) % 2}, segment="plan")
+
+
 def test_memory_does_not_grow_with_rows(fitted: EvidenceModel) -> None:
     monitor = DriftMonitor(fitted, budget=BUDGET)
     block = rows(np.random.default_rng(19), 4000)
