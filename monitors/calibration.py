@@ -18,7 +18,8 @@ import numpy.typing as npt
 
 from monitors.evidence.bootstrap import StationaryBootstrap
 from monitors.evidence.budget import Budget
-from monitors.evidence.likeness import differs
+from monitors.evidence.channel import Channel
+from monitors.evidence.likeness import difference
 from monitors.evidence.model import LEAST_REFERENCE_ROWS, EvidenceModel
 from monitors.evidence.repeats import RowMemory
 from monitors.evidence.replicas import Replicas
@@ -107,14 +108,14 @@ class _Fold:
     Parameters
     ----------
     apart
-        Channels in which the part differs by more than chance explains.
+        Channels in which the part differs by more than chance explains, and how many times as much.
     times
         How many times as many rows it takes to tell; at most 1 where they are enough.
     """
 
     model: EvidenceModel
     counts_scb: Ints
-    apart: tuple[str, ...]
+    apart: tuple[tuple[Channel, float], ...]
     times: float
 
 
@@ -192,11 +193,16 @@ def _raise(folds: Sequence[_Fold], run: float, budget: Budget, effort: Effort, r
 
 def _why(folds: Sequence[_Fold], rows: int) -> str:
     """Say why no threshold holds the promise, and what to do."""
-    apart = [(name, place) for place, fold in enumerate(folds, 1) for name in fold.apart]
+    apart = [
+        (channel.is_single, times, place, channel)
+        for place, fold in enumerate(folds, 1)
+        for channel, times in fold.apart
+    ]
     if apart:
         found = "parts of the baseline differ by more than what counts as unchanged, whatever the threshold"
-        name, place = apart[0]
-        return f"{found} (part {place} of {len(folds)}: {name}): take rows of steady traffic, or a longer time of it"
+        _, _, place, channel = max(apart, key=lambda each: each[:2])
+        told = f"part {place} of {len(folds)}: {channel.name}"
+        return f"{found} ({told}): take rows of steady traffic, or a longer time of it"
     times = max(fold.times for fold in folds)
     if times > 1.0:
         found = f"{rows:,} rows depend on each other too much to tell change from chance"
@@ -273,8 +279,8 @@ def _fold(model: EvidenceModel, counts_scb: Ints, chance: float) -> _Fold:
     for c, (axis, phi) in enumerate(zip(model.channels.grid.axes, model.phi_c.tolist(), strict=True)):
         part_b, rest_b = part_cb[c, : axis.size], model.counts_cb[c, : axis.size]
         times_c[c] = LEAST_TOLD * phi / max(1, rest_b.sum())
-        if differs(part_b, rest_b, phi, chance / len(listed)):
-            apart.append(listed[c].name)
+        if (times := difference(part_b, rest_b, phi, chance / len(listed))) > 1.0:
+            apart.append((listed[c], times))
         elif times_c[c] <= 1.0:
             doubt_c[c] += DRAWS * rest_b.sum() / max(1, part_b.sum())
     return _Fold(replace(model, doubt_c=doubt_c), counts_scb, tuple(apart), float(times_c.max(initial=0.0)))

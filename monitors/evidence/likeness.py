@@ -12,7 +12,7 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["differs"]
+__all__ = ["difference"]
 
 LEAST_EXPECTED = 5.0
 
@@ -20,8 +20,8 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
-def differs(part_b: Ints, rest_b: Ints, phi: float, chance: float) -> bool:
-    """Return whether two counts over the same cells are of different laws.
+def difference(part_b: Ints, rest_b: Ints, phi: float, chance: float) -> float:
+    """Return how many times as far apart two counts over the same cells are as chance explains: above 1 they differ.
 
     Parameters
     ----------
@@ -30,29 +30,29 @@ def differs(part_b: Ints, rest_b: Ints, phi: float, chance: float) -> bool:
     phi
         By how much counts vary more than those of independent rows.
     chance
-        Of saying so where the laws are one.
+        Of more than 1 where the laws are one.
 
     Examples
     --------
-    >>> differs(np.array([100, 110]), np.array([310, 290]), 1.0, 0.01)
-    False
-    >>> differs(np.array([100, 200]), np.array([310, 290]), 1.0, 0.01)
+    >>> difference(np.array([100, 110]), np.array([310, 290]), 1.0, 0.01) < 1
     True
-    >>> differs(np.array([100, 200]), np.array([310, 290]), 17.0, 0.01)
-    False
+    >>> difference(np.array([100, 200]), np.array([310, 290]), 1.0, 0.01) > 1
+    True
+    >>> difference(np.array([100, 200]), np.array([310, 290]), 17.0, 0.01) < 1
+    True
     """
     part, rest = float(part_b.sum()), float(rest_b.sum())
     if not part or not rest:
-        return False
+        return 0.0
     expected_b = np.asarray((part_b + rest_b) * (part / (part + rest)), dtype=np.float64)
     is_small_b = expected_b < LEAST_EXPECTED
     gaps_b, expected_b = _pooled(np.asarray(part_b - expected_b), is_small_b), _pooled(expected_b, is_small_b)
     is_told_b = expected_b >= LEAST_EXPECTED
     degrees = int(is_told_b.sum()) - 1
     if degrees < 1:
-        return False
+        return 0.0
     statistic = float((gaps_b[is_told_b] ** 2 / expected_b[is_told_b]).sum()) * (part + rest) / rest
-    return statistic / phi > _quantile(degrees, chance)
+    return statistic / phi / _quantile(degrees, chance)
 
 
 def _pooled(values_b: Floats, is_small_b: npt.NDArray[np.bool_]) -> Floats:

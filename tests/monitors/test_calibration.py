@@ -66,7 +66,38 @@ def test_parts_that_differ_at_any_threshold_get_no_promise() -> None:
     assert (found.level, found.factor, found.budget) == ("uncalibrated", 1.0, BUDGET)
     assert found.predicted > 1.0
     assert "parts of the baseline differ" in found.why
-    assert "(part 4 of 4: x)" in found.why or "(part 1 of 4: x)" in found.why
+    assert "(part 4 of 4: x)" in found.why
+
+
+def test_the_part_and_the_feature_that_differ_most_are_named_before_joint_channels() -> None:
+    values_nd = np.random.default_rng(7).normal(size=(8_000, 2))
+    values_nd[2_000:4_000, 1] += 1.0
+    found = calibrate(
+        Rows(values_nd), [*SCHEMA, replace(SCHEMA[0], name="y")], budget=BUDGET, effort=Effort(replicas=4)
+    )
+    assert "(part 2 of 4: y): take rows of steady traffic" in found.why
+
+
+def test_rows_that_depend_on_each_other_say_how_many_are_enough_and_those_are() -> None:
+    budget = Budget(rows_between_false_pages=100_000)
+    rows = Rows(np.repeat(np.random.default_rng(0).normal(size=(1_400, 1)), 10, axis=0))
+    found = calibrated(rows.part(0, 7_000), budget)
+    assert (found.level, found.factor) == ("uncalibrated", 1.0)
+    assert found.why == (
+        "7,000 rows depend on each other too much to tell change from chance; about 13,334 rows are needed: "
+        "take a longer table, or more of the prediction log"
+    )
+    assert calibrated(rows.part(0, 13_340), budget).level == "baseline"
+
+
+def test_rows_of_which_no_part_differs_and_that_hardly_depend_are_too_few() -> None:
+    rows, short = normal(7_000), Effort(replicas=4, spans=0.5)
+    found = calibrate(rows, SCHEMA, budget=Budget(rows_between_false_pages=100_000), effort=short)
+    assert (found.level, found.factor) == ("uncalibrated", 1.0)
+    assert found.why == (
+        "7,000 rows are too few to tell change from chance, though no part differs; about 14,000 rows are needed: "
+        "take a longer table, or more of the prediction log"
+    )
 
 
 def test_a_baseline_that_is_too_short_says_how_many_rows_it_needs() -> None:
