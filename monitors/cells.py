@@ -13,6 +13,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from monitors.names import name_in_words
+
 __all__ = ["FRAME_CELLS", "MAXIMUM_VALUES", "QUANTILE_CELLS", "Cells", "cells_for", "told_apart"]
 
 FRAME_CELLS = 4
@@ -115,7 +117,7 @@ class Cells:
             return "no value"
         if self.is_ordered:
             return f"median {self._median(present_b)}"
-        return f"mode {self.labels()[int(present_b.argmax())]}"
+        return f"mode {name_in_words(self.labels()[int(present_b.argmax())])}"
 
     def _median(self, present_b: Ints) -> str:
         """Return the median; between two edges it is interpolated."""

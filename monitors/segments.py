@@ -6,7 +6,6 @@ are missing and for values that nobody knows. No request can add one.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monitors.cells import Cells, told_apart
+from monitors.names import EMPTY, shortened
 
 __all__ = ["LEAST_ROWS", "MAXIMUM_SEGMENTS", "OTHER", "Split", "split_of", "with_other"]
 
@@ -22,9 +22,6 @@ MAXIMUM_SEGMENTS = 8
 LEAST_ROWS = 50
 """Rows of the reference that a value needs for a segment of its own."""
 OTHER = "other"
-EMPTY = "empty text"
-LONGEST_NAME = 100
-DIGEST_CHARACTERS = 12
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -75,7 +72,7 @@ class Split:
 def with_other(names: Sequence[str]) -> tuple[str, ...]:
     """Return the names of segments and, last, that of all other rows.
 
-    No name is empty, as Prometheus takes an empty label for none, or longer than ``LONGEST_NAME``: the rest of a longer
+    No name is empty, as Prometheus takes an empty label for none, or longer than 100 characters: the rest of a longer
     one is told by its digest.
 
     Examples
@@ -83,7 +80,7 @@ def with_other(names: Sequence[str]) -> tuple[str, ...]:
     >>> with_other(["new", "old"]), with_other(["other", ""])
     (('new', 'old', 'other'), ('other', 'empty text', 'any other'))
     """
-    told = [_shortened(name) for name in names]
+    told = [shortened(name) for name in names]
     empty = _unlike(EMPTY, told)
     told = [name or empty for name in told]
     return (*told, _unlike(OTHER, told))
@@ -93,13 +90,6 @@ def _unlike(name: str, names: Sequence[str]) -> str:
     while name in names:
         name = f"any {name}"
     return name
-
-
-def _shortened(name: str) -> str:
-    if len(name) <= LONGEST_NAME:
-        return name
-    digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:DIGEST_CHARACTERS]
-    return f"{name[: LONGEST_NAME - DIGEST_CHARACTERS - 1]}~{digest}"
 
 
 def split_of(feature: str, cells: Cells, counts: Ints) -> Split:

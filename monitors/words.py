@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monitors.cells import Cells
+from monitors.names import name_in_words
 
 __all__ = [
     "DIGITS",
@@ -154,7 +155,7 @@ def share_in_words(before_b: Ints, after_b: Ints, names: Sequence[str]) -> tuple
     gained = gained_b.max() >= -gained_b.min() * (1.0 - ROUNDING)
     cell = int(gained_b.argmax() if gained else gained_b.argmin())
     before, after = shares_apart(law_b[cell], now_b[cell])
-    return f"{before} are {names[cell]}", f"{after} are {names[cell]}"
+    return f"{before} are {name_in_words(names[cell])}", f"{after} are {name_in_words(names[cell])}"
 
 
 def percent(share: float) -> str:

@@ -31,7 +31,7 @@ export class AlertList {
   #item(alert) {
     const kind = alert.state === "resolved" ? "ok" : alert.severity === "page" ? "page" : "warn";
     const who = `${this.#showsModel ? `${alert.model} ` : ""}${alert.variant} ${alert.version}`;
-    const drivers = alert.drivers.map((driver) => h("li", {}, driver.statistic === "segment" ? leadTo(alert, driver) : h("b", {}, driver.name), ` ${driver.before} → ${driver.after}`));
+    const drivers = alert.drivers.map((driver) => h("li", {}, driver.statistic === "segment" ? leadTo(alert, driver) : h("b", {}, driver.name), " ", h("span", {}, driver.before), " → ", h("span", {}, driver.after)));
     const evidence = alert.evidence === null ? alert.calibration
       : `evidence ${number(alert.evidence)} of ${number(alert.evidence_threshold)} nats · ${alert.calibration}`;
     const said = alert.acknowledged

@@ -55,6 +55,13 @@ export function say(node, text) {
   return node;
 }
 
+/** Set a node's children where their text is another one. */
+export function put(node, ...children) {
+  const fresh = h("span", {}, children);
+  if (node.textContent !== fresh.textContent) node.replaceChildren(...fresh.childNodes);
+  return node;
+}
+
 /** Set attributes of a node. */
 export function set(node, props) {
   for (const [name, value] of Object.entries(props)) {

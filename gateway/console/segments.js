@@ -2,7 +2,7 @@
 
 import { meter } from "./charts.js";
 import { tell } from "./dialog.js";
-import { fill, h, panel, say, set } from "./dom.js";
+import { fill, h, panel, put, say, set } from "./dom.js";
 import { number, plural, share } from "./format.js";
 import { isOpen } from "./state.js";
 
@@ -77,9 +77,9 @@ export class SegmentPanel {
     }
     this.#follow(segments);
     const values = [...segments.values].sort((a, b) => this.#rank(b) - this.#rank(a));
-    say(this.#title, `Drift by segment: ${segments.feature}`);
+    put(this.#title, "Drift by segment: ", h("span", {}, segments.feature));
     say(this.#about, this.#key());
-    say(this.#said, this.#sentence(values));
+    put(this.#said, this.#sentence(values));
     say(this.#note, `each against its own rows of the reference · 1 is the level at which the effect alone would page · ${plural(this.#stream.rows, "row")} in the newest window`);
     this.#drawList(values);
     this.#drawDetail(values.find((each) => each.name === this.#chosen));
@@ -126,7 +126,7 @@ export class SegmentPanel {
     if (!still.length) return "All segments have moved.";
     const isSure = moved.some((each) => this.#alerted.has(each.name) || !each.has_few_rows);
     const verb = moved.length === 1 ? (isSure ? "has moved" : "seems to have moved") : isSure ? "have moved" : "seem to have moved";
-    return `${seen.length ? "Only " : ""}${names} ${verb}.${doubt}`;
+    return [seen.length ? "Only " : "", names, ` ${verb}.${doubt}`];
   }
 
   #drawList(values) {
@@ -153,14 +153,15 @@ export class SegmentPanel {
 
   #drawRow(row, segment) {
     const kind = this.#alerted.has(segment.name) || segment.level >= FURTHEST ? "page" : nearness(segment) >= NEAR ? "warn" : "muted";
-    const words = segment.moved.slice(0, 2).map((each) => `${each.name} ${each.before} → ${each.after}`).join("; ") || "nothing beyond chance";
+    const moved = segment.moved.slice(0, 2);
+    const words = moved.map((each) => `${each.name} ${each.before} → ${each.after}`).join("; ") || "nothing beyond chance";
     const told = segment.evidence && segment.evidence.nats >= 1 ? `evidence ${number(segment.evidence.nats, 2)} of ${number(segment.evidence.page_nats, 2)} nats` : "";
     const small = smallness(segment);
     const about = `${plural(segment.rows, "row")}, ${share(segment.share)} of all, ${share(segment.reference_share)} in the reference`;
     fill(row.gauge, meter(segment.level, kind));
     say(row.level, number(segment.level, 2));
     set(row.level, { class: `num level ${kind}` });
-    say(row.words, words);
+    put(row.words, moved.length ? moved.map((each, i) => [i ? "; " : "", h("span", {}, each.name), " ", h("span", {}, each.before), " → ", h("span", {}, each.after)]) : words);
     set(row.words, { class: segment.moved.length ? "words" : "words muted" });
     fill(row.tags, this.#alerted.has(segment.name) && h("span", { class: "tag warn" }, "in an alert"), h("span", {}, about), told && h("span", {}, told), small && h("span", { class: "chip" }, small));
     set(row.button, { "aria-expanded": String(this.#chosen === segment.name),
@@ -184,7 +185,7 @@ export class SegmentPanel {
     const columns = ["Feature", "Level", "Moved", "Rank distance", "Missing", "Unseen"];
     const answers = segment.predictions.slice(0, 12).map((each) => h("div", {}, h("dt", {}, each.class), h("dd", {}, h("b", { class: "num" }, share(each.share)),
       each.reference_share === null ? "" : h("span", { class: "muted" }, ` reference ${share(each.reference_share)}`))));
-    fill(this.#detail, h("h3", {}, `${this.#stream.segments.feature} is ${segment.name}`),
+    fill(this.#detail, h("h3", {}, h("span", {}, this.#stream.segments.feature), " is ", h("span", {}, segment.name)),
       h("table", { class: "segment-features" }, h("caption", { class: "visually-hidden" }, `Features of the segment ${segment.name}, the furthest first`),
         h("thead", {}, h("tr", {}, columns.map((column) => h("th", { scope: "col" }, column)))), h("tbody", {}, rows)),
       answers.length > 0 && [h("h3", {}, "Answers"), h("dl", { class: "facts-row" }, answers)]);
@@ -208,9 +209,10 @@ function beside(now, then) {
   return [share(now), then === null ? "" : h("span", { class: "muted" }, ` / ${share(then)}`)];
 }
 
+/** Return names, each set apart from the sentence that it stands in: one may be a word of it, or turn its order around. */
 function listed(names) {
-  const told = names.slice(0, 3);
+  const told = names.slice(0, 3).map((name) => h("b", {}, name));
   const more = names.length - told.length;
-  if (more > 0) return `${told.join(", ")} and ${more} more`;
-  return told.length > 1 ? `${told.slice(0, -1).join(", ")} and ${told.at(-1)}` : told[0];
+  if (more > 0) told.push(`${more} more`);
+  return told.map((each, i) => [i === 0 ? "" : i === told.length - 1 ? " and " : ", ", each]);
 }

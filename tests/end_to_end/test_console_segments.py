@@ -17,16 +17,17 @@ from tests.end_to_end.browser import Browser
 from tests.end_to_end.running import RunningGateway
 from tests.models import columns_classifier, write_bundle
 
-ODD = 'ne"w\\\n<b>\u202ex'
-WRITTEN = 'ne"w\\\\u{a}<b>\\u{202e}x'
+LONG = "x" * 70
+ODD = f'ne"w\\\n<b>\u202e{LONG}'
+WRITTEN = f'ne"w\\\\u{{a}}<b>\\u{{202e}}{LONG}'
 SHARES = {"long": 0.5, "medium": 0.29, ODD: 0.2, "rare": 0.01}
-MANIFEST = """
+MANIFEST = f"""
 schema_version: 1
 interface:
   features:
-    - {name: petal_length}
-    - {name: petal_width}
-    - {name: sepal, dtype: string, categories: [long, medium, "ne\\"w\\\\\\n<b>\\u202ex", rare]}
+    - {{name: petal_length}}
+    - {{name: petal_width}}
+    - {{name: sepal, dtype: string, categories: [long, medium, "ne\\"w\\\\\\n<b>\\u202e{LONG}", rare]}}
 """
 MODEL = "#/models/iris"
 MOVED = f"petal_length where sepal is {ODD}"
@@ -101,6 +102,7 @@ def link(console: Browser) -> WebElement | None:
 def test_that_one_segment_alone_has_moved_is_seen_at_a_glance(console: Browser) -> None:
     console.open(MODEL)
     console.wait(lambda: f"Only {WRITTEN} has moved." in console.text("#segments .summary"), "what has moved")
+    assert [each.text for each in console.all("#segments .summary b")] == [WRITTEN], "a name apart from its sentence"
     assert console.text("#segments-title") == "Drift by segment: sepal"
     first, *others = rows(console)
     assert len(others) == 4
@@ -155,7 +157,7 @@ def test_promtool_has_nothing_to_say_against_odd_segments(gateway: RunningGatewa
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
     shares = [line for line in body.splitlines() if line.startswith("weir_segment_share{")]
     assert len(shares) == 5
-    assert any('segment="ne\\"w\\\\\\n<b>\u202ex"' in line for line in shares)
+    assert any(f'segment="ne\\"w\\\\\\n<b>\u202e{LONG}"' in line for line in shares)
 
 
 def test_segments_are_no_wider_than_a_phone(console: Browser) -> None:

@@ -82,3 +82,16 @@ def test_whatever_moved_the_two_texts_differ(cells: Cells) -> None:
         before[cells.unseen] = after[cells.unseen] = 0
         told = change_in_words(cells, before, after)
         assert told[0] != told[1], (before.tolist(), after.tolist())
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("", "empty text"), ("x" * 5_000, f"{'x' * 87}~")],
+    ids=["an-empty-text", "thousands-of-characters"],
+)
+def test_a_category_is_told_by_a_name_that_is_neither_empty_nor_long(name: str, told: str) -> None:
+    cells = Cells("categories", categories=("red", name))
+    before, after = change_in_words(cells, np.array([0, 90, 10, 0, 0, 0]), np.array([0, 10, 90, 0, 0, 0]))
+    for text, words in ((before, "10 % are "), (after, "90 % are "), (cells.centre([0, 1, 9, 0, 0, 0]), "mode ")):
+        assert text.startswith(f"{words}{told}")
+        assert len(text) <= len(words) + 100
