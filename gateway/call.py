@@ -67,6 +67,8 @@ class Call(msgspec.Struct, eq=False):
     ----------
     arm, route
         Who answered, under which route; the last that tried where the call failed.
+    start
+        Index of this call's first row in its run; ``None`` where the run is its own, whatever rows came out.
     total_s
         Seconds from ``received_at`` to the reply.
     is_fallback
@@ -94,7 +96,7 @@ class Call(msgspec.Struct, eq=False):
     reply: Reply = _LATER
     route: ModelRoute = _LATER
     run: Run = _LATER
-    span: slice = _LATER
+    start: int | None = None
     total_s: float = 0.0
 
     def cancel(self) -> None:
@@ -113,6 +115,12 @@ class Call(msgspec.Struct, eq=False):
     def settle(self) -> bool:
         """Turn pending rows into graph inputs; false where they were refused, and the call is answered with that."""
         return self.owner.settle(self)
+
+    @property
+    def span(self) -> slice:
+        """Which rows of the run are this call's."""
+        start = self.start
+        return slice(None) if start is None else slice(start, start + self.decoded.n)
 
     @property
     def outputs(self) -> Outputs:
@@ -138,12 +146,16 @@ class Call(msgspec.Struct, eq=False):
         return self.run.seconds
 
 
-def nobody(_outcome: Call | WeirError) -> None:
+def nobody(_call: Call, _outcome: Call | WeirError) -> None:
     """Take the reply of a cancelled call."""
 
 
-Reply = Callable[[Call | WeirError], None]
-"""Takes the answered call, or the error that it ended with."""
+Reply = Callable[[Any, Call | WeirError], None]
+"""Takes a call, and the same as its outcome where it is answered, or the error that it ended with.
+
+One that leads back to its call, as a future with it as its result does, has to be taken from it, or both live on until
+garbage is collected.
+"""
 
 
 def deliver(calls: Sequence[Call], result: Run | Exception) -> None:

@@ -36,7 +36,6 @@ from gateway.routing.table import RouteTable
 
 __all__ = ["FallbackReason", "Observer", "Pipeline", "Predictor"]
 
-_WHOLE = slice(None)
 _FULL = {seconds: Overloaded("concurrency_limit", seconds) for seconds in range(1, LONGEST_RETRY_S + 1)}
 FallbackReason = Literal["error", "timeout", "busy", "rejected"]
 
@@ -84,15 +83,17 @@ class Pipeline:
         self.gate = gate or Gate(ConcurrencyLimit(), now_s=perf_counter())
         self.queue_rows, self.timeout_s = queue_rows, timeout_s
 
-    def submit(self, call: Call, reply: Reply) -> Call:
-        """Take a call; ``reply`` is called exactly once, on the loop, perhaps before this returns.
+    def submit(self, call: Call, reply: Reply | None = None) -> Call:
+        """Take a call; ``reply``, or the one it has, is called exactly once, on the loop, perhaps before this returns.
 
         Returns
         -------
         Call
             The same one, for ``cancel()``, after which there is no reply.
         """
-        call.reply, call.owner = reply, self
+        call.owner = self
+        if reply is not None:
+            call.reply = reply
         if not self.gate.enter(call.priority):
             self._shed(call)
             return call
@@ -144,7 +145,7 @@ class Pipeline:
         self.observer.shed(error.reason, call.priority)
         self._count_shed(call.model)
         self.observer.failed(call, None, error)
-        reply(error)
+        reply(call, error)
 
     def _count_shed(self, model: str | None, count: int = 1) -> None:
         """Count refusals to the stable version, from which whoever was refused has got no answer."""
@@ -212,7 +213,7 @@ class Pipeline:
         self._fall_back(call, arm, "rejected", decoded)
 
     def _queue(self, call: Call, arm: Arm, decoded: Decoded) -> None:
-        call.arm, call.decoded, call.queued_at = arm, decoded, perf_counter()
+        call.decoded, call.queued_at = decoded, perf_counter()
         if decoded.urgency is not None:
             self._hurry(call, decoded.urgency)
         try:
@@ -222,7 +223,7 @@ class Pipeline:
                 self._fall_back(call, arm, "busy", strikes=not isinstance(refusal, LaneLate))
                 return
             raise self._error(call, refusal) from refusal
-        if arm.variant != "canary" and arm.lane.leaves_loop and call.deadline < call.received_at + self.timeout_s:
+        if call.deadline < call.received_at + self.timeout_s and arm.variant != "canary" and arm.lane.leaves_loop:
             self._watch(call, arm)
 
     def _hurry(self, call: Call, urgency: Urgency) -> None:
@@ -261,7 +262,7 @@ class Pipeline:
         self.observer.fell_back(canary, reason)
         self.observer.failed(call, canary, reason)
         if reason not in ("timeout", "busy"):
-            call.reply = partial(self._mended, call, canary, reason, call.reply)
+            call.reply = partial(self._mended, canary, reason, call.reply)
         elif strikes and canary.strike(perf_counter()):
             self.observer.tripped(canary, reason)
         call.is_fallback = True
@@ -271,9 +272,9 @@ class Pipeline:
             decoded = call.decoded if is_same else stable.decoders.decode(call.protocol, call.body, call.json_bytes)
         self._queue(call, stable, decoded)
 
-    def _mended(self, call: Call, canary: Arm, reason: FallbackReason, reply: Reply, outcome: Call | WeirError) -> None:
+    def _mended(self, canary: Arm, reason: FallbackReason, reply: Reply, call: Call, outcome: Call | WeirError) -> None:
         """Reply, and hold a failure against the canary unless stable failed the same request too."""
-        reply(outcome)
+        reply(call, outcome)
         if not isinstance(outcome, WeirError) and outcome.outputs.is_finite and canary.fails(_key_hash(call)):
             self.observer.tripped(canary, reason)
 
@@ -298,12 +299,12 @@ class Pipeline:
     def _placed(self, calls: Sequence[Call], run: Run) -> list[Call]:
         """Tell each call where its rows are; return those that somebody waits for."""
         if len(calls) == 1:  # all that came out is its own, however many rows that is
-            calls[0].run, calls[0].span = run, _WHOLE
+            calls[0].run, calls[0].start = run, None
         else:
-            stop = 0
+            start = 0
             for call in calls:
-                start, stop = stop, stop + call.decoded.n
-                call.run, call.span = run, slice(start, stop)
+                call.run, call.start = run, start
+                start += call.decoded.n
         return [call for call in calls if not call.cancelled]
 
     def _is_sound(self, call: Call) -> bool:
@@ -338,9 +339,8 @@ class Pipeline:
         for call in calls:
             if call.decoded.faults:
                 self.observer.faulted(arm, arm.faults_by_name(call.decoded))
-            reply, call.reply = call.reply, nobody  # most replies know their call: a cycle would keep it, and its arm
             try:
-                reply(call)
+                call.reply(call, call)
             except Exception as exc:
                 _report(exc)
         if is_looked_at:
@@ -378,7 +378,7 @@ class Pipeline:
         reply = call.reply
         call.cancel()
         try:
-            reply(error)
+            reply(call, error)
         except Exception as exc:
             _report(exc)
 
@@ -397,7 +397,8 @@ class Pipeline:
         return ExecutionFailed(arm.model, arm.version, str(result))
 
 
-def _resolve(future: asyncio.Future[Call], outcome: Call | WeirError) -> None:
+def _resolve(future: asyncio.Future[Call], call: Call, outcome: Call | WeirError) -> None:
+    call.reply = nobody
     if future.done():
         return
     if isinstance(outcome, WeirError):

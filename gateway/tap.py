@@ -131,7 +131,7 @@ class _Kept:
     def __init__(self, revision: int, calls: list[Call], counts: list[int], now_s: float) -> None:
         self.revision, self.now_s = revision, now_s
         run, each = calls[0].run, calls
-        starts = [call.span.start or 0 for call in calls]
+        starts = [call.start or 0 for call in calls]
         at = starts
         if max(counts) > 1:
             at = [row for start, count in zip(starts, counts, strict=True) for row in range(start, start + count)]

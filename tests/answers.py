@@ -52,7 +52,7 @@ def answer_of(
     call.arm, call.route = arm, ModelRoute(arm.model, revision, arm)
     call.decoded = decoded = arm.decoders.decode("plain", body)
     call.run = Run(0.0, 0.1, arm.servable.run(decoded.feeds, decoded.n), None)
-    call.span, call.queued_at, call.total_s = slice(None), 0.0, 0.25
+    call.queued_at, call.total_s = 0.0, 0.25
     return call
 
 
@@ -64,11 +64,11 @@ def stacked_answers(arm: Arm, batch: Sequence[Sequence[Sequence[float]]], revisi
     stacked = decoders.stack(pending)
     assert stacked is not None
     run = Run(0.0, 0.1, arm.servable.run(stacked[0], len(stacked[1])), stacked[1])
-    calls, stop = [], 0
+    calls, start = [], 0
     for i, (body, decoded, revision) in enumerate(zip(bodies, pending, revisions, strict=True)):
         call = Call(arm.model, None, "plain", body, f"r{i}", 0.0)
         call.arm, call.route, call.decoded, call.run = arm, ModelRoute(arm.model, revision, arm), decoded, run
-        start, stop = stop, stop + decoded.n
-        call.span, call.queued_at, call.total_s = slice(start, stop), 0.0, i
+        call.start, call.queued_at, call.total_s = start, 0.0, i
+        start += decoded.n
         calls.append(call)
     return calls

@@ -9,7 +9,7 @@ from typing import Protocol
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from gateway.admission.door import Door
-from gateway.call import Call
+from gateway.call import Call, Reply
 from gateway.errors import Overloaded, QuotaExceeded, WeirError
 from gateway.http.asked import Asked, HeadReader
 from gateway.http.predict import answer_whole
@@ -18,7 +18,7 @@ from gateway.http.request_counts import RequestCounts
 from gateway.http.request_ids import random_ids
 from gateway.pipeline import Pipeline
 
-__all__ = ["Exchange", "FastPath", "lines_of"]
+__all__ = ["Exchange", "FastPath", "lines_of", "tell"]
 
 _log = logging.getLogger("weir.http")
 
@@ -50,21 +50,23 @@ class Answering(Protocol):
         """Write the answers whose turn has come, soon."""
 
 
+def tell(exchange: Exchange, outcome: Call | WeirError) -> None:
+    """Reply to an exchange: its connection answers when its turn has come."""
+    exchange.outcome = outcome
+    exchange.connection.answer()
+
+
 class Exchange(Call, eq=False, kw_only=True):
     """One request on the fast path; ``outcome`` is ``None`` until it has one."""
 
     connection: Answering
     asked: Asked
     outcome: Call | WeirError | None = None
-
-    def told(self, outcome: Call | WeirError) -> None:
-        """Take the pipeline's reply."""
-        self.outcome = outcome
-        self.connection.answer()
+    reply: Reply = tell
 
     def answer(self, standing: bytes) -> bytes:
         """Return the bytes of the answer, and count it; ``standing`` are the lines of headers that every answer has."""
-        asked, shared = self.asked, self.connection.fast_path
+        asked = self.asked
         outcome, self.outcome = self.outcome, None  # which is mostly this very object
         if outcome is self:
             try:
@@ -73,6 +75,7 @@ class Exchange(Call, eq=False, kw_only=True):
                 return answer
             except Exception:  # an answer that cannot be encoded
                 self.report()
+        shared = self.connection.fast_path
         if isinstance(outcome, Overloaded | QuotaExceeded) and asked.request_id is None and not standing:
             status, answer = shared.refusals.answers(outcome, [self.request_id], asked.path)
         else:

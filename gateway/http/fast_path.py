@@ -23,7 +23,7 @@ from uvicorn.server import ServerState
 from gateway.errors import Overloaded, QuotaExceeded, WeirError
 from gateway.http.asked import Asked
 from gateway.http.connection import Connection
-from gateway.http.exchange import Exchange, FastPath, lines_of
+from gateway.http.exchange import Exchange, FastPath, lines_of, tell
 from gateway.http.refusals import Headers
 
 __all__ = ["FastProtocol", "fast_protocol"]
@@ -109,7 +109,8 @@ class FastProtocol(Connection):
             if at and not is_due:
                 is_due = True
                 self.loop.call_soon(self.answer_all)
-        while at < size and not self._arriving and self._refused is None and self._may_take() and not self._is_last():
+        takes = not self._arriving and self._refused is None and self._may_take()
+        while takes and at < size:
             taken = self._known_of(data, at)
             if taken is None:
                 self._start = data[at:]
@@ -238,18 +239,18 @@ class FastProtocol(Connection):
 
     def _submit(self, exchange: Exchange) -> None:
         try:
-            self._pipeline.submit(exchange, exchange.told)
+            self._pipeline.submit(exchange)
         except Exception:  # the outermost frame of a request, as the ASGI application is on its way
             exchange.report()
             if exchange.outcome is None:
-                exchange.told(WeirError())
+                tell(exchange, WeirError())
 
     def _is_let_in(self, exchange: Exchange) -> bool:
         """Answer a client over its quota at once; its body, if it is yet to come, is passed over."""
         try:
             self._door.pass_through(self._client_of(exchange.asked))
         except QuotaExceeded as refusal:
-            exchange.told(refusal)
+            tell(exchange, refusal)
             return False
         return True
 
@@ -263,13 +264,11 @@ class FastProtocol(Connection):
     def _may_take(self) -> bool:
         """Return whether a request may take this way now."""
         cycle: RequestResponseCycle | None = self.cycle
-        is_busy = bool(self.pipeline) or not (cycle is None or cycle.response_complete)
-        return not (is_busy or self._is_stopping or self.server_state.default_headers)
-
-    def _is_last(self) -> bool:
-        """Return whether the client has said that nothing comes after the request whose answer is owed."""
+        if self.pipeline or self._is_stopping or not (cycle is None or cycle.response_complete):
+            return False
         waiting = self._waiting
-        return bool(waiting) and not waiting[-1].asked.keep_alive
+        is_last = waiting and not waiting[-1].asked.keep_alive  # the client said that nothing comes behind it
+        return not (is_last or self.server_state.default_headers)
 
     def _asked(self) -> Asked | None:
         """Return what a request for the fast path asks, ``None`` for one that takes the ASGI way."""
@@ -294,6 +293,7 @@ class FastProtocol(Connection):
         """Write every answer whose turn has come in one piece, then go on with what waited behind them."""
         waiting, state = self._waiting, self.server_state
         self._is_corked = False
+        may_go_on = not (self._is_stopping or state.default_headers)
         answers: list[bytes] = []
         if self._refusals:
             answers.append(self._refusals)
@@ -303,7 +303,7 @@ class FastProtocol(Connection):
             state.total_requests += 1
             if outcome is not exchange and isinstance(outcome, Overloaded):
                 self._rests_until = self.loop.time() + _BREATHER_S
-            if exchange.asked.keep_alive and not self._is_stopping and not state.default_headers:
+            if may_go_on and exchange.asked.keep_alive:
                 answers.append(exchange.answer(b""))
                 continue
             standing = self._standing(exchange)
@@ -315,8 +315,11 @@ class FastProtocol(Connection):
         if not answers:
             return
         self.transport.write(b"".join(answers))
-        if not waiting:
-            self._rest()
+        if waiting or self.pipeline or self._refused is not None:
+            if not waiting:
+                self._rest()
+        else:
+            self._since = self.loop.time()
         if self.flow.read_paused:
             self.flow.resume_reading()
 

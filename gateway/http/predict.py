@@ -144,7 +144,7 @@ def answer_whole(call: Call, standing: bytes) -> bytes:
     if call.protocol == "plain":
         head, shared = _PLAIN_HEAD, run.shared or _share(call)
         inference_ms = shared.inference_ms
-        body = call.arm.writer.write(request_id, shared.texts, call.span)
+        body = call.arm.writer.write(request_id, shared.texts, call.start, call.decoded.n)
     else:
         media, body = answer_body(call)
         head, inference_ms = _HEAD % b"".join([b"%b: %b\r\n" % pair for pair in media]), _ms(run.seconds)
@@ -186,7 +186,7 @@ def answer_body(call: Call) -> tuple[Media, bytes]:
 def plain_body(call: Call) -> bytes:
     """Return the plain protocol's body."""
     shared: _Shared = call.run.shared or _share(call)
-    return call.arm.writer.write(call.request_id.encode(), shared.texts, call.span)
+    return call.arm.writer.write(call.request_id.encode(), shared.texts, call.start, call.decoded.n)
 
 
 def _v2_body(call: Call) -> tuple[Media, bytes]:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from gateway.codec.plain import PlainWriter, peek_model, rows_of
 from gateway.contract import Feature
 from gateway.errors import BodyMalformed, BodyTooLarge, InputRejected, RequestInvalid
+from gateway.rules import Range, Rule
 from gateway.settings import LimitSettings
 from gateway.types import TensorSpec
 from tests.codec.contracts import Codec, TensorCodec, body
@@ -133,6 +134,39 @@ def test_integers_outside_their_dtype_are_refused(dtype: Any, value: int, layout
 def test_numbers_too_large_for_their_float_are_refused(dtype: Any, value: float, layout: Any) -> None:
     codec = Codec(Feature("x", dtype), layout=layout, dtype=dtype)
     assert told(rejection(codec, body([[1.0], [value]]))) == [("/instances/1/0", "wrong_type", repr(value))]
+
+
+RULE = Rule(name="positive", range=Range(feature="y", min=0.0))
+
+
+@pytest.mark.parametrize("value", [1e300, -3.4028236e38])
+@pytest.mark.parametrize("rules", [pytest.param((), id="no-rules"), pytest.param((RULE,), id="rules")])
+def test_a_number_too_large_for_the_matrix_is_found_where_rows_are_left_as_cells(rules: Any, value: float) -> None:
+    decoders = Codec(Feature("x", "float32"), Feature("y", "float32"), rules=rules).decoders
+    bodies = [body([[1.0, 2.0]]), body([[3.0, 4.0], [value, 5.0]])]
+    good, bad = [decoders.plain.pending(raw) for raw in bodies]
+    assert decoders.stack([good, bad]) is None
+    assert decoders.settle(good, bodies[0]).feeds["X"].tolist() == [[1.0, 2.0]]
+    with pytest.raises(InputRejected) as refused:
+        decoders.settle(bad, bodies[1])
+    assert told(refused.value) == [("/instances/1/0", "wrong_type", repr(value))]
+
+
+def test_the_largest_number_of_a_float_may_be_written_short() -> None:
+    decoders = Codec(Feature("x", "float32")).decoders
+    raw = body([[3.4028235e38]])
+    pending = decoders.plain.pending(raw)
+    stacked = decoders.stack([pending])
+    assert stacked is not None
+    assert stacked[1].tolist() == [[float(np.finfo(np.float32).max)]]
+    assert decoders.decode("plain", raw).feeds["X"].tolist() == stacked[1].tolist()
+
+
+def test_a_number_that_the_matrix_holds_and_its_feature_does_not_is_refused() -> None:
+    codec = Codec(Feature("x", "float32"), dtype="float64")
+    assert told(rejection(codec, body([[1e300]]))) == [("/instances/0/0", "wrong_type", "1e+300")]
+    with pytest.raises(InputRejected):
+        codec.decoders.plain.pending(body([[1e300]]))
 
 
 def test_every_fault_counts_and_the_first_64_are_shown() -> None:
@@ -306,7 +340,7 @@ def test_the_model_is_read_from_a_body_without_its_rows(raw: bytes, model: str |
 def test_a_number_that_is_none_is_null_in_the_answer() -> None:
     writer = PlainWriter("m", "1", "stable", ("a", "b"))
     texts = writer.texts([float("nan"), 1.5], [[float("inf"), 0.5], [0.25, 0.75]])
-    assert json.loads(writer.write(b"r", texts, slice(None))) == {
+    assert json.loads(writer.write(b"r", texts)) == {
         "id": "r",
         "model": "m",
         "version": "1",
@@ -319,7 +353,7 @@ def test_a_number_that_is_none_is_null_in_the_answer() -> None:
 
 def test_an_answer_without_classes_has_no_such_members() -> None:
     writer = PlainWriter("m", "1", "stable", ())
-    answer = json.loads(writer.write(b"r", writer.texts([1.0], None), slice(None)))
+    answer = json.loads(writer.write(b"r", writer.texts([1.0], None)))
     assert answer.keys() == {"id", "model", "version", "variant", "predictions"}
 
 
@@ -327,7 +361,7 @@ def test_an_answer_without_classes_has_no_such_members() -> None:
 def test_each_answer_of_a_run_has_its_own_rows(values: list[Any]) -> None:
     writer, told = PlainWriter("m", "1", "stable", ()), json.loads(msgspec.json.encode(values))
     texts = writer.texts(values, None)
-    found = [json.loads(writer.write(b"r", texts, slice(i, i + 1)))["predictions"] for i in range(len(values))]
+    found = [json.loads(writer.write(b"r", texts, i, 1))["predictions"] for i in range(len(values))]
     assert found == [[value] for value in told]
 
 

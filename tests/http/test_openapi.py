@@ -252,7 +252,7 @@ def answered(version: ServableVersion, body: object) -> object:
     classes = version.contract.outputs.classes if version.contract.outputs.probabilities else ()
     arm.writer = PlainWriter(version.model, version.version, "stable", classes)
     call = Call(None, None, "plain", b"", "r", 0.0)
-    call.arm, call.decoded, call.span = arm, decoded, slice(None)
+    call.arm, call.decoded = arm, decoded
     call.run = Run(0.0, 0.0, version.run(decoded.feeds, decoded.n), None)
     return json.loads(plain_body(call))
 

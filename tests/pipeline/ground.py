@@ -12,7 +12,7 @@ from typing import Any
 
 from gateway.arm import Arm
 from gateway.arms import ArmKeeper
-from gateway.call import Call
+from gateway.call import Call, Reply
 from gateway.engine.version import ServableVersion
 from gateway.errors import DeadlineExceeded, ModelNotReady, WeirError
 from gateway.metrics.shared import SharedCounters
@@ -79,6 +79,11 @@ class Notes:
         self.tripped_by.append(reason)
 
 
+def keeping(outcomes: list[Outcome]) -> Reply:
+    """Return a reply that keeps what became of calls."""
+    return lambda _call, outcome: outcomes.append(outcome)
+
+
 class Ground:
     """A worker's data plane without its processes: versions, routes, and calls on them."""
 
@@ -127,7 +132,7 @@ class Ground:
 
     def submit(self, *values: Any, **named: Any) -> list[Outcome]:
         outcomes: list[Outcome] = []
-        self.pipeline.submit(self.call(*values, **named), outcomes.append)
+        self.pipeline.submit(self.call(*values, **named), keeping(outcomes))
         return outcomes
 
     def requests(self) -> dict[tuple[str, str], int]:

@@ -4,7 +4,7 @@ import json
 
 from gateway.settings import RoutingSettings, Settings
 from tests import models
-from tests.pipeline.ground import Ground, Outcome, run
+from tests.pipeline.ground import Ground, Outcome, keeping, run
 
 KEYED = "interface: {{features: [{{name: x}}], key_feature: {0}}}"
 
@@ -38,7 +38,7 @@ def test_a_key_feature_that_is_missing_leaves_it_to_the_request_id(ground: Groun
         calls = [ground.call(None, request_id=f"r{i}") for i in range(40)]
         outcomes: list[list[Outcome]] = [[] for _ in calls]
         for call, outcome in zip(calls, outcomes, strict=True):
-            ground.pipeline.submit(call, outcome.append)
+            ground.pipeline.submit(call, keeping(outcome))
         assert all(call.key is None for call in calls)
 
     run(check)

@@ -10,7 +10,7 @@ from gateway.call import Call
 from gateway.errors import BodyMalformed, DeadlineExceeded, Overloaded, QueueFull
 from gateway.settings import LimitSettings, ServingSettings, Settings
 from tests import models
-from tests.pipeline.ground import FOR_EVER, Ground, Notes, Outcome, eventually, predictions, run
+from tests.pipeline.ground import FOR_EVER, Ground, Notes, Outcome, eventually, keeping, predictions, run
 from tests.serving import EAGER, THREADED
 
 
@@ -69,7 +69,7 @@ def test_a_reply_comes_once_for_each_call(ground: Ground, serving: ServingSettin
         outcomes: list[Outcome] = []
         arrived = asyncio.Event()
 
-        def reply(outcome: Outcome) -> None:
+        def reply(_call: Call, outcome: Outcome) -> None:
             outcomes.append(outcome)
             if len(outcomes) == 42:
                 arrived.set()
@@ -95,7 +95,7 @@ def test_a_cancelled_call_has_no_reply_and_does_not_run(ground: Ground) -> None:
         ground.start()
         ground.route(canary=None)
         outcomes: list[Outcome] = []
-        ticket = ground.pipeline.submit(ground.call(1.0), outcomes.append)
+        ticket = ground.pipeline.submit(ground.call(1.0), keeping(outcomes))
         other = ground.submit(2.0)
         ticket.cancel()
         await asyncio.sleep(0)
@@ -132,7 +132,7 @@ def test_a_call_that_is_cancelled_while_its_canary_fails_is_not_run_again(ground
         ground.start()
         ground.route()
         outcomes: list[Outcome] = []
-        ticket = ground.pipeline.submit(ground.call(7.0), outcomes.append)
+        ticket = ground.pipeline.submit(ground.call(7.0), keeping(outcomes))
         await asyncio.sleep(0)
         ticket.cancel()
         assert (await ground.ask(1.0)).arm.variant == "canary"
@@ -162,7 +162,7 @@ def test_an_observer_that_fails_costs_nobody_an_answer(ground: Ground) -> None:
 
 
 def test_a_caller_whose_reply_fails_does_not_keep_others_from_theirs(ground: Ground) -> None:
-    def fail(_outcome: Outcome) -> None:
+    def fail(_call: Call, _outcome: Outcome) -> None:
         raise KeyError("a bug of this caller's")
 
     async def check() -> None:
