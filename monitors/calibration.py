@@ -166,7 +166,9 @@ def calibrate(
     if len(rows) < least:
         return _refused(budget, f"{len(rows):,} rows; {least:,} are needed to fit on some and replay others{LONGER}")
     if len(ends) < effort.folds:
-        return _refused(budget, f"{len(rows):,} rows in {len(ends)} summaries; {effort.folds} are needed{LONGER}")
+        lengths = "" if ticks.seconds is None else f" of {ticks.seconds:g} s or more"
+        found = f"{len(rows):,} rows in {len(ends)} summaries{lengths}"
+        return _refused(budget, f"{found}; {effort.folds} are needed{LONGER}")
     folds = list(_folds(rows, ends, features, output, segment, effort.folds))
     run = _mean_run(folds, len(rows) / len(ends))
     if len(ends) < LEAST_RUNS * run:

@@ -59,17 +59,18 @@ def accept(
 
     Takes a minute or more: weeks are replayed. Exits with 1 where the rows promise nothing.
     """
+    from gateway.baseline.document import LONGEST_REASON
     from gateway.commands.replay.fitting import offer_baseline
     from gateway.commands.table import TableInvalid
 
+    if not 1 <= len(reason.strip()) <= LONGEST_REASON:
+        raise ProblemReported(f"--reason is 1 to {LONGEST_REASON} characters that say why these rows are normal")
     client = client_of(url, token_file, ca_file)
     revision = _present(client, model) if if_match is None else if_match
     try:
-        offered = offer_baseline(file, folder, variant, rows, pages_per_week)
+        offered = offer_baseline(file, folder, variant, rows, pages_per_week, model=model)
     except (TableInvalid, ValueError) as exc:
         raise ProblemReported(str(exc)) from exc
-    if offered.model != model:
-        raise ProblemReported(f"{folder} is a version of {offered.model}, not of {model}")
     _show(client.put("models", model, "baseline", body=_body(offered, file, reason), revision=revision), as_json)
 
 
@@ -82,7 +83,8 @@ def reset(
     as_json: AsJson = False,
 ) -> None:
     """Take the baseline away: drift is measured against the table of the version again, and only warns."""
-    _show(client_of(url, token_file, ca_file).post("models", model, "baseline", "reset", reason=reason), as_json)
+    before = client_of(url, token_file, ca_file).post("models", model, "baseline", "reset", reason=reason)
+    _show(before, as_json, fate=", taken away")
 
 
 def _present(client: AdminClient, model: str) -> int:
@@ -111,10 +113,10 @@ def _body(offered: Offered, file: Path, reason: str) -> dict[str, Any]:
     }
 
 
-def _show(baseline: Any, as_json: bool) -> None:
+def _show(baseline: Any, as_json: bool, *, fate: str = "") -> None:
     from gateway.commands.tables import show_baseline, show_json
 
     if as_json:
         show_json(baseline)
     else:
-        show_baseline(baseline)
+        show_baseline(baseline, fate=fate)

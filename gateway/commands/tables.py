@@ -84,17 +84,17 @@ def show_residency(residency: Document) -> None:
     table(residency["model"], ("wish", "versions"), rows)
 
 
-def show_baseline(baseline: Document) -> None:
-    """Print which traffic is normal, and what its replays foretell."""
+def show_baseline(baseline: Document, *, fate: str = "") -> None:
+    """Print which traffic is normal, and what its replays foretell; ``fate`` says what has become of it."""
     span = f", {baseline['begin'][:19]} to {baseline['end'][:19]}" if baseline["begin"] else ""
     rows = [
         ("version", f"{baseline['version']}, {baseline['digest']}"),
         ("rows", f"{baseline['rows']:,} of {baseline['source']}{span}"),
         ("false pages foretold", f"{baseline['predicted']:.2g} for each one allowed, at most {baseline['upper']:.2g}"),
-        ("thresholds raised", f"{baseline['factor']:.3g} times"),
+        ("thresholds", "as they are" if baseline["factor"] == 1.0 else f"{baseline['factor']:.3g} times as high"),
         ("accepted", f"{baseline['accepted_at']} by {baseline['accepted_by']}: {baseline['reason']}"),
     ]
-    table(f"{baseline['model']}, baseline, revision {baseline['revision']}", ("what", "value"), rows)
+    table(f"{baseline['model']}, baseline, revision {baseline['revision']}{fate}", ("what", "value"), rows)
 
 
 def show_drift(report: Document) -> None:

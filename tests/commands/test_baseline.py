@@ -42,7 +42,12 @@ def test_a_week_is_accepted_shown_and_reset(
     assert all(words in told for words in ("m, baseline, revision 1", "7,000 of week.csv", "a normal week"))
     assert status_of("show", "m") == 0
     assert capsys.readouterr().out == told
-    assert status_of("accept", "fresh", table, "--folder", str(folder), *WHY, *SHORT) == 1
-    assert "is a version of m, not of fresh" in capsys.readouterr().err
+    assert "as they are" in told
+    assert status_of("accept", "fresh", short, "--folder", str(folder), *WHY) == 1
+    assert "is a version of m, not of fresh" in capsys.readouterr().err, "before its rows are looked at"
+    for reason in ("", " ", "x" * 501):
+        assert status_of("accept", "m", short, "--folder", str(folder), "--reason", reason) == 1
+        assert "--reason is 1 to 500 characters that say why these rows are normal" in capsys.readouterr().err
     assert status_of("reset", "m") == 0
+    assert "m, baseline, revision 1, taken away" in capsys.readouterr().out
     assert status_of("show", "m") == 1

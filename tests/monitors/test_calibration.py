@@ -120,7 +120,7 @@ def test_runs_of_rows_longer_than_the_baseline_can_show_are_refused() -> None:
 def test_a_baseline_of_a_moment_says_that_it_has_too_few_summaries() -> None:
     times = np.linspace(0.0, 2.5, 8_000)
     found = calibrate(normal(8_000), SCHEMA, budget=BUDGET, ticks=Ticks(10, 1.0), times_s=times)
-    assert found.why.startswith("8,000 rows in 2 summaries; 4 are needed: take a longer")
+    assert found.why.startswith("8,000 rows in 2 summaries of 1 s or more; 4 are needed: take a longer")
 
 
 def test_stricter_promises_and_shares_keep_what_was_asked() -> None:

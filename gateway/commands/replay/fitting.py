@@ -43,17 +43,23 @@ class Offered:
     evidence: str
 
 
-def offer_baseline(file: Path, folder: Path, variant: Variant, most_rows: int, pages_per_week: float) -> Offered:
+def offer_baseline(
+    file: Path, folder: Path, variant: Variant, most_rows: int, pages_per_week: float, *, model: str = ""
+) -> Offered:
     """Fit on the newest rows of a file, and replay them until the budget holds.
+
+    Where a ``model`` is named, the version in the folder is to be one of its.
 
     Raises
     ------
     ProblemReported
-        The rows promise nothing, and why.
+        The folder holds another model, or the rows promise nothing, and why.
     gateway.commands.table.TableInvalid
         The file cannot be read.
     """
     version = load_folder(folder)
+    if model and version.model != model:
+        raise ProblemReported(f"{folder} is a version of {version.model}, not of {model}")
     block = _newest(TimeOrder().follow(blocks_of(file, version, variant), TICK_S), most_rows)
     info, times_n = version.info, block.times_n
     ticks, segment = Ticks() if times_n is None else Ticks(seconds=TICK_S), segment_of(info)
@@ -68,7 +74,7 @@ def offer_baseline(file: Path, folder: Path, variant: Variant, most_rows: int, p
     )
     if found.level == "uncalibrated":
         raise ProblemReported(f"{file.name} promises nothing as a baseline: {found.why}")
-    model = EvidenceModel.fit(block.rows, info.features, info.output, segment=segment)
+    fitted = EvidenceModel.fit(block.rows, info.features, info.output, segment=segment)
     begin, end = ("", "") if times_n is None else (utc_text(float(times_n[0])), utc_text(float(times_n[-1])))
     return Offered(
         model=info.model,
@@ -80,7 +86,7 @@ def offer_baseline(file: Path, folder: Path, variant: Variant, most_rows: int, p
         factor=found.factor,
         predicted=found.predicted,
         upper=found.upper,
-        evidence=write_model(model).decode(),
+        evidence=write_model(fitted).decode(),
     )
 
 

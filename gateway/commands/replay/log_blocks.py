@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -190,7 +190,8 @@ def _number(found: Any) -> float:
 
 
 def _time(record: Record) -> float:
-    return datetime.fromisoformat(record["time"]).timestamp()
+    moment = datetime.fromisoformat(record["time"])
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _open(path: Path) -> Any:

@@ -1,5 +1,6 @@
 """The times of a table's rows: what is read, what is refused, and what is said where they run backwards."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from gateway.commands.problem import ProblemReported
 from gateway.commands.replay.block import Block
 from gateway.commands.replay.fitting import offer_baseline
+from gateway.commands.replay.log_blocks import LogSource
 from gateway.commands.replay.row_times import RowTimes, TimeOrder
 from gateway.commands.replay.table_blocks import read_table_blocks
 from gateway.commands.table import TableInvalid
@@ -122,15 +124,33 @@ def test_a_late_row_of_a_long_table_is_named_by_its_line(tmp_path: Path) -> None
         list(TimeOrder().follow(read_table_blocks(table, version, "at"), 1.0))
 
 
-def test_a_baseline_of_a_log_that_is_far_out_of_order_names_the_line(tmp_path: Path) -> None:
+def record(digest: str, at: str) -> str:
+    """Return an answer as a log has it."""
+    return (
+        f'{{"kind":"answer","model":"iris","version":"1","digest":"{digest}","variant":"stable","flags":[],'
+        '"features":{"petal_length":4.0,"petal_width":1.0,"sepal":"long"},"unseen":[],"label":"setosa",'
+        f'"scores":{{"setosa":1.0,"versicolor":0.0,"virginica":0.0}},"time":"2026-01-31T{at}"}}\n'
+    )
+
+
+def test_a_log_without_a_zone_is_of_utc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
     folder = write_version(tmp_path / "models")
     info = load(folder).info
-    record = (
-        f'{{"kind":"answer","model":"iris","version":"1","digest":"{info.digest}","variant":"stable","flags":[],'
-        '"features":{"petal_length":4.0,"petal_width":1.0,"sepal":"long"},"unseen":[],"label":"setosa",'
-        '"scores":{"setosa":1.0,"versicolor":0.0,"virginica":0.0},"time":"2026-01-31T%s:00:00Z"}\n'
-    )
+    log = tmp_path / "log.jsonl"
+    log.write_text(record(info.digest, "12:00:00") + record(info.digest, "12:00:00Z"))
+    (found,) = LogSource(log, info).blocks()
+    monkeypatch.undo()
+    time.tzset()
+    assert found.times_n is not None
+    assert found.times_n.tolist() == [NOON, NOON]
+
+
+def test_a_baseline_of_a_log_that_is_far_out_of_order_names_the_line(tmp_path: Path) -> None:
+    folder = write_version(tmp_path / "models")
+    digest = load(folder).info.digest
     log = tmp_path / "joined.jsonl"
-    log.write_text(record % "12" * 9_000 + record % "03")
+    log.write_text(record(digest, "12:00:00Z") * 9_000 + record(digest, "03:00:00Z"))
     with pytest.raises((TableInvalid, ProblemReported), match=r"^joined\.jsonl, line 9001: 2026-01-31T03:00:00"):
         offer_baseline(log, folder, "stable", 50_000, 5_000.0)
