@@ -315,11 +315,10 @@ class FastProtocol(Connection):
         if not answers:
             return
         self.transport.write(b"".join(answers))
-        if waiting or self.pipeline or self._refused is not None:
-            if not waiting:
-                self._rest()
-        else:
+        if not waiting:
             self._since = self.loop.time()
+            if self.pipeline or self._refused is not None:
+                self._rest()
         if self.flow.read_paused:
             self.flow.resume_reading()
 
@@ -354,8 +353,6 @@ class FastProtocol(Connection):
         if self.pipeline:
             cycle, app = self.pipeline.pop()
             self._start_asgi_task(cycle, app)
-        elif self._refused is None:
-            self._since = self.loop.time()
         else:
             super()._rest()
 
