@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
+from gateway.commands.printable import printable
 from gateway.commands.replay.incidents import Incident
 from monitors.evidence.channel import Cause
 
@@ -49,7 +50,7 @@ def draw_replay(title: str, trace: EvidenceTrace, rows: int, incidents: Sequence
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{LEFT + WIDTH + RIGHT}" height="{height}" '
         'font-family="sans-serif" font-size="12">',
         '<rect width="100%" height="100%" fill="#fff"/>',
-        f'<text x="{LEFT}" y="22" font-weight="bold">{escape(title)}</text>',
+        f'<text x="{LEFT}" y="22" font-weight="bold">{escape(printable(title))}</text>',
     ]
     for i, (cause, nats) in enumerate(trace.nats.items()):
         top = TOP + i * (PANEL + GAP)

@@ -90,7 +90,7 @@ def _incident(incident: Incident) -> dict[str, Any]:
 
 def _row(incident: Document) -> tuple[str, ...]:
     drivers = incident["drivers"][:MOST_DRIVERS]
-    moved = "\n".join(f"{driver['name']}: {driver['before']} -> {driver['after']}" for driver in drivers)
+    moved = "\n".join(printable(f"{driver['name']}: {driver['before']} -> {driver['after']}") for driver in drivers)
     level = "page" if incident["level"] == "page" else "warn"
     told = [f"{level}: {incident['cause']}", _calibrated(incident)]
     if incident["pages"] > 1:

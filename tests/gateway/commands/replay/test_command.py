@@ -112,6 +112,19 @@ def test_rows_that_are_out_of_order_are_told(ground: Path, tmp_path: Path, capsy
     assert "2 rows older than one before: counted as of its time; sort by time" in capsys.readouterr().out
 
 
+def test_a_category_of_two_lines_takes_no_line_of_its_own(
+    ground: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    told = MANIFEST.replace("SEPAL", "flag").replace("short]", '"a\\nlength: page"]')
+    folder = models.write_bundle(tmp_path / "m" / "iris" / "1", models.columns_classifier(), **{"model.yaml": told})
+    live = write_table(tmp_path / "live.csv", [(*row[:2], "a\nlength: page") for row in flowers(1000, 3)])
+    normal = str(ground / "normal.csv")
+    with pytest.raises(SystemExit):
+        main(("monitor", "replay", str(live), *TEN_THOUSAND, "--model", str(folder), "--reference", normal))
+    assert "100 % are a\\nlength: page" in capsys.readouterr().out
+
+
 def test_a_single_thing_is_told_as_one(ground: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table = write_table(tmp_path / "one.csv", flowers(1, 2))
     assert replay(ground, str(table), "--rows-per-second", "50") == 0

@@ -26,7 +26,7 @@ def test_a_picture_has_a_panel_a_cause_and_a_mark_an_incident() -> None:
         trace.add(row, {"inputs": 1.5 if row == 1000 else 0.1, "answers": 0.0})
     incidents = IncidentList()
     incidents.take([WARNING, PAGE], 10.0)
-    picture = draw_replay("a <b> & c", trace, 2000, incidents.listed)
+    picture = draw_replay("a <b> & c\x1b[0m", trace, 2000, incidents.listed)
     tree = ElementTree.fromstring(picture)
     names = [element.tag.rpartition("}")[2] for element in tree.iter()]
     assert names.count("polyline") == 2
