@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass
+from math import inf
 from typing import Any
 
 from gateway.codec.documents import decode_document, encode_document
@@ -37,6 +38,8 @@ class BaselineRequest:
         Where the rows come from, their times (empty without any), and how many they are.
     factor
         By how much thresholds rise so that the promise holds.
+    pages_per_week
+        The promise that replays kept; ``None`` where nobody said it. The watch keeps its own, times ``factor``.
     predicted, upper
         False pages that replays foretell in the time of one allowed page, and the bound of that.
     evidence
@@ -52,6 +55,7 @@ class BaselineRequest:
     end: str = ""
     rows: int
     factor: float = 1.0
+    pages_per_week: float | None = None
     predicted: float
     upper: float
     evidence: str
@@ -62,6 +66,8 @@ class BaselineRequest:
             raise ValueError(f"reason is 1 to {LONGEST_REASON} characters that say why")
         if not 1.0 <= self.factor <= MOST_FACTOR:
             raise ValueError(f"factor is from 1 to {exact(MOST_FACTOR)}")
+        if self.pages_per_week is not None and not 0.0 < self.pages_per_week < inf:
+            raise ValueError("pages_per_week is above 0, and finite")
         if self.rows < 1 or not 0.0 <= self.predicted <= self.upper <= 1.0:
             raise ValueError("rows are at least 1, and predicted <= upper <= 1: the promise holds")
         if not 2 <= len(self.evidence.encode()) <= MOST_EVIDENCE_BYTES:

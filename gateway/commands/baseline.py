@@ -106,6 +106,7 @@ def _body(offered: Offered, file: Path, reason: str) -> dict[str, Any]:
         "end": offered.end,
         "rows": offered.rows,
         "factor": offered.factor,
+        "pages_per_week": offered.pages_per_week,
         "predicted": offered.predicted,
         "upper": offered.upper,
         "evidence": offered.evidence,

@@ -87,9 +87,11 @@ def show_residency(residency: Document) -> None:
 def show_baseline(baseline: Document, *, fate: str = "") -> None:
     """Print which traffic is normal, and what its replays foretell; ``fate`` says what has become of it."""
     span = f", {baseline['begin'][:19]} to {baseline['end'][:19]}" if baseline["begin"] else ""
+    promise = baseline["pages_per_week"]
     rows = [
         ("version", f"{baseline['version']}, {baseline['digest']}"),
         ("rows", f"{baseline['rows']:,} of {baseline['source']}{span}"),
+        ("promise of replays", "not said" if promise is None else f"{promise:g} false pages a week"),
         ("false pages foretold", f"{baseline['predicted']:.2g} for each one allowed, at most {baseline['upper']:.2g}"),
         ("thresholds", "as they are" if baseline["factor"] == 1.0 else f"{baseline['factor']:.3g} times as high"),
         ("accepted", f"{baseline['accepted_at']} by {baseline['accepted_by']}: {baseline['reason']}"),

@@ -13,6 +13,7 @@ _TOLD = answer("The baseline.", ref("Baseline"), "etag")
 _RATE: Part = {"type": "number", "minimum": 0, "maximum": 1}
 _FACTOR: Part = {"type": "number", "minimum": 1, "maximum": 1000}
 _ROWS: Part = {"type": "integer", "minimum": 1}
+_PROMISE: Part = {"type": ["number", "null"], "exclusiveMinimum": 0}
 _IF_MATCH: Part = {
     "name": "if-match",
     "in": "header",
@@ -22,7 +23,7 @@ _IF_MATCH: Part = {
 BASELINES: dict[str, Part] = {
     "BaselineRequest": object_of(
         "Rows that were normal, as an evidence model, with what replays foretell; `weir baseline accept` makes it.",
-        optional=("begin", "end", "factor"),
+        optional=("begin", "end", "factor", "pages_per_week"),
         version=STRING,
         digest=STRING,
         source=STRING,
@@ -30,6 +31,7 @@ BASELINES: dict[str, Part] = {
         end=STRING,
         rows=_ROWS,
         factor=_FACTOR,
+        pages_per_week=_PROMISE,
         predicted=_RATE,
         upper=_RATE,
         evidence={"type": "string", "minLength": 2},
@@ -47,6 +49,7 @@ BASELINES: dict[str, Part] = {
         end=STRING,
         rows=_ROWS,
         factor=_FACTOR,
+        pages_per_week=_PROMISE,
         predicted=NUMBER,
         upper=NUMBER,
         reason=STRING,

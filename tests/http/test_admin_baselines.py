@@ -18,6 +18,7 @@ BASELINE: dict[str, Any] = {
     "end": "2026-02-07T12:00:00Z",
     "rows": 20_000,
     "factor": 1.5,
+    "pages_per_week": 2.0,
     "predicted": 0.1,
     "upper": 0.4,
     "evidence": evidence().decode(),
@@ -46,6 +47,9 @@ def test_a_baseline_is_accepted_shown_and_reset(admin: Admin) -> None:
     assert_problem(admin("GET", "/models/m/baseline"), 404, "resource-unknown")
     actions = [record["action"] for record in admin("GET", "/audit").json()["records"]]
     assert actions == ["baseline.accept", "baseline.reset"]
+    first = admin.store.audit()[0].after
+    assert first is not None
+    assert first["pages_per_week"] == 2.0
 
 
 def test_accepting_needs_the_revision_that_is_replaced(admin: Admin) -> None:

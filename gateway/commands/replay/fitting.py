@@ -38,6 +38,7 @@ class Offered:
     begin: str
     end: str
     factor: float
+    pages_per_week: float
     predicted: float
     upper: float
     evidence: str
@@ -84,6 +85,7 @@ def offer_baseline(
         begin=begin,
         end=end,
         factor=found.factor,
+        pages_per_week=pages_per_week,
         predicted=found.predicted,
         upper=found.upper,
         evidence=write_model(fitted).decode(),

@@ -124,6 +124,7 @@ def test_reset_takes_the_baseline_away_once(control: BaselineControl, store: Sql
         pytest.param({"factor": 0.5}, id="factor-below-one"),
         pytest.param({"upper": 1.2}, id="promise-broken"),
         pytest.param({"predicted": 0.5}, id="prediction-above-its-bound"),
+        pytest.param({"pages_per_week": 0.0}, id="no-promise"),
         pytest.param({"rows": 0}, id="no-rows"),
         pytest.param({"reason": " "}, id="no-reason"),
         pytest.param({"evidence": ""}, id="no-evidence"),

@@ -21,7 +21,7 @@ def test_the_newest_rows_are_fitted_and_replayed(folder: Path, tmp_path: Path) -
     offered = offer_baseline(table, folder, "stable", 7_000, WEEKLY)
     assert (offered.model, offered.version, offered.rows, offered.begin) == ("iris", "1", 7_000, "")
     assert offered.digest.startswith("sha256:")
-    assert offered.factor >= 1.0
+    assert (offered.factor >= 1.0, offered.pages_per_week) == (True, WEEKLY)
     assert 0.0 <= offered.predicted <= offered.upper <= 1.0
     model = read_model(offered.evidence.encode())
     assert model.counts_cb[0].sum() == 7_000
