@@ -2,8 +2,9 @@
 
 import fcntl
 import gc
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import settings
@@ -35,6 +36,13 @@ def pytest_collection() -> Generator[None, object, object]:
 def repo_root() -> Path:
     """Give the folder that holds pyproject.toml."""
     return Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """Give a folder whose path is short enough for sockets, whoever runs the tests, and however often."""
+    with TemporaryDirectory() as name:
+        yield Path(name)
 
 
 @pytest.fixture(scope="session")

@@ -62,7 +62,7 @@ def test_the_process_is_not_root(recipe: list[tuple[str, str]]) -> None:
 
 
 def test_the_start_command_serves_until_sigterm_and_the_health_command_says_so(
-    recipe: list[tuple[str, str]], tmp_path: Path
+    recipe: list[tuple[str, str]], tmp_path: Path, short_path: Path
 ) -> None:
     folders = {"/models": tmp_path / "models", "/state": tmp_path / "state"}
     for folder in folders.values():
@@ -72,7 +72,7 @@ def test_the_start_command_serves_until_sigterm_and_the_health_command_says_so(
     settings_from(declared)
     ports = {name: str(free_port()) for name in declared if name.endswith("_PORT")}
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    environ = settle(declared, folders) | ports | {"PATH": path, "TMPDIR": str(tmp_path), "WEIR_HOST": "127.0.0.1"}
+    environ = settle(declared, folders) | ports | {"PATH": path, "TMPDIR": str(short_path), "WEIR_HOST": "127.0.0.1"}
     health = arguments(recipe, "HEALTHCHECK")
     command = arguments(recipe, "ENTRYPOINT") + arguments(recipe, "CMD")
 

@@ -49,28 +49,28 @@ def removed_in_the_end() -> list[Path]:
 
 
 def test_children_that_start_while_the_supervisor_is_killed_end_and_the_next_start_tidies_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    short_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(short_path))
     former = RunDirectory.create(b"{}", "token")
     os.close(*former.lock_fds)
-    write_bundle(tmp_path / "models" / "m" / "1", elementwise("Neg"))
-    command = ["serve", "--models", tmp_path / "models", "--state", tmp_path / "weir.db", "--port", "0"]
+    write_bundle(short_path / "models" / "m" / "1", elementwise("Neg"))
+    command = ["serve", "--models", short_path / "models", "--state", short_path / "weir.db", "--port", "0"]
     supervisor = subprocess.Popen(
         [sys.executable, "-m", "gateway.cli", *map(str, command)],
-        env=os.environ | {"TMPDIR": str(tmp_path)},
+        env=os.environ | {"TMPDIR": str(short_path)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
-        until(tmp_path, len(MODULES))
+        until(short_path, len(MODULES))
         assert not former.path.exists()
         assert remove_abandoned() == []
         supervisor.send_signal(signal.SIGKILL)
         supervisor.wait(LIMIT_S)
-        until(tmp_path, 0)
-        assert [path.parent for path in removed_in_the_end()] == [tmp_path]
+        until(short_path, 0)
+        assert [path.parent for path in removed_in_the_end()] == [short_path]
     finally:
         supervisor.kill()
-        for pid in processes(tmp_path).values():
+        for pid in processes(short_path).values():
             os.kill(pid, signal.SIGKILL)
