@@ -191,10 +191,11 @@ def story(demo_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         Clients(gateway.url, "phishing", upstream.requests(), upstream.answered, pause_s=0.03),
     ):
         operator = Operator(gateway)
-        first = operator.wait(lambda look: "weir_confidence_collapse_index" in look.page, "judged")
+        first = operator.wait(is_judged, "judged")
         operator.accept_baseline((demo_models / "phishing" / "1" / "evidence.json").read_text(encoding="utf-8"))
         watched = operator.kill_watch(1)
-        operator.wait(lambda look: look.tick_at >= first.tick_at + SILENT_TICKS * TICK_S, "12 ticks on")
+        later_s = first.tick_at + SILENT_TICKS * TICK_S
+        operator.wait(lambda look: is_judged(look) and look.tick_at >= later_s, "12 ticks on, judged anew")
         normal = list(operator.looks)
 
         upstream.transform = fetcher_down
@@ -213,6 +214,11 @@ def story(demo_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         gateway.put_route("phishing", stable="1", canary={"version": "2", "weight": 100.0}).raise_for_status()
         paged = operator.wait_for_page("2")
         yield Story(normal, watched, down, restored, told, stuck, recovered, paged, upstream.statuses, audit)
+
+
+def is_judged(look: Look) -> bool:
+    """Return whether the watch has judged a window; one that is new has not."""
+    return "weir_confidence_collapse_index" in look.page
 
 
 def names_the_guilty(look: Look) -> bool:
