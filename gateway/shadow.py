@@ -13,11 +13,11 @@ import os
 import signal
 from collections import deque
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import uvloop
 
+from gateway.batching.own_thread import OwnThread, Patience, patience_s
 from gateway.catalog.bundle import BundleLimits
 from gateway.catalog.digests import DigestRegister
 from gateway.catalog.repository import Repository
@@ -30,6 +30,7 @@ from gateway.crashes import CrashFile
 from gateway.engine.session import RunFailed, RunHandle
 from gateway.engine.version import ServableVersion
 from gateway.errors import WeirError
+from gateway.gently import set_aside
 from gateway.governance.policy import policy_of
 from gateway.loading import version_loader
 from gateway.logs import configure_logging
@@ -91,7 +92,7 @@ class ShadowProcess:
         )
         self._watch = ChannelSender(run_dir.watch_socket, limit_bytes=_CHANNEL_BYTES, on_connect=self._introductions)
         self._intake = ChannelServer(run_dir.shadow_socket, self._receive)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="weir-shadow")
+        self._thread = OwnThread("weir-shadow", set_aside)
         self._runners: dict[Name, ShadowRunner] = {}
         self._loaded: Mapping[Name, ServableVersion] = {}
         self._residents = Residents(self._counters)
@@ -144,7 +145,6 @@ class ShadowProcess:
         self._arrived.set()
 
     async def _keep_running(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             await self._arrived.wait()
             self._arrived.clear()
@@ -155,12 +155,18 @@ class ShadowProcess:
                     if runner is None:
                         self._count(job, [version], "dropped")
                         continue
-                    handle = RunHandle()
-                    timer = loop.call_later(self._settings.limits.request_timeout_s, handle.terminate)
                     mark = self._marks.mark(job.model, version, "shadow")
-                    result = await loop.run_in_executor(self._thread, _attempt, runner, job, handle, mark)
-                    timer.cancel()
-                    self._tell(job, version, result)
+                    self._tell(job, version, await self._run(runner, job, mark))
+
+    async def _run(self, runner: ShadowRunner, job: ShadowJob, mark: Mark) -> ShadowResult | None:
+        """Run a job in the thread. One that hangs has no part of a busy core after a moment, and an end."""
+        loop, handle = asyncio.get_running_loop(), RunHandle()
+        end = loop.call_later(self._settings.limits.request_timeout_s, handle.terminate)
+        patience = Patience(loop, self._thread, patience_s(runner.expected_s(job)))
+        result = await loop.run_in_executor(self._thread, _attempt, runner, job, handle, mark)
+        end.cancel()
+        patience.end()
+        return result
 
     def _tell(self, job: ShadowJob, version: str, result: ShadowResult | None) -> None:
         if result is None:

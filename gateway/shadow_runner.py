@@ -51,6 +51,10 @@ class ShadowRunner:
         outputs = tuple(servable.outputs)
         self._decoders = Decoders(servable.contract, servable.inputs, outputs, limits, names=names, ranks=ranks)
 
+    def expected_s(self, job: ShadowJob) -> float:
+        """Return the seconds that the run of a job should take, by what was measured when the version was loaded."""
+        return self._servable.curve.seconds(len(job.labels_n))
+
     def run(self, job: ShadowJob, handle: RunHandle | None = None) -> ShadowResult:
         """Return the shadow's answer beside stable's.
 

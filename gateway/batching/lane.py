@@ -31,6 +31,7 @@ from gateway.batching.jobs import (
     RunTimedOut,
     Sizer,
 )
+from gateway.batching.own_thread import patience_s
 from gateway.codec.decoded import Decoded
 from gateway.engine.outputs import Outputs
 from gateway.engine.session import RunFailed, RunHandle
@@ -40,8 +41,6 @@ __all__ = ["Lane"]
 
 _GATHERING_SHARE = 1 / 8
 _LATE_S = 0.02
-_PATIENT_S, _PATIENT_RUNS = 0.01, 8
-"""A run is past what can be expected of it after so long, and so many times what it should take."""
 
 AnyJob = TypeVar("AnyJob", bound=Job)
 
@@ -266,11 +265,11 @@ class Lane(Generic[AnyJob]):
         cost_s = self._sizer.cost.estimate(work.rows)
         self._free_at, self._ends_at = now + cost_s, now + slice_s
         self._slice_ends_at = now + self._slice_s
-        patience_s, expire = max(_PATIENT_S, _PATIENT_RUNS * cost_s), partial(self._expire, work, handle, slice_s)
-        if self._set_back is None or patience_s >= slice_s:
+        patience, expire = patience_s(cost_s), partial(self._expire, work, handle, slice_s)
+        if self._set_back is None or patience >= slice_s:
             work.timer = self._loop.call_later(slice_s, expire)
         else:
-            work.timer = self._loop.call_later(patience_s, self._lose_patience, work, self._set_back, expire)
+            work.timer = self._loop.call_later(patience, self._lose_patience, work, self._set_back, expire)
         done = self._loop.call_soon_threadsafe
 
         def run() -> None:

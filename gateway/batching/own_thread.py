@@ -1,18 +1,27 @@
-"""The one thread of a version on probation, which loses its priority when a run in it does not end."""
+"""A thread of its own for runs that may hang: it loses its priority when one does not end."""
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
+from time import process_time
 from typing import Any, TypeVar
 
 from gateway.gently import set_back
 
-__all__ = ["OwnThread"]
+__all__ = ["OwnThread", "Patience", "patience_s"]
+
+_PATIENT_S, _PATIENT_RUNS = 0.01, 8
 
 _T = TypeVar("_T")
+
+
+def patience_s(expected_s: float) -> float:
+    """Return how long a run may take before it is taken for one that hangs: 10 ms, and 8 times what it should."""
+    return max(_PATIENT_S, _PATIENT_RUNS * expected_s)
 
 
 class OwnThread(Executor):
@@ -22,6 +31,8 @@ class OwnThread(Executor):
     ----------
     name
         Prefix of the thread's name.
+    lower
+        Takes a thread's native id and lowers its priority.
 
     Notes
     -----
@@ -29,8 +40,8 @@ class OwnThread(Executor):
     this object too.
     """
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, name: str, lower: Callable[[int], None] = set_back) -> None:
+        self._name, self._lower = name, lower
         self._renew()
 
     def submit(self, fn: Callable[..., _T], /, *args: Any, **kwargs: Any) -> Future[_T]:
@@ -38,10 +49,10 @@ class OwnThread(Executor):
         return self._pool.submit(fn, *args, **kwargs)
 
     def set_back(self) -> None:
-        """Set what is running back behind everything else in the process."""
+        """Lower the priority of what is running."""
         for native_id in self._native_ids:
             with suppress(OSError):  # forbidden in some sandboxes: then it goes on as it is
-                set_back(native_id)
+                self._lower(native_id)
         self._pool.shutdown(wait=False)
         self._renew()
 
@@ -54,3 +65,25 @@ class OwnThread(Executor):
         self._pool = ThreadPoolExecutor(
             1, thread_name_prefix=self._name, initializer=lambda: ids.append(threading.get_native_id())
         )
+
+
+class Patience:
+    """Lowers the priority of what a thread runs once the process has spent so much CPU time from now on.
+
+    Time on a core and not on the clock: a run that gets no core hangs as little as it disturbs. Belongs to the loop.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, thread: OwnThread, cpu_s: float) -> None:
+        self._loop, self._thread, self._until_s = loop, thread, process_time() + cpu_s
+        self._timer = loop.call_later(cpu_s, self._look)
+
+    def end(self) -> None:
+        """Take note that the run has ended."""
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        left_s = self._until_s - process_time()
+        if left_s > 0:
+            self._timer = self._loop.call_later(left_s, self._look)
+        else:
+            self._thread.set_back()

@@ -1,12 +1,16 @@
-"""Canaries that raise or hang on live requests: clients do not notice, and the canary loses its share.
+"""Canaries that raise or hang on live requests, and a shadow that hangs: clients do not notice.
 
 All tests share a gateway; each has a model of its own, with a good version 1 and a broken version 2.
 """
 
+import os
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests import loopback
 from tests.end_to_end.load import Load
 from tests.end_to_end.metrics_page import MetricsPage
 from tests.end_to_end.running import RunningGateway
@@ -14,7 +18,7 @@ from tests.models import echo_model, failing_model, slow_model, write_bundle
 
 POISON = {"instances": [[1e12]]}  # the echo answers it, a failing model raises, a slow one never comes back
 HARMLESS = {"instances": [[1]]}
-BROKEN = {"raises": failing_model(), "hangs": slow_model(), "forgiven": failing_model()}
+BROKEN = {"raises": failing_model(), "hangs": slow_model(), "forgiven": failing_model(), "aside": slow_model()}
 
 MOST_ASKED = 60
 """Requests that reach a canary before it trips: a few a worker, and what its eight clients have sent meanwhile."""
@@ -88,3 +92,17 @@ def test_a_tripped_canary_stays_out_until_the_route_changes(gateway: RunningGate
     assert load.failures == []
     after = [answer.variant for answer in load.answers if answer.revision == 3]
     assert 0.3 < after.count("canary") / len(after) < 0.7
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the idle policy is Linux's")
+def test_a_shadow_that_hangs_takes_a_core_from_nobody(gateway: RunningGateway) -> None:
+    response = gateway.put_route("aside", stable="1", shadow=[{"version": "2"}])
+    assert response.status_code == 200, response.text
+
+    def is_set_aside() -> bool:
+        loopback.post(f"{gateway.url}/predict/aside", json=POISON).raise_for_status()
+        (shadow,) = gateway.children("gateway.shadow")
+        threads = [int(task.name) for task in Path(f"/proc/{shadow}/task").iterdir()]
+        return os.SCHED_IDLE in map(os.sched_getscheduler, threads)
+
+    gateway.wait_until(is_set_aside, "with the hanging run set aside")
