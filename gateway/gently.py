@@ -41,7 +41,8 @@ def set_aside(native_id: int) -> None:
     """Let a thread of this process run only while nobody else wants its core, for good.
 
     One that is merely set back keeps the core for its time slice: on the core of an event loop that is half busy it
-    doubles the loop's median answer. Not for a thread that may hold the interpreter's lock which others wait for.
+    doubles the loop's median answer. Others of its process wait as long as it does whenever it holds the interpreter's
+    lock, so it is for a process that nobody waits for.
     """
     if sys.platform == "linux":
         os.sched_setscheduler(native_id, os.SCHED_IDLE, os.sched_param(0))
