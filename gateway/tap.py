@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import groupby
-from typing import Any
+from itertools import chain, repeat
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -82,84 +82,118 @@ class Tap:
                 self._send(stream)
 
     def _send(self, stream: _Stream) -> None:
-        groups: dict[int, list[_Kept]] = {}
-        for kept in stream.held:
-            groups.setdefault(kept.revision, []).append(kept)
-        for revision, group in groups.items():
-            observation = self._observation(stream, revision, group)
+        for held in stream.held.values():
+            if not held.counts:  # the first of its layout was refused
+                continue
+            observation = self._observation(stream, held)
             count = stream.sampled if self._channel.send(self._encode(observation)) else stream.dropped
             count.inc(len(observation.request_ids))
         stream.held.clear()
         stream.rows = 0
 
-    def _observation(self, stream: _Stream, revision: int, held: list[_Kept]) -> Observation:
+    def _observation(self, stream: _Stream, held: _Held) -> Observation:
         """Put together what was kept, column by column."""
-        servable = stream.arm.servable
-        rows = sum(len(kept.request_ids) for kept in held)
-        scores_nk = _put_together([kept.scores_nk for kept in held], rows)
-        labels = [label for kept in held for label in kept.labels]
+        servable, counts = stream.arm.servable, held.counts
+        rows = sum(counts)
+        scores_nk = _put_together(held.scores, held.layout.scores, rows)
         return Observation(
             key=StreamKey(servable.model, servable.version, servable.digest, stream.arm.variant),
             worker=self._worker,
-            route_revision=revision,
+            route_revision=held.layout.revision,
             sampled_ratio=stream.sampler.ratio,
-            request_ids=tuple(name for kept in held for name in kept.request_ids),
-            answered_at_n=np.repeat([kept.now_s for kept in held], [len(kept.request_ids) for kept in held]),
-            key_hashes_n=np.array([self._key(key) for kept in held for key in kept.keys], np.uint64),
-            values_nd=_put_together([part for kept in held for part in kept.values], rows),
-            labels_n=servable.reader.codes_of(labels or None, scores_nk, rows),
+            request_ids=tuple(chain.from_iterable(map(repeat, held.request_ids, counts))),
+            answered_at_n=np.repeat(held.answered_at, counts),
+            key_hashes_n=np.repeat(np.array([self._key(key) for key in held.keys], np.uint64), counts),
+            values_nd=_put_together(held.values, held.layout.values, rows),
+            labels_n=servable.reader.codes_of(held.labels or None, scores_nk, rows),
             scores_nk=scores_nk,
-            durations_n=np.array([total_s for kept in held for total_s in kept.durations_s], np.float32),
-            flags_n=np.concatenate([kept.flags() for kept in held]),
+            durations_n=np.repeat(np.array(held.durations_s, np.float32), counts),
+            flags_n=held.flags_n(),
         )
 
     def _key(self, key: str | None) -> int:
         return key_hash(self._key_salt, key) if key else 0
 
 
-class _Kept:
-    """The rows of one run under one route that are sampled.
+class _Layout(NamedTuple):
+    """What rows share that are put together: the revision of their route, and dtype and width of their numbers."""
 
-    They are copied at once, while they are in a core's cache, and hold nothing of the run: to let go of the others in
-    it at the next flush, a tenth of a second later, costs more than the copy.
+    revision: int
+    values: tuple[np.dtype[Any], int] | None
+    scores: tuple[np.dtype[Any], int] | None
+
+    @classmethod
+    def of(cls, call: Call) -> _Layout:
+        run = call.run
+        values_nd = call.decoded.values_nd if run.values_nd is None else run.values_nd
+        scores_nk = run.outputs.run.scores_nk
+        return cls(
+            call.route.revision,
+            None if values_nd is None else (values_nd.dtype, values_nd.shape[1]),
+            None if scores_nk is None else (scores_nk.dtype, scores_nk.shape[1]),
+        )
+
+
+class _Held:
+    """What is kept of sampled requests until the next flush, an entry each.
+
+    Their numbers are copied at once, while they are in a core's cache, and as bytes, which costs a third of an array;
+    nothing of a run is held: to let go of the others in it at the flush, a tenth of a second later, costs more.
     """
 
     __slots__ = (
-        "_marked_n", "durations_s", "keys", "labels", "now_s", "request_ids", "revision", "scores_nk", "values",
+        "answered_at", "counts", "durations_s", "keys", "labels", "layout", "marked", "request_ids", "scores", "values",
     )  # fmt: skip
 
-    def __init__(self, revision: int, calls: list[Call], counts: list[int], now_s: float) -> None:
-        self.revision, self.now_s = revision, now_s
-        run, each = calls[0].run, calls
-        starts = [call.start or 0 for call in calls]
-        at = starts
-        if max(counts) > 1:
-            at = [row for start, count in zip(starts, counts, strict=True) for row in range(start, start + count)]
-            each = [call for call, count in zip(calls, counts, strict=True) for _ in range(count)]
-        self.request_ids = [call.request_id for call in each]
-        self.keys = [call.key for call in each]
-        self.durations_s = [call.total_s for call in each]
-        scores_nk, labels = run.outputs.run.scores_nk, run.outputs.labels_list()
-        self.scores_nk = None if scores_nk is None else scores_nk.take(at, axis=0)
-        self.labels: list[Any] = [labels[row] for row in at] if labels else []
-        self.values = _values(calls, counts, at)
-        is_plain = run.outputs.is_finite and not any(
-            call.decoded.flags_n is not None or call.is_fallback for call in calls
-        )
-        self._marked_n = None if is_plain else _flags(calls, counts)
+    def __init__(self, layout: _Layout) -> None:
+        self.layout = layout
+        self.counts: list[int] = []
+        self.request_ids: list[str] = []
+        self.keys: list[str | None] = []
+        self.durations_s: list[float] = []
+        self.answered_at: list[float] = []
+        self.values: list[bytes] = []
+        self.scores: list[bytes] = []
+        self.labels: list[Any] = []
+        self.marked: list[tuple[int, npt.NDArray[np.uint16]]] = []
 
-    def flags(self) -> npt.NDArray[np.uint16]:
+    def add(self, call: Call, count: int, now_s: float) -> None:
+        """Keep the first rows of an answered call, so many.
+
+        Raises
+        ------
+        ValueError
+            The model answered fewer rows than it was asked for.
+        """
+        run, start, decoded = call.run, call.start or 0, call.decoded
+        outputs, stop = run.outputs, start + count
+        scores_nk, labels = outputs.run.scores_nk, outputs.labels_list()
+        for answered in (scores_nk, labels):
+            if answered is not None and len(answered) < stop:
+                raise ValueError(f"expected answers for {stop} rows, found {len(answered)}")
+        if not outputs.is_finite or call.is_fallback or decoded.flags_n is not None:
+            self.marked.append((len(self.counts), _flags(call, count)))
+        self.counts.append(count)
+        self.request_ids.append(call.request_id)
+        self.keys.append(call.key)
+        self.durations_s.append(call.total_s)
+        self.answered_at.append(now_s)
+        if run.values_nd is not None:
+            self.values.append(run.values_nd[start:stop].tobytes())
+        elif decoded.values_nd is not None:
+            self.values.append(decoded.values_nd[:count].tobytes())
+        if scores_nk is not None:
+            self.scores.append(scores_nk[start:stop].tobytes())
+        if labels is not None:
+            self.labels += labels[start:stop]
+
+    def flags_n(self) -> npt.NDArray[np.uint16]:
         """Return the flags of each row."""
-        return np.zeros(len(self.request_ids), np.uint16) if self._marked_n is None else self._marked_n
-
-
-def _values(calls: list[Call], counts: list[int], at: list[int]) -> list[npt.NDArray[Any] | None]:
-    """Return raw features, (n, d) together: of rows that were stacked at once, of others a call."""
-    values_nd = calls[0].run.values_nd
-    if values_nd is not None:
-        return [values_nd.take(at, axis=0)]
-    each = zip((call.values_nd for call in calls), counts, strict=True)
-    return [None if part is None else part[:count].copy() for part, count in each]
+        stops = np.cumsum(self.counts)
+        flags_n: npt.NDArray[np.uint16] = np.zeros(stops[-1], np.uint16)
+        for at, marked_n in self.marked:
+            flags_n[stops[at] - len(marked_n) : stops[at]] = marked_n
+        return flags_n
 
 
 class _Stream:
@@ -176,38 +210,43 @@ class _Stream:
         self.skipped: Counter = counters.counter(name, **labels, result="skipped")
         self.dropped: Counter = counters.counter(name, **labels, result="dropped")
         self.ratio: Gauge = counters.gauge("weir_monitor_sampled_ratio", **labels)
-        self.held: list[_Kept] = []
+        self.held: dict[_Layout, _Held] = {}
         self.rows = self.idle_flushes = 0
 
     def add(self, calls: Sequence[Call], rows_of: Sequence[int], now_s: float) -> None:
-        skipped = sum(rows_of)
-        picked = self.sampler.pick(rows_of, now_s)
-        for revision, some in groupby(picked, key=lambda one: calls[one[0]].route.revision):
-            indices, counts = zip(*some, strict=True)
-            kept = _Kept(revision, [calls[index] for index in indices], list(counts), now_s)
-            self.held.append(kept)
-            self.rows += len(kept.request_ids)
-            skipped -= len(kept.request_ids)
+        skipped, route, held = sum(rows_of), None, None
+        for index, count in self.sampler.pick(rows_of, now_s):
+            call = calls[index]
+            if held is None or call.route is not route or call.run.values_nd is None:
+                route, held = call.route, self._like(call)
+            held.add(call, count, now_s)
+            self.rows += count
+            skipped -= count
         if skipped:
             self.skipped.inc(skipped)
 
+    def _like(self, call: Call) -> _Held:
+        layout = _Layout.of(call)
+        held = self.held.get(layout)
+        if held is None:
+            held = self.held[layout] = _Held(layout)
+        return held
 
-def _flags(calls: Sequence[Call], counts: Sequence[int]) -> npt.NDArray[np.uint16]:
-    flags_n: npt.NDArray[np.uint16] = np.zeros(sum(counts), np.uint16)
-    stop = 0
-    for call, kept in zip(calls, counts, strict=True):
-        start, stop = stop, stop + kept
-        if call.decoded.flags_n is not None:
-            flags_n[start:stop] |= call.decoded.flags_n[:kept]
-        if call.is_fallback:
-            flags_n[start:stop] |= FALLBACK_FLAG
-        if not call.run.outputs.is_finite:
-            flags_n[start:stop][call.outputs.broken_n(call.decoded.n)[:kept]] |= BROKEN_FLAG
+
+def _flags(call: Call, count: int) -> npt.NDArray[np.uint16]:
+    flags_n: npt.NDArray[np.uint16] = np.zeros(count, np.uint16)
+    if call.decoded.flags_n is not None:
+        flags_n |= call.decoded.flags_n[:count]
+    if call.is_fallback:
+        flags_n |= FALLBACK_FLAG
+    if not call.run.outputs.is_finite:
+        flags_n[call.outputs.broken_n(call.decoded.n)[:count]] |= BROKEN_FLAG
     return flags_n
 
 
-def _put_together(parts: Sequence[npt.NDArray[Any] | None], rows: int) -> npt.NDArray[np.float64]:
+def _put_together(parts: list[bytes], like: tuple[np.dtype[Any], int] | None, rows: int) -> npt.NDArray[np.float64]:
     """Return the rows of all parts as float64; a matrix without columns where the version has none."""
-    if parts[0] is None:
+    if like is None:
         return np.empty((rows, 0), np.float64)
-    return np.concatenate([part for part in parts if part is not None], dtype=np.float64)
+    dtype, width = like
+    return np.frombuffer(b"".join(parts), dtype).reshape(rows, width).astype(np.float64)

@@ -113,6 +113,30 @@ def test_answers_become_one_block_of_rows(arms: Arms, arm: Arm) -> None:
     assert bench.rows("sampled") == 3
 
 
+def test_a_run_with_too_few_answers_is_refused_and_spoils_no_other(arms: Arms, arm: Arm) -> None:
+    bench = Bench(arms, 100)
+    good, short = (answer_of(arm, [[1.5, 0.2, "short"], [2.5, 1.2, "long"]], request_id=name) for name in "gs")
+    short.run.outputs.run.scores_nk = np.array([[0.1, 0.2, 0.7]])
+    bench.take(good)
+    with pytest.raises(ValueError, match="expected answers for 2 rows, found 1"):
+        bench.take(short)
+    bench.tap.flush()
+    assert bench.only.request_ids == ("g", "g")
+
+
+def test_numbers_of_another_width_are_a_block_of_their_own(arms: Arms, arm: Arm) -> None:
+    bench = Bench(arms, 100)
+    narrow, wide = (answer_of(arm, [[1.5, 0.2, "short"]], request_id=name) for name in "nw")
+    scores_nk = np.array([[0.1, 0.2]])
+    narrow.run.outputs.run.scores_nk = scores_nk
+    bench.take(narrow)
+    bench.take(wide)
+    bench.take(narrow)
+    bench.tap.flush()
+    assert [(seen.request_ids, seen.scores_nk.shape) for seen in bench.sent] == [(("n", "n"), (2, 2)), (("w",), (1, 3))]
+    np.testing.assert_array_equal(bench.sent[0].scores_nk, scores_nk.repeat(2, axis=0))
+
+
 def test_each_route_revision_is_a_block_of_its_own(arms: Arms, arm: Arm) -> None:
     bench = Bench(arms, 100)
     for revision in (1, 2, 1):

@@ -1,6 +1,6 @@
 """What does a stricter promise cost: one false page a week instead of one in 10,000 rows?
 
-    python -m benchmarks.detection.week [--runs 24] [--only NAME] [--full]
+    python -m benchmarks.detection.week [--runs 96] [--only NAME] [--full]
 
 Claim: at one page a week the median delay of each stream is at most twice that at 10,000 rows, no change is missed, and
 a million unchanged rows cause no page.
@@ -39,7 +39,7 @@ class Week:
 def main() -> None:
     """Measure all streams; one line of JSON each."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=24)
+    parser.add_argument("--runs", type=int, default=96)
     parser.add_argument("--only", default="", help="one stream")
     parser.add_argument("--full", action="store_true", help="four times as many runs")
     arguments = parser.parse_args()
