@@ -25,8 +25,10 @@ class RateSampler:
     Notes
     -----
     Uniform while the traffic of a second is like that of the second before; a sudden burst is cut off at the limit,
-    which ``ratio`` then shows. O(1) time and memory. From one request that is kept to the next is a geometric
-    number; they are drawn many at once, since one logarithm costs ten times as much where others fill the caches.
+    which ``ratio`` then shows. Of a second that kept nothing ``ratio`` is the probability with which it was sampled:
+    what the next second keeps cannot be weighed by a share of nothing. O(1) time and memory. From one request that is
+    kept to the next is a geometric number; they are drawn many at once, since one logarithm costs ten times as much
+    where others fill the caches.
 
     >>> sampler = RateSampler(2, seed=1)
     >>> [sampler.keep(1, now_s=0.0) for _ in range(3)]
@@ -42,7 +44,7 @@ class RateSampler:
         self._steps: Iterator[int] = repeat(1)  # from a request that is kept to the next
         self._pass_over = 0
         self._seen = self._kept = 0
-        self.ratio = 1.0
+        self._probability = self.ratio = 1.0 if rows_per_s else 0.0
 
     def keep(self, rows: int, now_s: float) -> int:
         """Return how many of a request's rows to keep: 0, all, or what is left of the second's allowance."""
@@ -78,11 +80,10 @@ class RateSampler:
         return picked
 
     def _turn(self, second: int) -> None:
-        probability = 1.0
         if self._seen:
-            self.ratio = self._kept / self._seen
-            probability = min(1.0, self.rows_per_s / self._seen)
-        self._steps = self._drawn(probability) if 0.0 < probability < 1.0 else repeat(1)
+            self.ratio = self._kept / self._seen or self._probability
+            self._probability = min(1.0, self.rows_per_s / self._seen)
+        self._steps = self._drawn(self._probability) if 0.0 < self._probability < 1.0 else repeat(1)
         self._pass_over = next(self._steps) - 1
         self._second, self._seen, self._kept = second, 0, 0
 

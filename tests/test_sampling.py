@@ -35,13 +35,21 @@ def test_a_burst_is_cut_off_and_shown() -> None:
     assert sampler.ratio == 0.01
 
 
+def test_a_second_that_kept_nothing_counts_at_the_rate_at_which_it_was_sampled() -> None:
+    sampler = RateSampler(10, seed=1)
+    assert sum(sampler.keep(1, now_s=5.0) for _ in range(1000)) == 10
+    assert [sampler.keep(1, now_s=now_s) for now_s in (6.0, 7.0)] == [0, 1]
+    assert sampler.ratio == 0.01
+
+
 def test_a_request_is_kept_in_part_where_the_allowance_ends() -> None:
     sampler = RateSampler(10, seed=1)
     assert [sampler.keep(8, now_s=0.0), sampler.keep(8, now_s=0.1), sampler.keep(8, now_s=0.2)] == [8, 2, 0]
 
 
 def test_a_limit_of_nothing_keeps_nothing_and_a_negative_one_is_refused() -> None:
-    assert RateSampler(0, seed=1).keep(1, now_s=0.0) == 0
+    sampler = RateSampler(0, seed=1)
+    assert [(sampler.keep(1, now_s=now_s), sampler.ratio) for now_s in (0.0, 1.0, 2.0)] == [(0, 0.0)] * 3
     with pytest.raises(ValueError, match="must not be negative, found -1"):
         RateSampler(-1, seed=1)
 

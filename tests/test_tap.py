@@ -14,6 +14,7 @@ from gateway.engine.version import ServableVersion
 from gateway.routing.split import key_hash
 from gateway.tap import Tap
 from monitors.records import BROKEN_FLAG, FALLBACK_FLAG, IMPUTED_FLAG, OUT_OF_RANGE_FLAG, Observation
+from monitors.transport.frames import decode_frame, encode_frame
 from tests import models
 from tests.answers import Arms, answer_of, stacked_answers
 from tests.serving import HandClock, ListSink, counted, servable_of
@@ -190,6 +191,18 @@ def test_rows_above_the_limit_are_skipped_and_the_rate_is_shown(arms: Arms, arm:
     bench.tap.flush()
     assert counted(arms.directory, "weir_monitor_sampled_ratio", variant="stable") == 0.5
     assert {seen.sampled_ratio for seen in bench.sent[1:]} <= {0.5}
+
+
+def test_rows_after_a_second_that_kept_none_can_be_received(arms: Arms, arm: Arm) -> None:
+    bench = Bench(arms, 1)
+    for rows in (500, 1, 1):
+        bench.take(answer_of(arm, [[1.5, 0.2, "short"]] * rows))
+        bench.clock.now_s += 1
+        bench.tap.flush()
+    assert [len(seen.request_ids) for seen in bench.sent] == [1, 1]
+    received = decode_frame(encode_frame(bench.sent[1]))
+    assert isinstance(received, Observation)
+    assert received.sampled_ratio == 1 / 500
 
 
 def test_a_full_channel_drops_and_counts(arms: Arms, arm: Arm) -> None:
