@@ -99,6 +99,8 @@ _FAILURES_PER_S = 20
 _MOST_HOSTS = 16  # that are taken to share the tripwires' error probability where the state is in Redis
 _YOUNG_OBJECTS = 10_000
 _SHADOW_FLUSH_S = 0.02
+_SAMPLED_WINDOWS = 3
+"""Of a tenth of a second each: a frame of samples wakes the watch, which empties a worker's caches on the same core."""
 _ISSUER_LOOK_S = 0.5
 
 
@@ -132,6 +134,7 @@ class Worker:
             rows_per_s=settings.monitor.rows_per_s,
             key_salt=run_dir.key_salt(),
         )
+        self._windows = 0
         self._failures = self._failure_feed(run_dir, name, clock)
         self._standstills = StandstillFeed(self._watch, encode_frame, clock, worker=name, every_s=WINDOW_S)
         self._feed = ShadowFeed(
@@ -286,10 +289,11 @@ class Worker:
             per_s=max(_FAILURES_PER_S, self._settings.prediction_log.failures_per_s),
         )
 
-    def _flush_tap(self) -> None:
+    def _flush(self, *, sampled: bool) -> None:
         self._standstills.tick()
         self._failures.flush()
-        self._tap.flush()
+        if sampled:
+            self._tap.flush()
 
     async def start(self, parent: int) -> None:
         """Load what the routes need, then keep in step with the store; not for long where the supervisor is gone.
@@ -323,7 +327,7 @@ class Worker:
         if self._hints is not None:
             self._hints.close()
         await self._background.stop()
-        self._flush_tap()
+        self._flush(sampled=True)
         self._feed.flush()
         await self._watch.close()
         await self._shadow.close()
@@ -341,7 +345,8 @@ class Worker:
         if self._gate.tick(perf_counter()):
             self._gate_metrics.publish()
             self._waking.follow(self._gate.is_shedding)
-            self._flush_tap()
+            self._windows += 1
+            self._flush(sampled=self._windows % _SAMPLED_WINDOWS == 0)
 
     async def _tick(self) -> None:
         await self._roster.tick()

@@ -20,7 +20,7 @@ from monitors.records import BROKEN_FLAG, FALLBACK_FLAG, Observation, StreamKey
 __all__ = ["Tap"]
 
 _FLUSH_ROWS = 512
-_IDLE_FLUSHES = 20
+_IDLE_FLUSHES = 6
 """Two seconds. An arm that left and answered once more is held so long, and with it the memory of its version."""
 
 
@@ -65,7 +65,7 @@ class Tap:
             self._send(stream)
 
     def flush(self) -> None:
-        """Send what is collected; called every tenth of a second by the owner."""
+        """Send what is collected; called three times a second by the owner."""
         for arm, stream in list(self._streams.items()):
             stream.ratio.set(stream.sampler.ratio)
             if stream.rows:
@@ -138,7 +138,7 @@ class _Held:
     """What is kept of sampled requests until the next flush, an entry each.
 
     Their numbers are copied at once, while they are in a core's cache, and as bytes, which costs a third of an array;
-    nothing of a run is held: to let go of the others in it at the flush, a tenth of a second later, costs more.
+    nothing of a run is held: to let go of the others in it at the flush, a third of a second later, costs more.
     """
 
     __slots__ = (

@@ -266,7 +266,7 @@ def test_an_arm_that_answers_no_more_is_let_go_within_two_seconds(arms: Arms, ar
     bench = Bench(arms, 100)
     held_before = getrefcount(arm)
     bench.take(answer_of(arm, [[1.5, 0.2, "short"]]))
-    for _ in range(21):
+    for _ in range(7):  # three a second
         bench.tap.flush()
     assert getrefcount(arm) == held_before
 

@@ -3,7 +3,9 @@
     python -m benchmarks.detection.delay [--runs 24] [--only NAME] [--contestants NAME ...]
         [--further | --gathering] [--full]
 
-Claim: one configuration of Weir needs at most 0.70 of the best peer's delay in the geometric mean over streams.
+Claim: one configuration of Weir needs at most 0.70 of the best peer's delay in the geometric mean over streams, and
+nowhere more than 1.10. The means of 24 runs are good to a fifth: streams on which Weir is nearly as late as the best
+peer, or later, are run four times as often.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
 
@@ -29,6 +31,7 @@ from monitors.evidence.rows import Rows
 __all__ = [
     "AT_10_000_ROWS",
     "AT_A_PAGE_A_WEEK",
+    "CLOSE",
     "LEAST_RUN_LENGTH",
     "PROMISES",
     "REFERENCE_ROWS",
@@ -37,6 +40,7 @@ __all__ = [
     "calibrated",
     "delay_of",
     "drawn",
+    "is_close",
     "measure",
 ]
 
@@ -44,6 +48,8 @@ REFERENCE_ROWS = 20_000
 RUN_LENGTH_ROWS = 10_000
 NULL_ROWS = 12_000
 LEAST_RUN_LENGTH = 0.9 * RUN_LENGTH_ROWS
+CLOSE, MORE_RUNS = 0.9, 4
+"""Share of the best peer's delay from which on a stream is run more often, and how much more often."""
 AT_10_000_ROWS, AT_A_PAGE_A_WEEK = f"{WEIR}, promise of 10,000 rows", f"{WEIR}, one page a week"
 PROMISES = {
     AT_10_000_ROWS: Budget(rows_between_false_pages=RUN_LENGTH_ROWS).summaries_between_pages,
@@ -83,13 +89,23 @@ def main() -> None:
     parser.add_argument("--gathering", action="store_true", help="the streams whose values gather")
     parser.add_argument("--full", action="store_true", help="four times as many runs")
     arguments = parser.parse_args()
-    runs = arguments.runs * (4 if arguments.full else 1)
+    runs, names = arguments.runs * (MORE_RUNS if arguments.full else 1), tuple(arguments.contestants)
     known = chain(synthetic_streams(), river_streams(), digits_streams(), dependent_streams())
     chosen = gathering_streams() if arguments.gathering else further_streams() if arguments.further else known
     for stream in chosen:
         if arguments.only in ("", stream.name):
-            for delay in measure(stream, runs, tuple(arguments.contestants)):
+            found = list(measure(stream, runs, names))
+            if chosen is known and not arguments.full and is_close(found):
+                found = list(measure(stream, MORE_RUNS * runs, names))
+            for delay in found:
                 print(json.dumps(asdict(delay)), flush=True)
+
+
+def is_close(found: Sequence[Delay]) -> bool:
+    """Return whether Weir is nearly as late as the best of the peers that alarm rarely enough, or later."""
+    peers = [d.mean_delay for d in found if d.contestant != WEIR and (d.run_length or 0.0) >= LEAST_RUN_LENGTH]
+    weir = [d.mean_delay for d in found if d.contestant == WEIR]
+    return bool(weir and peers) and weir[0] >= CLOSE * min(peers)
 
 
 def measure(stream: Stream, runs: int, names: tuple[str, ...] = ("",), seed: int = 1) -> Iterator[Delay]:

@@ -27,7 +27,7 @@ from monitors.transport.frames import decode_frame, encode_frame
 
 FEATURES, CLASSES = 30, 3
 REFERENCE_ROWS = 20_000
-ROWS_A_SECOND, BLOCKS_A_SECOND, TICKS_A_SECOND = 2_000, 10, 2
+ROWS_A_SECOND, BLOCKS_A_SECOND, TICKS_A_SECOND = 2_000, 4, 2
 SECONDS, ROUNDS = 60, 3
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from benchmarks.detection.contestants import WEIR, weir_paths
-from benchmarks.detection.delay import REFERENCE_ROWS, calibrated
+from benchmarks.detection.delay import AT_10_000_ROWS, REFERENCE_ROWS, Delay, calibrated, is_close
 from benchmarks.detection.streams import Stream, synthetic_streams
 
 WITHIN_ROWS = {
@@ -35,3 +35,24 @@ def test_a_threshold_is_calibrated_to_the_run_length_asked_for() -> None:
     threshold, run_length = calibrated(paths)
     assert threshold == pytest.approx(np.log(1000.0), abs=0.4)
     assert run_length >= 10_000
+
+
+def _delay(contestant: str, mean_delay: float, run_length: float | None = 10_000.0) -> Delay:
+    return Delay("mean", contestant, run_length, mean_delay, mean_delay, 0, 24, 0, 288_000)
+
+
+@pytest.mark.parametrize(
+    ("found", "is_near"),
+    [
+        ([_delay(WEIR, 90.0), _delay("KS", 100.0), _delay("PSI", 300.0)], True),
+        ([_delay(WEIR, 89.0), _delay("KS", 100.0)], False),
+        ([_delay(WEIR, 120.0), _delay("KS", 100.0)], True),
+        ([_delay(WEIR, 95.0), _delay("KS", 100.0, run_length=5_000.0), _delay("PSI", 300.0)], False),
+        ([_delay(WEIR, 95.0), _delay(AT_10_000_ROWS, 100.0, run_length=None)], False),
+        ([_delay("KS", 100.0)], False),
+    ],
+)
+def test_streams_are_run_more_often_where_the_best_peer_that_alarms_as_rarely_is_near(
+    found: list[Delay], is_near: bool
+) -> None:
+    assert is_close(found) == is_near
