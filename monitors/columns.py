@@ -62,7 +62,7 @@ def rows_of(
     Parameters
     ----------
     table
-        Has a column for each feature; others are ignored. ``None`` and NaN are missing.
+        Has a column for each feature; others are ignored. ``None``, NaN and the NA of a data frame are missing.
     features
         What to take, in this order. A category that a feature does not list is unseen.
     scores : (n, k) or (n,)
@@ -82,11 +82,13 @@ def rows_of(
     >>> rows_of({"colour": ["red", "blue", None]}, [colour]).values_nd.ravel().tolist()
     [1.0, -1.0, nan]
     """
-    present = {str(name) for name in _names(table)}
+    present = {str(name): name for name in _names(table)}
     absent = [feature.name for feature in features if feature.name not in present]
     if absent:
         raise ValueError(f"the table has no column for {absent}; it has {sorted(present)}")
-    columns = [_column(feature, _array(table[feature.name], f"column {feature.name!r}")) for feature in features]
+    columns = [
+        _column(feature, _array(table[present[feature.name]], f"column {feature.name!r}")) for feature in features
+    ]
     scores_nk = None if scores is None else _as_matrix(scores)
     labels_n = None if labels is None else _as_labels(labels)
     parts = {feature.name: len(column) for feature, column in zip(features, columns, strict=True)}
@@ -139,6 +141,8 @@ def _column(feature: FeatureSchema, values_n: npt.NDArray[Any]) -> Floats:
         raise ValueError(
             f"column {feature.name!r} is not made of numbers: it has {told}, and one of real numbers is needed"
         )
+    if values_n.dtype.kind == "O":
+        values_n = np.array([None if _is_missing(value) else value for value in values_n.tolist()], dtype=object)
     try:
         return values_n.astype(np.float64)
     except (TypeError, ValueError, OverflowError) as exc:
@@ -160,7 +164,10 @@ def _as_labels(labels: npt.ArrayLike) -> npt.NDArray[np.int64]:
 
 
 def _is_missing(value: Any) -> bool:
-    return value is None or value != value
+    try:
+        return value is None or bool(value != value)
+    except TypeError:  # pandas' NA: whether it differs from itself is not known either
+        return True
 
 
 def _as_matrix(scores: npt.ArrayLike) -> Floats:

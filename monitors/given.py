@@ -63,9 +63,16 @@ def require_reference(rows: Rows, features: Sequence[FeatureSchema], output: Out
         low, high = int(rows.labels_n.min()), int(rows.labels_n.max())
         if low < -1 or high >= len(output.classes):
             raise ValueError(f"labels are {low} to {high}, for {len(output.classes)} classes: indices from 0 on")
+    _require_width(rows.scores_nk, output)
     if rows.scores_nk is not None and len(rows) and not _whole(rows.scores_nk, output).any():
         what = "probabilities that sum to one" if output.kind == "classification" else "a finite value"
         raise ValueError(f"no answer of the reference is {what}")
+
+
+def _require_width(scores_nk: npt.NDArray[np.float64] | None, output: OutputSchema) -> None:
+    expected = len(output.classes) if output.kind == "classification" else 1
+    if scores_nk is not None and scores_nk.size and scores_nk.shape[1:] != (expected,):
+        raise ValueError(f"scores of shape {scores_nk.shape}, expected {expected} columns: one a class, or one value")
 
 
 def require_answers(rows: Rows, answers: AnswerChannels) -> None:

@@ -25,6 +25,37 @@ def test_columns_tell_what_they_hold() -> None:
     }
 
 
+class NotAvailable:
+    """A missing value as data frames have it: it differs neither from another nor from itself, nor does it not."""
+
+    def __eq__(self, other: object) -> Any:
+        return self
+
+    def __ne__(self, other: object) -> Any:
+        return self
+
+    def __hash__(self) -> int:
+        return 0
+
+    def __bool__(self) -> bool:
+        raise TypeError("boolean value of NA is ambiguous")
+
+
+def test_what_data_frames_call_missing_is_missing() -> None:
+    gone = NotAvailable()
+    table = {"city": ["Rome", gone], "flag": [True, gone]}
+    features = features_of(table)
+    assert [(feature.kind, feature.categories) for feature in features] == [("category", ("Rome",)), ("number", ())]
+    assert np.array_equal(rows_of(table, features).values_nd, [[0.0, 1.0], [np.nan, np.nan]], equal_nan=True)
+
+
+def test_columns_may_be_called_by_numbers() -> None:
+    table: Any = {0: [1.0, 2.0], 1: ["a", "b"]}
+    features = features_of(table)
+    assert [feature.name for feature in features] == ["0", "1"]
+    assert rows_of(table, features).values_nd.tolist() == [[1.0, 0.0], [2.0, 1.0]]
+
+
 def test_rows_have_the_order_of_the_features_and_codes_for_categories() -> None:
     features = [
         FeatureSchema("city", "category", "string", ("Oslo", "Rome")),
