@@ -56,6 +56,9 @@ class Plan:
 
     @classmethod
     def _of(cls, wishes: Wishes, has_times: bool) -> Plan:
+        for flag, length in (("--tick-rows", wishes.tick_rows), ("--tick-seconds", wishes.tick_seconds)):
+            if length is not None and not length > 0:
+                raise ProblemReported(f"{flag} is positive, not {length:g}")
         if wishes.rows_between_false_pages is not None:
             return cls._by_rows(wishes, has_times)
         pages = 1.0 if wishes.pages_per_week is None else wishes.pages_per_week

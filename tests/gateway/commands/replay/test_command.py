@@ -147,6 +147,10 @@ def test_a_log_has_its_own_times(ground: Path, tmp_path: Path, capsys: pytest.Ca
         pytest.param((*TEN_THOUSAND, "--pages-per-week", "2"), "not both", id="two-budgets"),
         pytest.param(("--rows-per-second", "-1"), "positive rate", id="negative-rate"),
         pytest.param(("--rows-between-false-pages", "0"), "positive", id="no-budget"),
+        pytest.param((*TEN_THOUSAND, "--tick-rows", "0"), "--tick-rows is positive, not 0", id="no-rows"),
+        pytest.param(
+            ("--time-column", "at", "--tick-seconds", "0"), "--tick-seconds is positive, not 0", id="no-seconds"
+        ),
         pytest.param((*TEN_THOUSAND, "--picture", "/nowhere/a.svg"), "/nowhere does not exist", id="no-folder"),
     ],
 )
