@@ -33,7 +33,7 @@ from benchmarks.serving.floor import FLOOR, Rows, Run, load_model, rows_per_s
 from benchmarks.serving.load import closed_loop
 from benchmarks.serving.machine import cores
 from benchmarks.serving.markdown import table
-from benchmarks.serving.models import MODELS, rows, watched, write_models
+from benchmarks.serving.models import MODELS, rows, write_models
 from benchmarks.serving.process import free_port, running
 from benchmarks.serving.servers import SERVERS, Server
 
@@ -55,8 +55,6 @@ def main() -> None:
     environments = sorted({server.environment for server in servers if server.environment})
     subprocess.run([Path(__file__).parent / "environment", *environments], check=True)
     file = write_models(_WORK / "models", [options.model])[options.model]
-    if options.watched:
-        file = watched(file)
     run, x_nd = load_model(file), rows(64 * 32)
     server_core, generator_core = cores()
     os.sched_setaffinity(0, {generator_core})
@@ -81,7 +79,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--starts", type=int, default=1, help="so often all servers start anew, for all turns")
     parser.add_argument("--seconds", type=float, default=0.8, help="length of a stretch")
     parser.add_argument("--connections", type=int, default=64)
-    parser.add_argument("--watched", action="store_true", help="give the model a reference profile")
     parser.add_argument("--floor", nargs="*", type=int, default=[], metavar="ROWS", help="ONNX Runtime alone, too")
     return parser.parse_args()
 

@@ -15,7 +15,6 @@ _APPS = Path(__file__).parent / "apps"
 _LOCKED = Path(__file__).parent / "requirements"
 _WEIR = ("-m", "gateway.cli", "serve", "--models", "{folder}", "--port", "{port}", "--state", "{scratch}/weir.db")
 _ASGI_PATH = {"WEIR_SERVING__FAST_PATH": "false"}
-_ONE_ROW = {"WEIR_MONITOR__ROWS_PER_S": "1"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +67,6 @@ def _weir(
     path: str = "/predict/{model}",
     wire: Wire = PLAIN,
     rows: int = 1,
-    optional: bool = False,
 ) -> Server:
     return Server(
         name=name,
@@ -78,7 +76,6 @@ def _weir(
         wire=wire,
         variables=variables or {},
         rows=rows,
-        optional=optional,
         note=note,
     )
 
@@ -109,7 +106,6 @@ SERVERS = (
         "Weir", "as `weir serve` starts: supervisor, one worker, watch and shadow process on the core, everything on"
     ),
     _weir("Weir, ASGI path", "the same with `serving.fast_path: false`", variables=_ASGI_PATH),
-    _weir("Weir, one row a second watched", "the same with `monitor.rows_per_s: 1`", variables=_ONE_ROW, optional=True),
     _weir(
         "Weir, binary x32",
         "32 rows a request as binary tensors",
