@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -17,6 +18,8 @@ __all__ = ["ChannelSender", "ChannelServer", "SocketPathTooLong"]
 MAXIMUM_PATH_BYTES = 107
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 2.0
+
+logger = logging.getLogger(__name__)
 
 
 class SocketPathTooLong(ValueError):
@@ -177,8 +180,9 @@ class _Intake(asyncio.Protocol):
             for record in self._parser.feed(data):
                 self._server.received += 1
                 self._server.on_frame(record)
-        except FrameInvalid:
+        except FrameInvalid as exc:
             self._server.invalid += 1
+            logger.warning("%s: a sender is cut off and what it had sent behind is lost: %s", self._server.path, exc)
             assert self._transport is not None
             self._transport.close()
 
@@ -204,7 +208,7 @@ class ChannelServer:
 
     Notes
     -----
-    A frame that is not valid ends its connection and is counted in ``invalid``; the others go on.
+    A frame that is not valid ends its connection, is logged and counted in ``invalid``; the others go on.
     """
 
     def __init__(self, path: Path, on_frame: Callable[[Record], None]) -> None:

@@ -112,7 +112,9 @@ def test_a_reader_that_does_not_read_makes_the_sender_drop(tmp_path: Path) -> No
     run(scenario)
 
 
-def test_a_bad_frame_ends_its_connection_and_no_other(tmp_path: Path) -> None:
+def test_a_bad_frame_ends_its_connection_and_no_other_and_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     async def scenario() -> None:
         server, inbox = await listening(tmp_path / "s")
         good = ChannelSender(tmp_path / "s", limit_bytes=LIMIT_BYTES)
@@ -129,6 +131,7 @@ def test_a_bad_frame_ends_its_connection_and_no_other(tmp_path: Path) -> None:
         await server.close()
 
     run(scenario)
+    assert "a sender is cut off and what it had sent behind is lost" in caplog.text
 
 
 def test_a_socket_left_by_a_dead_process_is_replaced_and_is_for_the_owner_only(tmp_path: Path) -> None:
