@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -157,9 +158,9 @@ class RunningGateway:
         found = []
         for folder in Path("/proc").iterdir():
             if folder.name.isdigit() and _parent(folder) == self._process.pid:
-                command = (folder / "cmdline").read_bytes().split(b"\0")
-                if module.encode() in command:
-                    found.append(int(folder.name))
+                with suppress(OSError):  # it has ended since
+                    if module.encode() in (folder / "cmdline").read_bytes().split(b"\0"):
+                        found.append(int(folder.name))
         return sorted(found)
 
     def put_route(self, model: str, **body: Any) -> httpx.Response:
