@@ -103,7 +103,8 @@ class Call(msgspec.Struct, eq=False):
         """Give up, at any time: rows that have not run will not, nobody is told, and neighbours are not affected."""
         if not self.cancelled:
             self.close()
-            self.owner.abandoned()
+            if self.owner is not None:  # submitted
+                self.owner.abandoned()
 
     def close(self) -> None:
         """Take note that there will be no reply any more."""

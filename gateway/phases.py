@@ -21,9 +21,10 @@ _EVERY = 8
 class PhaseTimes:
     """Observes ``weir_phase_duration_seconds`` of one request of every eighth run of an arm. On the event loop.
 
-    ``decode`` lasts from the first byte to the queue (a canary's failed attempt included where stable answers for it),
-    ``queue`` from there to the run, ``encode`` is the writing of the answer, ``overhead`` is everything but waiting and
-    running. The run itself is ``weir_inference_duration_seconds``.
+    ``decode`` lasts from the first byte to the queue (a canary's failed attempt included where stable answers for it;
+    of calls that are decoded together, an equal share), ``queue`` from there to the run, ``encode`` is the writing of
+    the answer, ``overhead`` is everything but waiting and running. The run itself is
+    ``weir_inference_duration_seconds``.
 
     Notes
     -----

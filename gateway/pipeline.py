@@ -7,10 +7,10 @@ version happens in the lane's executor and comes back to the loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from time import perf_counter
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 from gateway.admission.deadline import Urgency
 from gateway.admission.gate import LONGEST_RETRY_S, Gate
@@ -34,9 +34,10 @@ from gateway.errors import (
 from gateway.routing.split import key_hash
 from gateway.routing.table import RouteTable
 
-__all__ = ["FallbackReason", "Observer", "Pipeline", "Predictor"]
+__all__ = ["AnyCall", "FallbackReason", "Observer", "Pipeline", "Predictor"]
 
 _FULL = {seconds: Overloaded("concurrency_limit", seconds) for seconds in range(1, LONGEST_RETRY_S + 1)}
+AnyCall = TypeVar("AnyCall", bound=Call)
 FallbackReason = Literal["error", "timeout", "busy", "rejected"]
 
 
@@ -108,6 +109,35 @@ class Pipeline:
             call.cancel()
             raise
         return call
+
+    def submit_all(self, calls: Sequence[AnyCall], alone: Callable[[AnyCall], None]) -> None:
+        """Take plain calls for one named model that came together, of normal priority and without a deadline.
+
+        What is the same for all is done once, so that a call costs a tenth less. Where there is more to be seen to, be
+        it a fault, a canary or want of room, calls are given to ``alone``, which is to submit them one by one.
+        """
+        gate, route = self.gate, self.table.routes.get(calls[0].model or "")
+        arm = None if route is None or route.canary_bp or route.key_feature is not None else route.stable
+        if route is None or arm is None or not gate.enter_all(len(calls)):
+            for call in calls:
+                alone(call)
+            return
+        began_at = perf_counter()
+        decoded = arm.decoders.plain.pending_all([call.body for call in calls])
+        decode_s, timeout_s = (perf_counter() - began_at) / len(calls), self.timeout_s
+        queued = []
+        for call, found in zip(calls, decoded, strict=True):
+            if found is None:
+                gate.abandon()
+                alone(call)
+                continue
+            call.owner, call.route, call.arm, call.decoded = self, route, arm, found
+            call.deadline, call.queued_at = call.received_at + timeout_s, call.received_at + decode_s
+            queued.append(call)
+        if queued and not arm.lane.submit_all(queued):
+            for call in queued:
+                gate.abandon()
+                alone(call)
 
     def turns_away(self, model: str | None, priority: int, count: int = 1) -> Overloaded | None:
         """Refuse requests that came together before anything is made of them, not even calls, and count them.

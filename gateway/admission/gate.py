@@ -102,6 +102,16 @@ class Gate:
             self._peak = in_flight
         return True
 
+    def enter_all(self, count: int) -> bool:
+        """Count in so many requests of normal priority; false, and nothing done, where there is not room for all."""
+        in_flight = self.in_flight + count
+        if in_flight > self.limits[NORMAL]:
+            return False
+        self.in_flight = in_flight
+        if in_flight > self._peak:
+            self._peak = in_flight
+        return True
+
     def refuse(self, count: int = 1) -> None:
         """Count refusals without ``enter``; a request that had been let in is yet to be counted out."""
         self._refused += count

@@ -141,6 +141,17 @@ class Lane(Generic[AnyJob]):
         if not self._scheduled and not self._running:
             self._schedule()
 
+    def submit_all(self, jobs: Sequence[AnyJob]) -> bool:
+        """Queue jobs of equal haste that came in a pass which is over; false, and nothing done, where not all fit."""
+        rows = self.queued_rows + sum([job.decoded.n for job in jobs])
+        if self._overdue or rows > self._queue_rows or (self._running and self._is_late(jobs[0], rows)):
+            return False
+        self.queued_rows = rows
+        self._jobs.extend(jobs)
+        if not self._scheduled:
+            self._flush()
+        return True
+
     def _purged(self) -> int:
         """Forget jobs that nobody waits for, at most once a run, since it looks at all; return the rows that wait."""
         if not self._is_purged:

@@ -31,6 +31,15 @@ class PlainTexts(NamedTuple):
     predictions: list[bytes]
     scores: list[bytes] | None
 
+    def of(self, start: int | None, n: int) -> tuple[bytes, bytes]:
+        """Return both for one answer: for so many rows from ``start`` on, for all where that is ``None``."""
+        predictions, scores = self
+        if start is not None:
+            if n == 1:  # mostly, and half as dear as slices
+                return predictions[start], b"" if scores is None else scores[start]
+            predictions, scores = predictions[start : start + n], scores and scores[start : start + n]
+        return b",".join(predictions), b",".join(scores or ())
+
 
 _NUMBERS = frozenset((int, float))
 _encode = msgspec.json.Encoder().encode
@@ -46,9 +55,12 @@ class PlainWriter:
     """
 
     def __init__(self, model: str, version: str, variant: str, classes: Sequence[Any]) -> None:
-        facts = _encode({"model": model, "version": version, "variant": variant})[1:-1]
-        self._before = b'","%b,"predictions":' % facts[1:]
-        self._after = b',"classes":%b,"probabilities":' % _encode(list(classes)) if classes else b""
+        facts = _encode({"model": model, "version": version, "variant": variant})[1:]
+        before = b'","%b,"predictions":[' % facts[1:-1]
+        after = b'],"classes":%b,"probabilities":[' % _encode(list(classes)) if classes else b""
+        parts = [part.replace(b"%", b"%%") for part in (b'{"id":"', before, after, b"]}")]
+        self.template = b"%b".join(parts)
+        self.fixed_bytes = len(self.template % (b"", b"", b""))
         self.has_scores = bool(classes)
 
     def texts(self, predictions: Sequence[Any], scores: Sequence[Sequence[float]] | None) -> PlainTexts:
@@ -67,27 +79,7 @@ class PlainWriter:
         start, n
             Index of this answer's first row, and how many it has; ``None`` for all that there are.
         """
-        predictions, scores = texts
-        if start is not None:
-            if n == 1 and scores is not None:  # mostly, and half as dear as slices
-                return b'{"id":"%b%b[%b]%b[%b]}' % (
-                    request_id,
-                    self._before,
-                    predictions[start],
-                    self._after,
-                    scores[start],
-                )
-            predictions = predictions[start : start + n]
-            scores = scores and scores[start : start + n]
-        if scores is None:
-            return b'{"id":"%b%b[%b]}' % (request_id, self._before, b",".join(predictions))
-        return b'{"id":"%b%b[%b]%b[%b]}' % (
-            request_id,
-            self._before,
-            b",".join(predictions),
-            self._after,
-            b",".join(scores),
-        )
+        return self.template % (request_id, *texts.of(start, n))
 
 
 def values_of(values: Sequence[Any]) -> list[bytes]:
@@ -187,6 +179,27 @@ class PlainDecoder:
         if n == 1 and type(rows[0]) is tuple:  # mostly, and a call is 0.1 us
             return Decoded(1, {}, None, cells=rows)
         return Decoded(n, {}, None, cells=gatherer.cells(rows))
+
+    def pending_all(self, bodies: Sequence[bytes]) -> list[Decoded | None]:
+        """Return the rows of several bodies as ``pending`` does, all that need no second look; ``None`` for others."""
+        gatherer, decode, most, name = self.gatherer, self._decode, self._limits.rows, self._names[0]
+        if gatherer is None or not gatherer.may_wait or self._checks_depth:
+            return [None] * len(bodies)
+        found: list[Decoded | None] = []
+        for body in bodies:
+            try:
+                request: Any = decode(body)
+            except Exception:  # whatever it is, ``pending`` tells whom it concerns
+                found.append(None)
+                continue
+            rows = request.instances
+            n = len(rows)
+            if not 0 < n <= most or (request.model is not None and request.model != name):
+                found.append(None)
+            else:
+                cells = rows if n == 1 and type(rows[0]) is tuple else gatherer.cells(rows)
+                found.append(Decoded(n, {}, None, cells=cells))
+        return found
 
     def diagnosis(self, body: bytes, cause: Exception) -> RequestInvalid:
         """Return the error that names every fault of a body which did not decode, or whose rows were refused."""

@@ -39,7 +39,8 @@ _TELLING = frozenset(
 class Asked:
     """What an inference request asks, but for its body.
 
-    ``answered`` counts its answers with 200; ``of_client`` are the headers that tell whose it is; ``json_bytes`` is the
+    ``answered`` counts its answers with 200; ``is_plain`` says that the head asks for nothing but an answer of a named
+    model in the plain protocol; ``of_client`` are the headers that tell whose it is; ``json_bytes`` is the
     length of the JSON that raw tensors follow. Requests of one connection that are equal in ``refused_as`` are refused
     alike: same path, same priority, same client.
     """
@@ -56,6 +57,7 @@ class Asked:
     urgency: Urgency
     is_urgent: bool
     keep_alive: bool
+    is_plain: bool
     answered: Counter
     of_client: Headers
     refused_as: tuple[object, ...]
@@ -122,6 +124,7 @@ class HeadReader:
             urgency,
             is_urgent,
             keep_alive,
+            protocol == "plain" and plain is not None and keep_alive and not is_urgent,
             self._counts.answered(route, 200),
             of_client,
             (path, urgency.priority, *of_client),

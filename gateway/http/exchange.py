@@ -9,6 +9,7 @@ from typing import Protocol
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from gateway.admission.door import Door
+from gateway.arrivals import Arrivals
 from gateway.call import Call, Reply
 from gateway.errors import Overloaded, QuotaExceeded, WeirError
 from gateway.http.asked import Asked, HeadReader
@@ -32,6 +33,7 @@ class FastPath:
         self.pipeline, self.counts, self.door = pipeline, counts, door
         self.heads = HeadReader(counts, door, key_header=key_header, body_bytes=body_bytes)
         self.refusals = PreparedRefusals()
+        self.arrivals: Arrivals[Exchange] = Arrivals(pipeline, _submit_alone)
         self.next_id = random_ids().__next__
 
     def turned_away(self, asked: Asked, error: Overloaded | QuotaExceeded, count: int) -> bytes:
@@ -41,10 +43,17 @@ class FastPath:
         return answers
 
 
+def _submit_alone(exchange: Exchange) -> None:
+    exchange.connection.submit(exchange)
+
+
 class Answering(Protocol):
     """The connection that a request came by."""
 
     fast_path: FastPath
+
+    def submit(self, exchange: Exchange) -> None:
+        """Hand a request to the pipeline; whatever goes wrong is answered."""
 
     def answer(self) -> None:
         """Write the answers whose turn has come, soon."""

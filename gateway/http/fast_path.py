@@ -45,6 +45,7 @@ class FastProtocol(Connection):
     """uvicorn's protocol with the fast path in front. One instance a connection, on the event loop."""
 
     __slots__ = (
+        "_arrivals",
         "_asked_before",
         "_client",
         "_door",
@@ -81,7 +82,7 @@ class FastProtocol(Connection):
         self._rests_until, self._held_back, self._refusals = 0.0, b"", b""
         shared = self.fast_path
         self._pipeline, self._door, self._next_id = shared.pipeline, shared.door, shared.next_id
-        self._known_of = shared.heads.known.split
+        self._known_of, self._arrivals = shared.heads.known.split, shared.arrivals
 
     def may_read(self) -> bool:
         """Return whether more may come in."""
@@ -96,10 +97,16 @@ class FastProtocol(Connection):
     def data_received(self, data: bytes) -> None:
         """Take whole requests whose heads are known; let the parser read anything else.
 
-        What is answered here goes out when the pass of the loop is over. Who has an answer at once may ask again within
-        the pass, and libuv goes on reading for as long as it finds a thousand connections to read: refusals alone held
-        the loop for three seconds, in which nothing ran that had been let in.
+        A plain request that comes alone, as most do, is submitted with what else comes in this pass of the loop. What
+        is answered here goes out when the pass is over. Who has an answer at once may ask again within the pass, and
+        libuv goes on reading for as long as it finds a thousand connections to read: refusals alone held the loop for
+        three seconds, in which nothing ran that had been let in.
         """
+        if not self._waiting and self._is_at_rest() and (taken := self._known_of(data)) is not None:
+            asked, body, at = taken
+            if at == len(data) and asked.is_plain:
+                self._arrivals.add(self._begun(asked, body))
+                return
         if self._rests_until and self._is_early(data):
             return
         at, size = 0, len(data)
@@ -120,7 +127,7 @@ class FastProtocol(Connection):
             asked, body, at = taken
             exchange = self._begun(asked, body)
             if self._door.is_open or self._is_let_in(exchange):
-                self._submit(exchange)
+                self.submit(exchange)
         if at < size:
             super().data_received(data[at:])
         if is_due:
@@ -130,6 +137,19 @@ class FastProtocol(Connection):
             self.loop.call_soon(self.answer_all)
         else:
             self._is_corked = False
+
+    def _is_at_rest(self) -> bool:
+        """Return whether nothing but a request of the fast path is under way, and nobody is refused anything."""
+        return (
+            not (
+                self._arriving
+                or self._pipeline.gate.is_shedding
+                or self._rests_until
+                or self._refused is not None
+                or not self._door.is_open
+            )
+            and self._may_take()
+        )
 
     def _turn_away(self, data: bytes) -> int:
         """Refuse the first requests of some data where there is no room, or quota, for them; return where they end.
@@ -212,7 +232,7 @@ class FastProtocol(Connection):
             self.fast_path.heads.remember(self._start, exchange.asked)
             self._start = b""
         if not self._is_refused:
-            self._submit(exchange)
+            self.submit(exchange)
 
     def _begun(self, asked: Asked, body: bytes) -> Exchange:
         """Take note of a request whose answer is owed from now on."""
@@ -237,7 +257,8 @@ class FastProtocol(Connection):
             self.flow.pause_reading()
         return exchange
 
-    def _submit(self, exchange: Exchange) -> None:
+    def submit(self, exchange: Exchange) -> None:
+        """Hand a request to the pipeline; whatever goes wrong is answered."""
         try:
             self._pipeline.submit(exchange)
         except Exception:  # the outermost frame of a request, as the ASGI application is on its way
@@ -283,17 +304,25 @@ class FastProtocol(Connection):
         """Answer now, or, where several answers are owed, together with what else is answered in this pass."""
         if self._is_corked:
             return
-        if len(self._waiting) == 1:
-            self.answer_all()
-        else:
+        waiting = self._waiting
+        if len(waiting) > 1:
             self._is_corked = True
             self.loop.call_soon(self.answer_all)
+            return
+        exchange = waiting[0]
+        if exchange.outcome is exchange and exchange.asked.keep_alive and self._may_go_on() and not self._refusals:
+            waiting.clear()
+            self.server_state.total_requests += 1
+            self.transport.write(exchange.answer(b""))
+            self._go_on()
+        else:
+            self.answer_all()
 
     def answer_all(self) -> None:
         """Write every answer whose turn has come in one piece, then go on with what waited behind them."""
         waiting, state = self._waiting, self.server_state
         self._is_corked = False
-        may_go_on = not (self._is_stopping or state.default_headers)
+        may_go_on = self._may_go_on()
         answers: list[bytes] = []
         if self._refusals:
             answers.append(self._refusals)
@@ -315,7 +344,15 @@ class FastProtocol(Connection):
         if not answers:
             return
         self.transport.write(b"".join(answers))
-        if not waiting:
+        self._go_on()
+
+    def _may_go_on(self) -> bool:
+        """Return whether an answer need not say anything of the connection."""
+        return not (self._is_stopping or self.server_state.default_headers)
+
+    def _go_on(self) -> None:
+        """Wait for the next request, or turn to what waited behind the answers."""
+        if not self._waiting:
             self._since = self.loop.time()
             if self.pipeline or self._refused is not None:
                 self._rest()

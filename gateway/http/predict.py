@@ -29,6 +29,7 @@ from gateway.http.refusals import Headers
 from gateway.http.targets import Target
 from gateway.http.unpacking import Encoding, encoding_of, unpacked
 from gateway.pipeline import Predictor
+from gateway.routing.table import ModelRoute
 
 __all__ = ["JSON", "Media", "PredictEndpoint", "answer_body", "answer_whole"]
 
@@ -48,18 +49,18 @@ _CONSTANT, _NOTHING = {"variant": "constant"}, dict[str, str]()
 _OCTETS: Media = ((b"content-type", b"application/octet-stream"),)
 _TIMES = b"queue;dur=%.3f, inference;dur=%b, total;dur=%.3f"
 _HEAD = (
-    b"HTTP/1.1 200 OK\r\n%bcontent-length: %%d\r\nx-request-id: %%b\r\n%%bx-route-revision: %%d\r\nserver-timing: "
-    + _TIMES.replace(b"%", b"%%")
-    + b"\r\n%%b\r\n%%b"
+    b"HTTP/1.1 200 OK\r\n%bcontent-length: %%d\r\nx-request-id: %%b\r\n%bx-route-revision: %d\r\n"
+    b"server-timing: queue;dur=%%.3f, inference;dur=%b, total;dur=%%.3f\r\n%%b\r\n"
 )
-_PLAIN_HEAD = _HEAD % b"content-type: application/json\r\n"
 
 
 class _Shared(NamedTuple):
     """What the plain answers of a run share."""
 
     texts: PlainTexts
-    inference_ms: bytes
+    route: ModelRoute
+    template: bytes
+    fixed_bytes: int
 
 
 class PredictEndpoint:
@@ -142,31 +143,37 @@ def answer_whole(call: Call, standing: bytes) -> bytes:
     """Return the same as the bytes of a whole answer; ``standing`` are the lines of headers that every answer has."""
     run, request_id = call.run, call.request_id.encode()
     if call.protocol == "plain":
-        head, shared = _PLAIN_HEAD, run.shared or _share(call)
-        inference_ms = shared.inference_ms
-        body = call.arm.writer.write(request_id, shared.texts, call.start, call.decoded.n)
-    else:
-        media, body = answer_body(call)
-        head, inference_ms = _HEAD % b"".join([b"%b: %b\r\n" % pair for pair in media]), _ms(run.seconds)
-    return head % (
-        len(body),
-        request_id,
-        call.arm.header_lines,
-        call.route.revision,
-        (run.started_at - call.queued_at) * 1e3,
-        inference_ms,
-        call.total_s * 1e3,
-        standing,
-        body,
-    )
+        shared: _Shared | None = run.shared
+        if shared is None or shared.route is not call.route:
+            shared = _share(call)
+        predictions, scores = shared.texts.of(call.start, call.decoded.n)
+        return shared.template % (
+            shared.fixed_bytes + len(request_id) + len(predictions) + len(scores),
+            request_id,
+            (run.started_at - call.queued_at) * 1e3,
+            call.total_s * 1e3,
+            standing,
+            request_id,
+            predictions,
+            scores,
+        )
+    media, body = answer_body(call)
+    head = _head(call, b"".join([b"%b: %b\r\n" % pair for pair in media]))
+    return b"%b%b" % (head % (len(body), request_id, call.queue_s * 1e3, call.total_s * 1e3, standing), body)
 
 
 def _share(call: Call) -> _Shared:
     """Write what the plain answers of a run have in common, and all of its rows, once."""
     arm, outputs, run = call.arm, call.run.outputs, call.run
     texts = arm.writer.texts(arm.servable.reader.predictions_of(outputs.run), outputs.scores_list())
-    run.shared = shared = _Shared(texts, _ms(run.seconds))
+    template = _head(call, b"content-type: application/json\r\n") + arm.writer.template
+    run.shared = shared = _Shared(texts, call.route, template, arm.writer.fixed_bytes)
     return shared
+
+
+def _head(call: Call, media_lines: bytes) -> bytes:
+    """Return the head of an answer, with places for what differs between the answers of a run."""
+    return _HEAD % (media_lines, call.arm.header_lines, call.route.revision, _ms(call.inference_s))
 
 
 def _ms(seconds: float) -> bytes:

@@ -21,6 +21,14 @@ def test_each_priority_has_its_share_of_the_limit() -> None:
     assert tested.in_flight == 10
 
 
+def test_those_that_came_together_come_in_together_or_not_at_all() -> None:
+    tested = gate(most=4)
+    assert [tested.enter_all(3), tested.enter_all(2)] == [True, False]
+    assert tested.in_flight == 3
+    assert tested.enter_all(1)
+    assert not tested.enter()
+
+
 def test_every_way_out_makes_room() -> None:
     tested = gate(most=4)
     assert [tested.enter() for _ in range(5)] == [True] * 4 + [False]

@@ -158,6 +158,13 @@ class Bench:
         self.lane.submit(job)
         return job
 
+    def ask_together(self, **values: float) -> bool:
+        """Ask for a row each in a pass that is over."""
+        jobs = [
+            FakeJob(Decoded(1, {}, None, cells=[(value,)]), partial(self.take, name)) for name, value in values.items()
+        ]
+        return self.lane.submit_all(jobs)
+
     def ask_pending(self, name: str, *values: float) -> FakeJob:
         decoded = Decoded(len(values), {}, None, cells=[(value,) for value in values])
         job = FakeJob(decoded, lambda result: self.take(name, result))
@@ -223,6 +230,47 @@ async def test_a_lonely_request_runs_at_the_end_of_its_own_pass() -> None:
     assert bench.answers == {}
     await passes()
     assert bench.answer("a") == [2.0]
+
+
+@on_loop
+async def test_what_came_together_in_a_pass_that_is_over_runs_at_once() -> None:
+    bench = Bench(inline_rows=128)
+    assert bench.ask_together(a=1.0, b=2.0)
+    assert bench.runs == [(2, 2)]
+    assert (bench.answer("a"), bench.answer("b")) == ([2.0], [4.0])
+
+
+@on_loop
+async def test_it_runs_with_what_is_to_run_in_the_next_pass_anyway() -> None:
+    bench = Bench(inline_rows=128)
+    bench.ask_pending("a", 1.0)
+    assert bench.ask_together(b=2.0, c=3.0)
+    assert bench.runs == []
+    await passes()
+    assert bench.version.runs == [[1.0, 2.0, 3.0]]
+
+
+@on_loop
+async def test_it_waits_for_a_run_that_is_under_way() -> None:
+    bench = Bench()
+    bench.ask_pending("a", 1.0)
+    await begun()
+    assert bench.ask_together(b=2.0, c=3.0)
+    bench.executor.pump()
+    await passes(4)
+    bench.executor.pump()
+    await passes()
+    assert bench.version.runs == [[1.0], [2.0, 3.0]]
+
+
+@on_loop
+async def test_what_came_together_is_queued_together_or_not_at_all() -> None:
+    bench = Bench(queue_rows=2)
+    assert not bench.ask_together(a=1.0, b=2.0, c=3.0)
+    assert bench.lane.queued_rows == 0
+    assert bench.ask_together(a=1.0, b=2.0)
+    assert bench.lane.queued_rows == 2
+    assert not bench.ask_together(c=3.0)
 
 
 @on_loop

@@ -351,6 +351,14 @@ def test_a_number_that_is_none_is_null_in_the_answer() -> None:
     }
 
 
+def test_names_may_have_any_character() -> None:
+    writer = PlainWriter("100%d%%", "1", "stable", ("%b", '"'))
+    answer = writer.write(b"r", writer.texts(["%b", '"'], [[0.5, 0.5], [0.25, 0.75]]), 0, 2)
+    assert len(answer) == writer.fixed_bytes + len(b'r"%b","\\""[0.5,0.5],[0.25,0.75]')
+    assert json.loads(answer)["model"] == "100%d%%"
+    assert json.loads(answer)["classes"] == json.loads(answer)["predictions"] == ["%b", '"']
+
+
 def test_an_answer_without_classes_has_no_such_members() -> None:
     writer = PlainWriter("m", "1", "stable", ())
     answer = json.loads(writer.write(b"r", writer.texts([1.0], None)))
@@ -382,6 +390,37 @@ def test_rows_left_as_cells_become_what_rows_decoded_by_themselves_are() -> None
     for name, feed in stacked[0].items():
         np.testing.assert_array_equal(feed, np.concatenate([decoded.feeds[name] for decoded in apart]))
         assert feed.dtype == apart[0].feeds[name].dtype
+
+
+@pytest.mark.parametrize(
+    ("raw", "is_fine"),
+    [
+        (body([GOOD]), True),
+        (body([GOOD, [7.5, -3, 1e3]]), True),
+        (body([GOOD], model="m"), True),
+        (body([GOOD], model="other"), False),
+        (body([GOOD] * 101), False),
+        (body([]), False),
+        (body([{**GOOD, "n": None}]), False),
+        (b"{", False),
+        (b"[" * 100_000, False),
+        (b"\xff", False),
+    ],
+)
+def test_bodies_that_came_together_are_decoded_as_alone_or_left_to_be(raw: bytes, *, is_fine: bool) -> None:
+    plain = MATRIX.decoders.plain
+    first, found, last = plain.pending_all([body([GOOD]), raw, body([GOOD])])
+    assert first is not None
+    assert last is not None
+    assert first.cells == last.cells == plain.pending(body([GOOD])).cells
+    if found is None:
+        assert not is_fine
+        with pytest.raises(RequestInvalid):
+            plain.pending(raw)
+    else:
+        assert is_fine
+        alone = plain.pending(raw)
+        assert (found.n, found.cells, found.feeds) == (alone.n, alone.cells, alone.feeds)
 
 
 def test_a_value_that_needs_a_policy_is_judged_by_itself() -> None:

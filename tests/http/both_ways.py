@@ -83,6 +83,11 @@ class GatedVersion:
         """Let runs go."""
         self._gate.set()
 
+    def close(self) -> None:
+        """Let runs wait from now on."""
+        self._gate.clear()
+        self.running.clear()
+
     async def until_running(self) -> None:
         """Wait until a run is under way."""
         await asyncio.to_thread(self.running.wait, 20.0)
