@@ -51,7 +51,8 @@ class PlainWriter:
     two calls: a request of a batch costs a third of what encoding its answer by itself does.
 
     A non-finite number becomes ``null``, since JSON has none. ``classes`` and ``probabilities`` are there where the
-    model has them.
+    model has them. ``template`` is a body with places for the request id, the predictions and the scores of its rows,
+    ``fixed_bytes`` its length without them.
     """
 
     def __init__(self, model: str, version: str, variant: str, classes: Sequence[Any]) -> None:
@@ -67,19 +68,9 @@ class PlainWriter:
         """Return the JSON of all rows of a run."""
         return PlainTexts(values_of(predictions), rows_of(scores or []) if self.has_scores else None)
 
-    def write(self, request_id: bytes, texts: PlainTexts, start: int | None = None, n: int = 0) -> bytes:
-        """Return the body of an answer.
-
-        Parameters
-        ----------
-        request_id
-            Plain: it goes between the quotes as it is.
-        texts
-            The run's rows.
-        start, n
-            Index of this answer's first row, and how many it has; ``None`` for all that there are.
-        """
-        return self.template % (request_id, *texts.of(start, n))
+    def write(self, request_id: bytes, texts: PlainTexts) -> bytes:
+        """Return the body of an answer with all of these rows; the id goes between the quotes as it is."""
+        return self.template % (request_id, *texts.of(None, 0))
 
 
 def values_of(values: Sequence[Any]) -> list[bytes]:

@@ -192,8 +192,9 @@ def answer_body(call: Call) -> tuple[Media, bytes]:
 
 def plain_body(call: Call) -> bytes:
     """Return the plain protocol's body."""
-    shared: _Shared = call.run.shared or _share(call)
-    return call.arm.writer.write(call.request_id.encode(), shared.texts, call.start, call.decoded.n)
+    arm, outputs = call.arm, call.outputs
+    texts = arm.writer.texts(arm.servable.reader.predictions(outputs), outputs.scores_list())
+    return arm.writer.write(call.request_id.encode(), texts)
 
 
 def _v2_body(call: Call) -> tuple[Media, bytes]:

@@ -353,7 +353,7 @@ def test_a_number_that_is_none_is_null_in_the_answer() -> None:
 
 def test_names_may_have_any_character() -> None:
     writer = PlainWriter("100%d%%", "1", "stable", ("%b", '"'))
-    answer = writer.write(b"r", writer.texts(["%b", '"'], [[0.5, 0.5], [0.25, 0.75]]), 0, 2)
+    answer = writer.write(b"r", writer.texts(["%b", '"'], [[0.5, 0.5], [0.25, 0.75]]))
     assert len(answer) == writer.fixed_bytes + len(b'r"%b","\\""[0.5,0.5],[0.25,0.75]')
     assert json.loads(answer)["model"] == "100%d%%"
     assert json.loads(answer)["classes"] == json.loads(answer)["predictions"] == ["%b", '"']
@@ -369,7 +369,7 @@ def test_an_answer_without_classes_has_no_such_members() -> None:
 def test_each_answer_of_a_run_has_its_own_rows(values: list[Any]) -> None:
     writer, told = PlainWriter("m", "1", "stable", ()), json.loads(msgspec.json.encode(values))
     texts = writer.texts(values, None)
-    found = [json.loads(writer.write(b"r", texts, i, 1))["predictions"] for i in range(len(values))]
+    found = [json.loads(writer.template % (b"r", *texts.of(i, 1)))["predictions"] for i in range(len(values))]
     assert found == [[value] for value in told]
 
 
