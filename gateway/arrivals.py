@@ -12,7 +12,7 @@ __all__ = ["Arrivals"]
 
 
 class Arrivals(Generic[AnyCall]):
-    """Collects the calls of a pass; those for one model are submitted together, each model in a pass of its own.
+    """Collects the plain calls of a pass, and submits those for one model together.
 
     They would wait for each other in any case, since what arrives in one pass is one run; so what is the same for all
     is done once. On the event loop.
@@ -27,19 +27,30 @@ class Arrivals(Generic[AnyCall]):
 
     def __init__(self, pipeline: Pipeline, alone: Callable[[AnyCall], None]) -> None:
         self._pipeline, self._alone = pipeline, alone
-        self._waiting: list[AnyCall] = []
+        self._waiting: dict[str | None, list[AnyCall]] = {}
+
+    def takes(self, model: str | None) -> bool:
+        """Return whether calls for a model are submitted together in this pass."""
+        return model in self._waiting or self._pipeline.takes_together(model)
 
     def add(self, call: AnyCall) -> None:
-        """Take a plain call for a named model, in no haste; it may be cancelled at any time."""
-        if not self._waiting:
-            asyncio.get_running_loop().call_soon(self._submit)
-        self._waiting.append(call)
+        """Take a call for a model that ``takes`` names, in no haste; it may be cancelled at any time."""
+        waiting = self._waiting
+        if not waiting:
+            asyncio.get_running_loop().call_soon(self.submit)
+        if (calls := waiting.get(call.model)) is None:
+            waiting[call.model] = [call]
+        else:
+            calls.append(call)
 
-    def _submit(self) -> None:
-        arrived, model = self._waiting, self._waiting[0].model
-        self._waiting = [call for call in arrived if call.model != model]
-        if self._waiting:
-            asyncio.get_running_loop().call_soon(self._submit)
-        wanted = [call for call in arrived if call.model == model and not call.cancelled]
-        if wanted:
-            self._pipeline.submit_all(wanted, self._alone)
+    def submit(self) -> None:
+        """Submit what has come; called at the end of a pass, and at once for who says nothing more."""
+        arrived, self._waiting = self._waiting, {}
+        for calls in arrived.values():
+            wanted = [call for call in calls if not call.cancelled]
+            try:
+                if wanted:
+                    self._pipeline.submit_all(wanted, self._alone)
+            except Exception as exc:  # a bug: it is not to keep those for other models
+                context = {"message": "calls that came together failed", "exception": exc}
+                asyncio.get_running_loop().call_exception_handler(context)

@@ -110,18 +110,30 @@ class Pipeline:
             raise
         return call
 
+    def takes_together(self, model: str | None) -> bool:
+        """Return whether ``submit_all`` is for the plain calls of a model.
+
+        They run on the loop, at the end of the pass in which they came: what runs in a thread gathers over passes. No
+        call is routed or decoded by itself.
+        """
+        route = self.table.routes.get(model or "")
+        if route is None or route.canary_bp or route.key_feature is not None or (arm := route.stable) is None:
+            return False
+        return arm.decoders.plain.takes_together and not arm.lane.leaves_loop
+
     def submit_all(self, calls: Sequence[AnyCall], alone: Callable[[AnyCall], None]) -> None:
         """Take plain calls for one named model that came together, of normal priority and without a deadline.
 
         What is the same for all is done once, so that a call costs a tenth less. Where there is more to be seen to, be
-        it a fault, a canary or want of room, calls are given to ``alone``, which is to submit them one by one.
+        it a fault, a new route or want of room, calls are given to ``alone``, which is to submit them one by one.
         """
-        gate, route = self.gate, self.table.routes.get(calls[0].model or "")
-        arm = None if route is None or route.canary_bp or route.key_feature is not None else route.stable
-        if route is None or arm is None or not gate.enter_all(len(calls)):
+        gate, model = self.gate, calls[0].model
+        if not self.takes_together(model) or not gate.enter_all(len(calls)):
             for call in calls:
                 alone(call)
             return
+        route = self.table.find(model)
+        arm = route.stable_arm()
         began_at = perf_counter()
         decoded = arm.decoders.plain.pending_all([call.body for call in calls])
         decode_s, timeout_s = (perf_counter() - began_at) / len(calls), self.timeout_s

@@ -148,7 +148,7 @@ class Lane(Generic[AnyJob]):
             return False
         self.queued_rows = rows
         self._jobs.extend(jobs)
-        if not self._scheduled:
+        if not self._scheduled and not self._running:
             self._flush()
         return True
 

@@ -104,7 +104,7 @@ class FastProtocol(Connection):
         """
         if not self._waiting and self._is_at_rest() and (taken := self._known_of(data)) is not None:
             asked, body, at = taken
-            if at == len(data) and asked.is_plain:
+            if at == len(data) and asked.is_plain and self._arrivals.takes(asked.model):
                 self._arrivals.add(self._begun(asked, body))
                 return
         if self._rests_until and self._is_early(data):
@@ -305,7 +305,7 @@ class FastProtocol(Connection):
         if self._is_corked:
             return
         waiting = self._waiting
-        if len(waiting) > 1:
+        if len(waiting) != 1:
             self._is_corked = True
             self.loop.call_soon(self.answer_all)
             return
@@ -404,7 +404,9 @@ class FastProtocol(Connection):
             super()._start_asgi_task(cycle, app)
 
     def eof_received(self) -> None:
-        """Write what is ready: the connection ends once this returns."""
+        """Write what is ready, or is as soon as it is submitted: the connection ends once this returns."""
+        if self._waiting:
+            self._arrivals.submit()
         if self._is_corked:
             self.answer_all()
 

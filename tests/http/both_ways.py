@@ -49,6 +49,8 @@ ROUTES = {
     "slow": RouteDocument("slow", 1, "1", "salt"),
     "ruled": RouteDocument("ruled", 1, "1", "salt"),
     "gone": RouteDocument("gone", 1, "1", "salt"),
+    "wide": RouteDocument("wide", 1, "1", "salt"),
+    "shared": RouteDocument("shared", 1, "1", "salt", CanaryRoute("2", 5_000)),
 }
 RULES = """
 interface:
@@ -83,19 +85,14 @@ class GatedVersion:
         """Let runs go."""
         self._gate.set()
 
-    def close(self) -> None:
-        """Let runs wait from now on."""
-        self._gate.clear()
-        self.running.clear()
-
     async def until_running(self) -> None:
         """Wait until a run is under way."""
         await asyncio.to_thread(self.running.wait, 20.0)
 
 
 def load_versions(folder: Path) -> Versions:
-    """Load the versions that the routes name; all take ``x``."""
-    failing, same = models.failing_model(), models.echo_model()
+    """Load the versions that the routes name; ``wide`` and ``shared`` take ``x0`` and ``x1``, the others ``x``."""
+    failing, same, wide = models.failing_model(), models.echo_model(), models.elementwise("Identity", 2)
     return {
         ("m", "1"): servable_of(folder / "1", failing),
         ("m", "2"): servable_of(folder / "2", failing),
@@ -103,6 +100,9 @@ def load_versions(folder: Path) -> Versions:
         ("tried", "2"): servable_of(folder / "tried" / "2", failing),
         ("slow", "1"): servable_of(folder / "slow" / "1", same, serving=THREADED),
         ("ruled", "1"): servable_of(folder / "ruled" / "1", same, manifest=RULES),
+        ("wide", "1"): servable_of(folder / "wide" / "1", wide, manifest=RULES.replace("feature: x", "feature: x0")),
+        ("shared", "1"): servable_of(folder / "shared" / "1", wide),
+        ("shared", "2"): servable_of(folder / "shared" / "2", wide),
     }
 
 
