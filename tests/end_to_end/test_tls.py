@@ -26,7 +26,7 @@ def test_everything_is_spoken_over_tls(tmp_path: Path) -> None:
             for _ in range(20):
                 assert client.post("/predict/m", json={"instances": [[1, 2, 3]]}).status_code == 200
             assert client.post("/predict/m", content=b"{", headers={"transfer-encoding": "chunked"}).status_code == 400
-            assert client.get("/metrics").status_code == 200
+            gateway.wait_until(lambda: client.get("/metrics").status_code == 200, "watched")
         assert command(gateway, "--ca-file", str(made.cert)).returncode == 0
         refused = command(gateway)
         assert (refused.returncode, "CERTIFICATE_VERIFY_FAILED" in refused.stderr) == (1, True)

@@ -23,8 +23,7 @@ def gateway(demo_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 def test_a_tripped_canary_shows_until_the_rollback_and_not_after_it(gateway: RunningGateway) -> None:
     def total(name: str) -> float:
-        page = client.get("/metrics")
-        return read_total(page.text, name) if page.is_success else -1.0
+        return read_total(gateway.read("/metrics").text, name)
 
     requests = sample_instances(load_phishing().instances())
     with gateway.client() as client:
