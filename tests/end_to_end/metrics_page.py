@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from time import monotonic, sleep
+
 from tests import loopback
 
 __all__ = ["MetricsPage"]
+
+_PATIENCE_S = 30.0
 
 
 class MetricsPage:
@@ -33,8 +37,11 @@ class MetricsPage:
 
     @classmethod
     def of(cls, url: str) -> MetricsPage:
-        """Read the page of a gateway."""
-        return cls(loopback.get(f"{url}/metrics", timeout=10.0).raise_for_status().text)
+        """Read the page of a gateway; ask again while it is a 503, since the watch may be the last to start."""
+        latest = monotonic() + _PATIENCE_S
+        while (answer := loopback.get(f"{url}/metrics", timeout=10.0)).status_code == 503 and monotonic() < latest:
+            sleep(0.05)
+        return cls(answer.raise_for_status().text)
 
     def has(self, name: str) -> bool:
         """Return whether a metric has samples."""
