@@ -147,6 +147,10 @@ class Worker:
         self._marks = CrashMarks(run_dir.marks, name)
         hosts = _MOST_HOSTS if is_redis(settings.state) else 1
         tripwires = partial(KeyTripwire, settings.workers * hosts)
+        admission = settings.admission
+        limit = ConcurrencyLimit(latency_target_s=admission.latency_target_ms / 1e3, most=admission.max_in_flight)
+        self._gate = Gate(limit, now_s=perf_counter())
+        self._gate_metrics = GateMetrics(self._gate, self._counters)
         crashes = CrashFile(run_dir.crashed_file)
         self._keeper = ArmKeeper(
             loop,
@@ -156,11 +160,8 @@ class Worker:
             keeps=self._standstills.keep,
             marks=self._marks,
             marks_stable=crashes.has_riddle,
+            is_alone=self._gate.is_alone,
         )
-        admission = settings.admission
-        limit = ConcurrencyLimit(latency_target_s=admission.latency_target_ms / 1e3, most=admission.max_in_flight)
-        self._gate = Gate(limit, now_s=perf_counter())
-        self._gate_metrics = GateMetrics(self._gate, self._counters)
         self._waking = Waking()
         self._pipeline = Pipeline(
             Observers(self._counters, self._tap, self._feed, self._gate, self._failures),

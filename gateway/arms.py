@@ -42,6 +42,14 @@ def _untold(_model: str, _version: str, _seconds: float, _ended_ago_s: float) ->
     """Tell nobody."""
 
 
+def _never() -> bool:
+    return False
+
+
+def _no_s() -> float:
+    return 0.0
+
+
 class ArmKeeper:
     """Makes arms and tables. Lives on the event loop; owns the executors that heavy runs happen in.
 
@@ -49,7 +57,7 @@ class ArmKeeper:
     every pinned version: one that hangs takes nobody else's thread. The thread ends with the arm. ``tripwires``
     makes the tripwire of a canary. ``keeps`` is told of which model which version waited for a thread, how many seconds
     and how many seconds ago that ended. ``marks_stable`` marks the runs of stable versions too, where a process
-    crashed.
+    crashed. ``is_alone`` says that this worker has a single request, whose run may hold the loop for longer.
     """
 
     def __init__(
@@ -62,9 +70,10 @@ class ArmKeeper:
         keeps: Callable[[str, str, float, float], None] = _untold,
         marks: CrashMarks | None = None,
         marks_stable: bool = False,
+        is_alone: Callable[[], bool] = _never,
     ) -> None:
         self._loop, self._counters, self._settings, self._marks = loop, counters, settings, marks
-        self._marks_stable = marks_stable
+        self._marks_stable, self._is_alone = marks_stable, is_alone
         self._tripwires, self._keeps = tripwires, keeps
         threads = settings.serving.threads or cores_of_one_worker(settings.workers)
         # Two at least: a long run of one model must not make a short one of another wait for its end.
@@ -243,6 +252,7 @@ class ArmKeeper:
             sizer=self._sizer(servable, inline=inline),
             queue_rows=limits.queue_rows,
             slice_s=slice_ms / 1e3 if variant == "canary" else limits.request_timeout_s,
+            spare_s=self._spare_s if inline and serving.on_loop_ms else _no_s,
             keeps_time=variant == "canary",
             set_back=executor.set_back if isinstance(executor, OwnThread) else None,
             stack=decoders.stack,
@@ -261,6 +271,9 @@ class ArmKeeper:
             strikes_allowed=serving.canary_strikes,
             tripwire=self._tripwires() if variant == "canary" else None,
         )
+
+    def _spare_s(self) -> float:
+        return self._settings.serving.alone_on_loop_ms / 1e3 if self._is_alone() else 0.0
 
     def _sizer(self, servable: ServableVersion, *, inline: bool) -> BatchSizer:
         serving, own_ms = self._settings.serving, servable.manifest.serving.batch_latency_ms

@@ -68,6 +68,7 @@ class ServingSettings:
 
     resident_versions: int = 4
     on_loop_ms: float = 0.5
+    alone_on_loop_ms: float = 5.0
     max_batch_rows: int = 0
     batch_latency_ms: float = 0.0
     canary_slice_ms: float = 250.0

@@ -1,17 +1,24 @@
-"""Routes of models some of whose versions are not in memory."""
+"""Routes of models some of whose versions are not in memory, and where a stable version runs."""
 
 import asyncio
 from pathlib import Path
+from threading import enumerate as living_threads
+from time import perf_counter
 
 import pytest
 
+from gateway.admission.gate import Gate
+from gateway.admission.limit import ConcurrencyLimit
 from gateway.arms import ArmKeeper
+from gateway.call import Call
 from gateway.errors import ModelNotReady, VersionUnknown
 from gateway.metrics.shared import SharedCounters
+from gateway.pipeline import Pipeline
 from gateway.resting import RestKeeper
 from gateway.routing.document import RouteDocument
-from gateway.settings import Settings
+from gateway.settings import ServingSettings, Settings
 from tests.models import echo_model
+from tests.pipeline.ground import Notes
 from tests.serving import TRIPWIRES, HandClock, servable_of
 
 DOCUMENTS = {"m": RouteDocument("m", 1, "1", "salt")}
@@ -88,5 +95,42 @@ def test_a_request_that_names_a_version_that_rests_wakes_it_until_it_is_back(tmp
         loaded = {("m", "1"): stable, ("m", "2"): old}
         assert keeper.build(DOCUMENTS, loaded, rest).find("m").pin("2").servable is old
         keeper.close()
+
+    asyncio.run(check())
+
+
+@pytest.mark.parametrize(
+    ("serving", "callers", "leaves_loop"),
+    [
+        (ServingSettings(on_loop_ms=1e-6, alone_on_loop_ms=1e3), 1, False),
+        (ServingSettings(on_loop_ms=1e-6, alone_on_loop_ms=1e3), 2, True),
+        (ServingSettings(on_loop_ms=1e-6, alone_on_loop_ms=0.0), 1, True),
+        (ServingSettings(on_loop_ms=0.0, alone_on_loop_ms=1e3), 1, True),
+    ],
+)
+def test_a_run_that_is_long_for_the_loop_is_on_it_only_for_a_caller_who_is_alone(
+    tmp_path: Path, serving: ServingSettings, callers: int, leaves_loop: bool
+) -> None:
+    async def check() -> None:
+        servable = servable_of(tmp_path / "1", echo_model(), serving=serving)
+        counters = SharedCounters.create(tmp_path, "w", role="worker")
+        gate = Gate(ConcurrencyLimit(), now_s=perf_counter())
+        keeper = ArmKeeper(
+            asyncio.get_running_loop(),
+            counters,
+            Settings(serving=serving),
+            tripwires=TRIPWIRES,
+            is_alone=gate.is_alone,
+        )
+        pipeline = Pipeline(Notes(), gate=gate)
+        pipeline.table = keeper.build(DOCUMENTS, {("m", "1"): servable})
+        asked = [Call("m", None, "plain", b'{"instances": [[1.5]]}', f"r{i}", perf_counter()) for i in range(callers)]
+        for call in await asyncio.gather(*map(pipeline.predict, asked)):
+            assert call.outputs.raw[0].tolist() == [[1.5]]
+        threads = [thread for thread in living_threads() if thread.name.startswith("weir-stable")]
+        assert bool(threads) == leaves_loop
+        keeper.close()
+        for thread in threads:
+            thread.join()
 
     asyncio.run(check())

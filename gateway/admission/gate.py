@@ -91,6 +91,10 @@ class Gate:
         """Return whether a request would be let in."""
         return self.in_flight < self.limits[priority]
 
+    def is_alone(self) -> bool:
+        """Return whether a single request is in flight."""
+        return self.in_flight == 1
+
     def enter(self, priority: int = NORMAL) -> bool:
         """Count a request in; false where there is no room for its priority."""
         in_flight = self.in_flight

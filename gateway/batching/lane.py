@@ -2,7 +2,8 @@
 
 Work-conserving, never a timer: everything that arrived in one pass of the event loop is one run. A version whose runs
 are measured in microseconds runs on the loop; others run in a thread while the next batch collects, and since a pass is
-nothing beside such a run, it begins with the first pass that brings no more.
+nothing beside such a run, it begins with the first pass that brings no more. Where nobody else is there, who would
+collect or wait, a run of a few milliseconds spares itself the way to a thread and back.
 """
 
 from __future__ import annotations
@@ -65,12 +66,14 @@ class Lane(Generic[AnyJob]):
     version
         What runs.
     executor
-        Where runs of more than ``sizer.inline_rows`` rows happen. One run of a lane is under way at a time.
+        Where runs of more than ``sizer.inline_rows`` rows mostly happen. One run of a lane is under way at a time.
     queue_rows
         Rows that may wait; more raise ``LaneFull``.
     slice_s
         Time slice of a run in the executor; past it the run is terminated and its jobs get ``RunTimedOut``. Runs on the
         loop cannot be stopped.
+    spare_s
+        Says how long a run of more rows may hold the loop at the moment; nobody may be there then but who asked for it.
     keeps_time
         Whether half of the time that is left to a job is kept for another lane to answer it: that of a canary.
     set_back
@@ -96,6 +99,7 @@ class Lane(Generic[AnyJob]):
         sizer: Sizer,
         queue_rows: int,
         slice_s: float,
+        spare_s: Callable[[], float],
         keeps_time: bool = False,
         set_back: Callable[[], None] | None = None,
         stack: Callable[[Sequence[Decoded]], tuple[Feeds, npt.NDArray[Any]] | None],
@@ -106,7 +110,7 @@ class Lane(Generic[AnyJob]):
         self._version, self._loop, self._executor, self._sizer = version, loop, executor, sizer
         self._mixes = version.max_batch_rows is not None
         self._queue_rows, self._slice_s, self._keeps_time = queue_rows, slice_s, keeps_time
-        self._set_back = set_back
+        self._spare_s, self._set_back = spare_s, set_back
         self._stack, self._deliver, self._on_run, self._on_wait = stack, deliver, on_run, on_wait
         self._jobs: deque[AnyJob] = deque()
         self._halves: deque[list[AnyJob]] = deque()
@@ -188,7 +192,7 @@ class Lane(Generic[AnyJob]):
         work = self._next()
         if work is not None:
             work.was_full = bool(self._jobs)
-            if work.rows <= self._sizer.inline_rows:
+            if work.rows <= self._sizer.inline_rows or self._sizer.cost.estimate(work.rows) <= self._spare_s():
                 self._run_here(work)
             else:
                 self._run_there(work)

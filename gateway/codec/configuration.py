@@ -46,6 +46,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "admission/quota_clients": (1, 10_000_000),
     "serving/resident_versions": (1, 1_000),
     "serving/on_loop_ms": (0, 1_000),
+    "serving/alone_on_loop_ms": (0, 1_000),
     "serving/max_batch_rows": (0, 2**20),
     "serving/batch_latency_ms": (0, 600_000),
     "serving/canary_slice_ms": (1, 600_000),

@@ -29,6 +29,15 @@ def test_those_that_came_together_come_in_together_or_not_at_all() -> None:
     assert not tested.enter()
 
 
+def test_one_request_is_alone() -> None:
+    tested = gate()
+    assert not tested.is_alone()
+    tested.enter()
+    assert tested.is_alone()
+    tested.enter()
+    assert not tested.is_alone()
+
+
 def test_every_way_out_makes_room() -> None:
     tested = gate(most=4)
     assert [tested.enter() for _ in range(5)] == [True] * 4 + [False]

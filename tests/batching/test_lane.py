@@ -130,6 +130,7 @@ class Bench:
         self.version, self.executor = version or Doubler(), HandExecutor()
         self.runs: list[tuple[int, int]] = []
         self.waits: list[tuple[float, float]] = []
+        self.spare_s = 0.0
         self.answers: dict[str, list[list[float] | Exception]] = {}
         self.sizer = FixedSizer(self.version.max_batch_rows or 1, inline_rows)
         self.lane: Lane[FakeJob] = Lane(
@@ -139,6 +140,7 @@ class Bench:
             sizer=self.sizer,
             queue_rows=queue_rows,
             slice_s=slice_s,
+            spare_s=lambda: self.spare_s,
             set_back=set_back,
             stack=stacked,
             deliver=self.deliver,
@@ -230,6 +232,27 @@ async def test_a_lonely_request_runs_at_the_end_of_its_own_pass() -> None:
     assert bench.answers == {}
     await passes()
     assert bench.answer("a") == [2.0]
+
+
+@on_loop
+async def test_a_longer_run_is_on_the_loop_while_that_can_be_spared() -> None:
+    bench = Bench()
+    bench.spare_s = 2 * bench.sizer.row_s
+    bench.ask("a", 1.0, 2.0)
+    await begun()
+    assert (bench.answer("a"), bench.executor.waiting) == ([2.0, 4.0], [])
+
+    bench.ask("b", 1.0, 2.0, 3.0)
+    await begun()
+    bench.executor.pump()
+    await bench.told("b")
+
+    bench.spare_s = 0.0
+    bench.ask("c", 1.0)
+    await begun()
+    bench.executor.pump()
+    await bench.told("c")
+    assert bench.version.runs == [[1.0, 2.0], [1.0, 2.0, 3.0], [1.0]]
 
 
 @on_loop
