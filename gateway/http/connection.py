@@ -42,6 +42,10 @@ class _Flow(FlowControl):
         if self.read_paused and self._may_read():
             super().resume_reading()
 
+    def end(self) -> None:
+        """Let go of the connection: nothing can be read any more."""
+        self._may_read = bool
+
 
 class Connection(HttpToolsProtocol):
     """uvicorn's protocol, less patient and more orderly. One instance a connection, on the event loop.
@@ -58,6 +62,7 @@ class Connection(HttpToolsProtocol):
     # uvicorn's class has nearly as many attributes as CPython looks up fast; ours beside them would slow down all
     __slots__ = ("_arriving", "_head", "_overtaken", "_refused", "_serving", "_since", "_start", "_timer")
 
+    flow: _Flow
     read_timeout_s = 60.0
     known_heads: KnownHeads[dict[str, Any]] | None = None
 
@@ -280,6 +285,8 @@ class Connection(HttpToolsProtocol):
         serving = self._serving
         if serving is not None and not serving.response_started and target_of(serving.scope["path"]) is not None:
             serving.give_up()
+        self.flow.end()
+        del self._head  # which both lead back here: thousands of connections would wait for the garbage collector
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         """Start a request that is given up when it is an inference and its client leaves; others run to their end."""

@@ -418,7 +418,7 @@ class FastProtocol(Connection):
                 exchange.cancel()
             self.fast_path.counts.answered(exchange.asked.route, 0).inc()
         self._waiting.clear()
-        self._refusals = b""
+        self._exchange, self._refusals = None, b""
 
     def shutdown(self) -> None:
         """Close when nothing is owed, else after the last answer."""

@@ -52,7 +52,8 @@ class _Timer:
     is_cancelled: bool = False
 
     def cancel(self) -> None:
-        self.is_cancelled = True
+        """Let go of the callback too, as asyncio does."""
+        self.is_cancelled, self.callback, self.arguments = True, int, ()
 
 
 @dataclass
