@@ -42,7 +42,7 @@ _TRIALS: dict[str, dict[str, Part]] = {
     "isolation": {name: partial(isolation.isolation, part=name) for name in isolation.PARTS},
     "start": {"start": start.start},
     "reload": {"reload": reload.reload},
-    "workers": {str(count): partial(workers.workers, count=count) for count in (1, 2)},
+    "workers": {"workers": workers.workers},
     "soak": {"soak": soak.soak},
 }
 _ONCE = ("soak",)

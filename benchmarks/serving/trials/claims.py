@@ -65,7 +65,7 @@ def _overload(found: Sequence[Overload], records: Sequence[Record]) -> Iterator[
 
     part, deadline_ms, multiple = found[0].part, found[0].deadline_ms, mid(lambda one: one.multiple)
     where = f"{part}, bursts at {multiple:.1f} times the capacity:"
-    good = mid(lambda one: one.full_good / one.capacity)
+    good = mid(lambda one: one.full_good / one.around)
     if part.startswith("small"):
         share, how = refusal_share(records, part)
         cost = (
@@ -128,9 +128,9 @@ def _reload(found: Sequence[Reload]) -> Iterator[Claim]:
 
 
 def _workers(found: Sequence[Workers]) -> Iterator[Claim]:
-    one, two = ([record.rate for record in found if record.workers == count] for count in (1, 2))
-    if one and two:
-        yield Claim("MLP: two workers on two cores to one on one", median(two) / median(one), 1.7)
+    if found:
+        ratio = median(ratio for record in found for ratio in record.ratios)
+        yield Claim("MLP: two workers on two cores to one on one", ratio, 1.7)
         failures = sum(record.failures for record in found)
         yield Claim("the same: requests not answered with 200", failures, 0, at_most=True)
 

@@ -77,7 +77,6 @@ def _measured(plan: Plan, part: str, server: Gateway, requests: list[bytes]) -> 
     after_mb = server.memory_mb()
     answer_us = sum(second.server_s for second in before) / sum(second.load.good for second in before) * 1e6
     highest = opened(capacity * _HIGHEST)
-    offered = full.load.offered / full.load.seconds
     return Overload(
         part=part,
         round=plan.round,
@@ -86,10 +85,9 @@ def _measured(plan: Plan, part: str, server: Gateway, requests: list[bytes]) -> 
         capacity=capacity,
         calm_good=_rate(calm),
         calm_p99_ms=_p99_ms(calm),
-        full_offered=offered,
+        full_offered=full.load.offered / full.load.seconds,
         full_good=_rate(full),
         full_p99_ms=_p99_ms(full),
-        multiple=offered / capacity,
         problems=dict(full.load.problems),
         no_answer=full.load.statuses[0],
         unhinted=full.load.unhinted,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 
 from benchmarks.serving.markdown import claim_table, number, percent, replace_marked, table
 from benchmarks.serving.trials.claims import noise, refusal_share, trial_claims
@@ -61,7 +61,7 @@ def _overload_row(one: Overload, records: Sequence[Record]) -> list[str]:
         *map(number, (one.capacity, one.calm_good, one.calm_p99_ms, one.full_offered)),
         number(one.multiple),
         number(one.full_good),
-        percent(one.full_good / one.capacity),
+        percent(one.full_good / one.around),
         number(one.full_p99_ms),
         f"{number(share)} ({how})" if share == share else "",
         _counts(one.problems),
@@ -132,15 +132,17 @@ def _reload_table(found: Sequence[Reload]) -> str:
 
 
 def _workers_table(found: Sequence[Workers]) -> str:
-    heads = ("workers", "req/s", "p50 ms", "p99 ms", "cores of the server", "of the generator", "foreign CPU")
-    rows = [
-        (
-            str(one.workers),
-            *map(number, (one.rate, one.p50_ms, one.p99_ms, one.server_cores, one.generator_cores)),
-            percent(one.foreign),
-        )
-        for one in found
-    ]
+    heads = (
+        "workers, each round", "req/s", "p50 ms", "p99 ms", "cores of the server", "of the generator", "to one worker",
+        "foreign CPU",
+    )  # fmt: skip
+    rows = []
+    for one in found:
+        low, mid, high = quantiles(one.ratios, n=4) if len(one.ratios) > 1 else one.ratios * 3
+        columns = (map(median, one.rates), one.p50_ms, one.p99_ms, one.server_cores, one.generator_cores)
+        for count, figures in enumerate(zip(*columns, strict=True), 1):
+            ratio = f"{mid:.2f} ({low:.2f} to {high:.2f})" if count > 1 else ""
+            rows.append((str(count), *map(number, figures), ratio, percent(one.foreign)))
     return table(heads, rows)
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 from typing import TypeVar
 
 __all__ = [
@@ -44,7 +45,7 @@ class Overload(Record):
     capacity : float
         Answers a second in closed loop before.
     calm_*, full_*
-        Of the stretches at 0.8 times that and above it; ``multiple`` is what was really offered in the second.
+        Of the stretches at 0.8 times that and above it.
     problems : dict
         Answers that are no 200 in the second, by status, type and reason; ``no_answer`` had none.
     unhinted : int
@@ -53,6 +54,10 @@ class Overload(Record):
         Resident memory of the tree, shared pages divided.
     after, after_refused : list
         Answers a second, and refusals, in closed loop in each second after the load.
+    around : float
+        The capacity before and after in the mean: between them the host's own speed moves.
+    multiple : float
+        What was really offered in the second stretch, to that.
     answer_us, refusal_us : float
         CPU of the whole tree for an answer at capacity, and for a refusal at the highest multiple.
     """
@@ -64,7 +69,6 @@ class Overload(Record):
     full_offered: float
     full_good: float
     full_p99_ms: float
-    multiple: float
     problems: dict[str, int]
     no_answer: int
     unhinted: int
@@ -76,6 +80,14 @@ class Overload(Record):
     after_refused: list[int]
     answer_us: float
     refusal_us: float
+
+    @property
+    def around(self) -> float:
+        return (self.capacity + median(self.after)) / 2
+
+    @property
+    def multiple(self) -> float:
+        return self.full_offered / self.around
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,15 +148,23 @@ class Reload(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workers(Record):
-    """Closed loop on some workers with a core each; ``part`` counts them."""
+    """Closed loop on one worker on one core, and on two on two, in turns; of each figure one for either.
 
-    workers: int
-    rate: float
-    p50_ms: float
-    p99_ms: float
-    server_cores: float
-    generator_cores: float
+    ``rates`` has the answers a second of every turn.
+    """
+
+    rates: list[list[float]]
+    p50_ms: list[float]
+    p99_ms: list[float]
+    server_cores: list[float]
+    generator_cores: list[float]
     failures: int
+
+    @property
+    def ratios(self) -> list[float]:
+        """What two workers answered to one, turn by turn."""
+        one, two = self.rates
+        return [more / less for less, more in zip(one, two, strict=True)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,13 +1,17 @@
 """What is a second worker on a second core worth?
 
-Closed loop on the MLP, 128 connections. The load generator shares the machine with both workers, so it sleeps until an
-answer comes instead of polling: it then takes a few hundredths of a core, as much for one worker as for two.
+Closed loop on the MLP, 128 connections, a gateway of one worker and one of two side by side: stretches alternate, there
+and back, since the host's own speed moves by more within half a minute than what is looked for. The load generator
+shares the machine with both, so it sleeps until an answer comes instead of polling: it then takes a few hundredths of a
+core, as much for one worker as for two.
 """
 
 from __future__ import annotations
 
 import os
 from functools import partial
+from itertools import chain
+from statistics import mean
 
 from benchmarks.serving.load import closed_loop
 from benchmarks.serving.models import rows, write_models
@@ -15,39 +19,53 @@ from benchmarks.serving.tally import percentiles_ms
 from benchmarks.serving.trials.gateway import gateway, wait_until
 from benchmarks.serving.trials.plan import Plan
 from benchmarks.serving.trials.records import Workers
-from benchmarks.serving.trials.stretch import stretch
+from benchmarks.serving.trials.stretch import Stretch, stretch
 from benchmarks.serving.wire import PLAIN
 
 __all__ = ["workers"]
 
-_CONNECTIONS = 128
+_CONNECTIONS, _TURNS = 128, 8
 _WAIT_S = 0.1
 
 
-def workers(plan: Plan, count: int) -> Workers:
-    """Measure so many workers on as many cores; the generator may use all of them."""
+def workers(plan: Plan) -> Workers:
+    """Measure one worker on one core and two on two; the generator may use all of them."""
     file = write_models(plan.folder / "models", ["mlp"])["mlp"]
     requests = [PLAIN.request("/predict/mlp", x_nd) for x_nd in rows(_CONNECTIONS)[:, None]]
-    used, allowed = plan.cores[:count], os.sched_getaffinity(0)
-    load = partial(closed_loop, wait_s=_WAIT_S)
-    with gateway(file.parents[2], requests[0], cores=used, flags=("--workers", str(count))) as server:
-        wait_until(lambda: server.total("weir_workers", role="worker") >= count, f"{count} workers", 30.0)
+    allowed, started = os.sched_getaffinity(0), partial(gateway, file.parents[2], requests[0])
+    with started(cores=plan.cores[:1]) as one, started(cores=plan.cores[:2], flags=("--workers", "2")) as two:
+        wait_until(lambda: two.total("weir_workers", role="worker") >= 2, "2 workers", 30.0)
         os.sched_setaffinity(0, plan.cores)
         try:
-            load(server.port, requests, _CONNECTIONS, plan.seconds(3))
-            found = stretch(server.root, partial(load, server.port, requests, _CONNECTIONS, plan.seconds(10)))
+            load = partial(closed_loop, requests=requests, connections=_CONNECTIONS, wait_s=_WAIT_S)
+            for server in (one, two):
+                load(server.port, seconds=plan.seconds(3))
+            turns = [
+                [stretch(s.root, partial(load, s.port, seconds=plan.seconds(1))) for s in (one, two, two, one)]
+                for _ in range(max(round(_TURNS * plan.scale), 1))
+            ]
         finally:
             os.sched_setaffinity(0, allowed)
-    p50, p99 = percentiles_ms(found.load.latencies_s, 50, 99)
+    of_one = [(turn[0], turn[3]) for turn in turns]
+    of_two = [(turn[1], turn[2]) for turn in turns]
+    found = [*chain(*of_one)], [*chain(*of_two)]
     return Workers(
-        part=str(count),
+        part="workers",
         round=plan.round,
-        foreign=found.foreign,
-        workers=count,
-        rate=found.load.good / found.load.seconds,
-        p50_ms=p50,
-        p99_ms=p99,
-        server_cores=found.server_cores,
-        generator_cores=found.generator_cores,
-        failures=found.load.offered - found.load.good,
+        foreign=mean(turned.foreign for turned in chain(*turns)),
+        rates=[list(map(_rate, of_one)), list(map(_rate, of_two))],
+        p50_ms=[_latency_ms(turned, 50) for turned in found],
+        p99_ms=[_latency_ms(turned, 99) for turned in found],
+        server_cores=[mean(one.server_cores for one in turned) for turned in found],
+        generator_cores=[mean(one.generator_cores for one in turned) for turned in found],
+        failures=sum(one.load.offered - one.load.good for one in chain(*found)),
     )
+
+
+def _rate(turned: tuple[Stretch, ...]) -> float:
+    return sum(one.load.good for one in turned) / sum(one.load.seconds for one in turned)
+
+
+def _latency_ms(turned: list[Stretch], percent: float) -> float:
+    (found,) = percentiles_ms([second for one in turned for second in one.load.latencies_s], percent)
+    return found

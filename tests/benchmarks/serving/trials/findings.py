@@ -15,7 +15,6 @@ OVERLOAD = Overload(
     full_offered=2000.0,
     full_good=880.0,
     full_p99_ms=60.0,
-    multiple=2.0,
     problems={"503 overloaded (queue)": 900, "504 deadline-exceeded": 20},
     no_answer=0,
     unhinted=0,
@@ -63,20 +62,16 @@ RELOAD = Reload(
     after_mb=610.0,
     slipped_s=0.0,
 )
-WORKERS = tuple(
-    Workers(
-        part=str(count),
-        round=0,
-        foreign=0.01,
-        workers=count,
-        rate=rate,
-        p50_ms=10.0,
-        p99_ms=20.0,
-        server_cores=count * 0.95,
-        generator_cores=0.05,
-        failures=0,
-    )
-    for count, rate in ((1, 3000.0), (2, 5400.0))
+WORKERS = Workers(
+    part="workers",
+    round=0,
+    foreign=0.01,
+    rates=[[3000.0, 2000.0, 3000.0], [5400.0, 3700.0, 4800.0]],
+    p50_ms=[10.0, 9.0],
+    p99_ms=[20.0, 22.0],
+    server_cores=[0.95, 1.9],
+    generator_cores=[0.05, 0.06],
+    failures=0,
 )
 SOAK = Soak(
     part="soak",
@@ -95,4 +90,4 @@ SOAK = Soak(
     },
     p99_ms=5.0,
 )
-FINDINGS: tuple[Record, ...] = (OVERLOAD, REFUSAL, ISOLATION, START, RELOAD, *WORKERS, SOAK)
+FINDINGS: tuple[Record, ...] = (OVERLOAD, REFUSAL, ISOLATION, START, RELOAD, WORKERS, SOAK)

@@ -67,9 +67,16 @@ def test_a_bad_figure_misses_its_target_and_no_other(bad: Record, text: str) -> 
 
 
 def test_a_second_worker_that_brings_little_misses_its_target() -> None:
-    one, two = WORKERS
-    assert missed(one, replace(two, rate=5000.0)) == ["MLP: two workers on two cores to one on one"]
-    assert missed(one) == []
+    one, _ = WORKERS.rates
+    assert missed(replace(WORKERS, rates=[one, [5400.0, 3300.0, 4800.0]])) == [
+        "MLP: two workers on two cores to one on one"
+    ]
+
+
+def test_goodput_is_held_against_the_capacity_before_and_after() -> None:
+    slower = replace(OVERLOAD, after=[500.0, 600.0, 600.0, 700.0], full_good=700.0)
+    assert (slower.around, slower.multiple) == (800.0, 2.5)
+    assert [claim.measured for claim in trial_claims([slower, REFUSAL])][:1] == [700.0 / 800.0]
 
 
 def test_the_cost_of_a_refusal_is_that_of_the_quota_where_it_was_measured() -> None:
@@ -83,7 +90,7 @@ def test_the_cost_of_a_refusal_is_that_of_the_quota_where_it_was_measured() -> N
 def test_the_bound_of_goodput_follows_from_the_cost_of_a_refusal_and_what_was_offered() -> None:
     first = trial_claims([OVERLOAD, REFUSAL])[0]
     assert first.target == pytest.approx((1 - 2 * 0.1) / (1 - 0.1) - 0.05)
-    more = trial_claims([replace(OVERLOAD, multiple=3.0), REFUSAL])[0]
+    more = trial_claims([replace(OVERLOAD, full_offered=3000.0), REFUSAL])[0]
     assert more.target == pytest.approx((1 - 3 * 0.1) / (1 - 0.1) - 0.05)
 
 

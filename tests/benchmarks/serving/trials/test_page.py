@@ -16,7 +16,7 @@ def titles(text: str) -> list[str]:
 def test_each_trial_has_its_table_and_every_line_of_a_table_as_many_cells() -> None:
     text = report(FINDINGS, "Two cores.")
     assert titles(text) == TITLES
-    assert text.startswith("Parts: 8, of which 0 had other processes on more than 5 % of a core. Two cores.\n")
+    assert text.startswith("Parts: 7, of which 0 had other processes on more than 5 % of a core. Two cores.\n")
     for block in text.split("\n\n"):
         lines = block.splitlines()
         if lines[0].startswith("|"):
