@@ -160,7 +160,7 @@ class Worker:
             keeps=self._standstills.keep,
             marks=self._marks,
             marks_stable=crashes.has_riddle,
-            is_alone=self._gate.is_alone,
+            traffic=self._gate,
         )
         self._waking = Waking()
         self._pipeline = Pipeline(

@@ -17,6 +17,7 @@ from gateway.batching.jobs import Runnable
 from gateway.batching.lane import Lane
 from gateway.batching.own_thread import OwnThread
 from gateway.batching.sizing import BatchSizer
+from gateway.batching.solitude import Solitude, Traffic
 from gateway.call import Call, deliver
 from gateway.codec.decoders import Decoders
 from gateway.crash_marks import CrashMarks, MarkedVersion
@@ -42,14 +43,6 @@ def _untold(_model: str, _version: str, _seconds: float, _ended_ago_s: float) ->
     """Tell nobody."""
 
 
-def _never() -> bool:
-    return False
-
-
-def _no_s() -> float:
-    return 0.0
-
-
 class ArmKeeper:
     """Makes arms and tables. Lives on the event loop; owns the executors that heavy runs happen in.
 
@@ -57,7 +50,7 @@ class ArmKeeper:
     every pinned version: one that hangs takes nobody else's thread. The thread ends with the arm. ``tripwires``
     makes the tripwire of a canary. ``keeps`` is told of which model which version waited for a thread, how many seconds
     and how many seconds ago that ended. ``marks_stable`` marks the runs of stable versions too, where a process
-    crashed. ``is_alone`` says that this worker has a single request, whose run may hold the loop for longer.
+    crashed. ``traffic`` is what tells that a request is the only one, whose run may hold the loop for longer.
     """
 
     def __init__(
@@ -70,10 +63,10 @@ class ArmKeeper:
         keeps: Callable[[str, str, float, float], None] = _untold,
         marks: CrashMarks | None = None,
         marks_stable: bool = False,
-        is_alone: Callable[[], bool] = _never,
+        traffic: Traffic | None = None,
     ) -> None:
         self._loop, self._counters, self._settings, self._marks = loop, counters, settings, marks
-        self._marks_stable, self._is_alone = marks_stable, is_alone
+        self._marks_stable, self._traffic = marks_stable, traffic
         self._tripwires, self._keeps = tripwires, keeps
         threads = settings.serving.threads or cores_of_one_worker(settings.workers)
         # Two at least: a long run of one model must not make a short one of another wait for its end.
@@ -252,7 +245,7 @@ class ArmKeeper:
             sizer=self._sizer(servable, inline=inline),
             queue_rows=limits.queue_rows,
             slice_s=slice_ms / 1e3 if variant == "canary" else limits.request_timeout_s,
-            spare_s=self._spare_s if inline and serving.on_loop_ms else _no_s,
+            solitude=self._solitude(servable) if inline else None,
             keeps_time=variant == "canary",
             set_back=executor.set_back if isinstance(executor, OwnThread) else None,
             stack=decoders.stack,
@@ -272,8 +265,10 @@ class ArmKeeper:
             tripwire=self._tripwires() if variant == "canary" else None,
         )
 
-    def _spare_s(self) -> float:
-        return self._settings.serving.alone_on_loop_ms / 1e3 if self._is_alone() else 0.0
+    def _solitude(self, servable: ServableVersion) -> Solitude | None:
+        if self._traffic is None or not servable.alone_s:
+            return None
+        return Solitude(self._traffic, above_s=servable.on_loop_s, most_s=servable.alone_s)
 
     def _sizer(self, servable: ServableVersion, *, inline: bool) -> BatchSizer:
         serving, own_ms = self._settings.serving, servable.manifest.serving.batch_latency_ms

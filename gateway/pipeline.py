@@ -247,7 +247,10 @@ class Pipeline:
         """Let stable judge what a canary refused. Where stable refuses it too the fault is the client's."""
         arm, stable = call.arm, call.route.stable_arm()
         if arm.variant != "canary" or arm.decodes_like(stable):
-            raise refusal
+            try:
+                raise refusal
+            finally:
+                del refusal  # its traceback has this frame, and each would keep the other, with the call
         call.arm = stable
         decoded = stable.decoders.decode(call.protocol, call.body, call.json_bytes)
         if isinstance(refusal, InputRejected):

@@ -27,7 +27,8 @@ class GraphInfo:
     """What can be read from an ONNX file without running it.
 
     ``class_labels`` are those of the graph's own classifier node, empty where it has none or several that differ.
-    ``external_files`` are the file names that hold tensors outside the graph.
+    ``external_files`` are the file names that hold tensors outside the graph. ``is_steady`` says that what a run costs
+    depends on the number of its rows alone.
     """
 
     inputs: tuple[TensorSpec, ...]
@@ -37,6 +38,7 @@ class GraphInfo:
     ir_version: int = 0
     opsets: dict[str, int] = field(default_factory=dict)
     producer: str = ""
+    is_steady: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from gateway.pipeline import Pipeline
 from gateway.resting import RestKeeper
 from gateway.routing.document import RouteDocument
 from gateway.settings import ServingSettings, Settings
-from tests.models import echo_model
+from tests.models import echo_model, slow_model
 from tests.pipeline.ground import Notes
 from tests.serving import TRIPWIRES, HandClock, servable_of
 
@@ -100,28 +100,24 @@ def test_a_request_that_names_a_version_that_rests_wakes_it_until_it_is_back(tmp
 
 
 @pytest.mark.parametrize(
-    ("serving", "callers", "leaves_loop"),
+    ("model", "serving", "callers", "leaves_loop"),
     [
-        (ServingSettings(on_loop_ms=1e-6, alone_on_loop_ms=1e3), 1, False),
-        (ServingSettings(on_loop_ms=1e-6, alone_on_loop_ms=1e3), 2, True),
-        (ServingSettings(on_loop_ms=1e-6, alone_on_loop_ms=0.0), 1, True),
-        (ServingSettings(on_loop_ms=0.0, alone_on_loop_ms=1e3), 1, True),
+        (echo_model(), ServingSettings(on_loop_ms=1e-6, alone_on_loop_ms=1e3), 1, False),
+        (echo_model(), ServingSettings(on_loop_ms=1e-6, alone_on_loop_ms=1e3), 2, True),
+        (echo_model(), ServingSettings(on_loop_ms=1e-6, alone_on_loop_ms=0.0), 1, True),
+        (echo_model(), ServingSettings(on_loop_ms=0.0, alone_on_loop_ms=1e3), 1, True),
+        (slow_model(), ServingSettings(on_loop_ms=1e-6, alone_on_loop_ms=1e3), 1, True),
     ],
+    ids=["alone", "not alone", "never", "nothing on the loop", "a row may make it long"],
 )
 def test_a_run_that_is_long_for_the_loop_is_on_it_only_for_a_caller_who_is_alone(
-    tmp_path: Path, serving: ServingSettings, callers: int, leaves_loop: bool
+    tmp_path: Path, model: bytes, serving: ServingSettings, callers: int, leaves_loop: bool
 ) -> None:
     async def check() -> None:
-        servable = servable_of(tmp_path / "1", echo_model(), serving=serving)
+        servable = servable_of(tmp_path / "1", model, serving=serving)
         counters = SharedCounters.create(tmp_path, "w", role="worker")
-        gate = Gate(ConcurrencyLimit(), now_s=perf_counter())
-        keeper = ArmKeeper(
-            asyncio.get_running_loop(),
-            counters,
-            Settings(serving=serving),
-            tripwires=TRIPWIRES,
-            is_alone=gate.is_alone,
-        )
+        gate, settings = Gate(ConcurrencyLimit(), now_s=perf_counter()), Settings(serving=serving)
+        keeper = ArmKeeper(asyncio.get_running_loop(), counters, settings, tripwires=TRIPWIRES, traffic=gate)
         pipeline = Pipeline(Notes(), gate=gate)
         pipeline.table = keeper.build(DOCUMENTS, {("m", "1"): servable})
         asked = [Call("m", None, "plain", b'{"instances": [[1.5]]}', f"r{i}", perf_counter()) for i in range(callers)]

@@ -36,6 +36,8 @@ class Gate:
     ----------
     in_flight
         Requests let in and not yet counted out.
+    entered
+        Requests let in since the start.
     is_shedding
         True while requests may be refused for want of room below the ceiling.
     limits
@@ -66,6 +68,7 @@ class Gate:
         "_retry_spread_s",
         "_rule",
         "_ticks",
+        "entered",
         "in_flight",
         "is_shedding",
         "lag_s",
@@ -76,7 +79,7 @@ class Gate:
 
     def __init__(self, limit: ConcurrencyLimit, *, now_s: float, seed: int | None = None) -> None:
         self._rule, self._random = limit, Random(seed)
-        self.in_flight = 0
+        self.in_flight = self.entered = 0
         self.is_shedding = self.sheds_shadow = False
         self.lag_s = 0.0
         self.limits = _shares(limit.limit)
@@ -91,10 +94,6 @@ class Gate:
         """Return whether a request would be let in."""
         return self.in_flight < self.limits[priority]
 
-    def is_alone(self) -> bool:
-        """Return whether a single request is in flight."""
-        return self.in_flight == 1
-
     def enter(self, priority: int = NORMAL) -> bool:
         """Count a request in; false where there is no room for its priority."""
         in_flight = self.in_flight
@@ -102,6 +101,7 @@ class Gate:
             self._refused += 1
             return False
         self.in_flight = in_flight = in_flight + 1
+        self.entered += 1
         if in_flight > self._peak:
             self._peak = in_flight
         return True
@@ -112,6 +112,7 @@ class Gate:
         if in_flight > self.limits[NORMAL]:
             return False
         self.in_flight = in_flight
+        self.entered += count
         if in_flight > self._peak:
             self._peak = in_flight
         return True

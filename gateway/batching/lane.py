@@ -33,6 +33,7 @@ from gateway.batching.jobs import (
     Sizer,
 )
 from gateway.batching.own_thread import patience_s
+from gateway.batching.solitude import Solitude
 from gateway.codec.decoded import Decoded
 from gateway.engine.outputs import Outputs
 from gateway.engine.session import RunFailed, RunHandle
@@ -72,8 +73,8 @@ class Lane(Generic[AnyJob]):
     slice_s
         Time slice of a run in the executor; past it the run is terminated and its jobs get ``RunTimedOut``. Runs on the
         loop cannot be stopped.
-    spare_s
-        Says how long a run of more rows may hold the loop at the moment; nobody may be there then but who asked for it.
+    solitude
+        Says whether a run of more rows may hold the loop; ``None`` for never.
     keeps_time
         Whether half of the time that is left to a job is kept for another lane to answer it: that of a canary.
     set_back
@@ -99,7 +100,7 @@ class Lane(Generic[AnyJob]):
         sizer: Sizer,
         queue_rows: int,
         slice_s: float,
-        spare_s: Callable[[], float],
+        solitude: Solitude | None = None,
         keeps_time: bool = False,
         set_back: Callable[[], None] | None = None,
         stack: Callable[[Sequence[Decoded]], tuple[Feeds, npt.NDArray[Any]] | None],
@@ -110,7 +111,7 @@ class Lane(Generic[AnyJob]):
         self._version, self._loop, self._executor, self._sizer = version, loop, executor, sizer
         self._mixes = version.max_batch_rows is not None
         self._queue_rows, self._slice_s, self._keeps_time = queue_rows, slice_s, keeps_time
-        self._spare_s, self._set_back = spare_s, set_back
+        self._solitude, self._set_back = solitude, set_back
         self._stack, self._deliver, self._on_run, self._on_wait = stack, deliver, on_run, on_wait
         self._jobs: deque[AnyJob] = deque()
         self._halves: deque[list[AnyJob]] = deque()
@@ -192,11 +193,18 @@ class Lane(Generic[AnyJob]):
         work = self._next()
         if work is not None:
             work.was_full = bool(self._jobs)
-            if work.rows <= self._sizer.inline_rows or self._sizer.cost.estimate(work.rows) <= self._spare_s():
+            if work.rows <= self._sizer.inline_rows or self._is_alone(work):
                 self._run_here(work)
             else:
                 self._run_there(work)
         self._go_on()
+
+    def _is_alone(self, work: _Work[AnyJob]) -> bool:
+        """Return whether a run disturbs nobody where it holds the loop, and is back before its job's deadline."""
+        if self._solitude is None:
+            return False
+        cost_s = self._sizer.cost.estimate(work.rows)
+        return self._solitude.spares(cost_s) and work.jobs[0].deadline > perf_counter() + cost_s
 
     def _gathers(self) -> bool:
         """Return whether the next pass may bring more to a run in a thread: the last one did.
@@ -267,7 +275,10 @@ class Lane(Generic[AnyJob]):
     def _run_here(self, work: _Work[AnyJob]) -> None:
         started_at = perf_counter()
         result = _result(self._version, work, None)
-        self._settle(work, result, started_at, perf_counter() - started_at)
+        seconds = perf_counter() - started_at
+        if self._solitude is not None:
+            self._solitude.took(seconds)
+        self._settle(work, result, started_at, seconds)
 
     def _run_there(self, work: _Work[AnyJob]) -> None:
         self._running = True

@@ -12,6 +12,11 @@ from gateway.types import GraphInfo, TensorSpec
 __all__ = ["GraphInvalid", "inspect_graph"]
 
 _DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft", "ai.onnx.preview.training", "com.microsoft.nchwc"})
+_OF_ANY_COST = frozenset((
+    "BeamSearch", "CenterCropPad", "ConstantOfShape", "Expand", "GreedySearch", "If", "Loop", "OneHot", "Pad", "Range",
+    "Resize", "Sampling", "Scan", "SequenceMap", "Tile", "Upsample", "WhisperBeamSearch",
+))  # fmt: skip
+"""Operators that may take any time, or make a tensor of any size, by what a row says."""
 _CLASS_ATTRIBUTES = frozenset({"classlabels_strings", "classlabels_int64s", "classlabels_ints"})
 _DTYPES: dict[int, str] = {
     onnx.TensorProto.BOOL: "bool",
@@ -59,15 +64,22 @@ def inspect_graph(model_bytes: bytes, *, source: str) -> GraphInfo:
     _check_operators(model, source)
     graph = model.graph
     stored = {t.name for t in graph.initializer} | {t.values.name for t in graph.sparse_initializer}
+    inputs = tuple(_spec(value) for value in graph.input if value.name not in stored)
     return GraphInfo(
-        inputs=tuple(_spec(value) for value in graph.input if value.name not in stored),
+        inputs=inputs,
         outputs=tuple(_spec(value) for value in graph.output),
         class_labels=_class_labels(model),
         external_files=tuple(dict.fromkeys(_external_files(model, source))),
         ir_version=model.ir_version,
         opsets={entry.domain: entry.version for entry in model.opset_import},
         producer=f"{model.producer_name} {model.producer_version}".strip(),
+        is_steady=all(map(_is_steady, inputs)) and _OF_ANY_COST.isdisjoint(node.op_type for node in _nodes(model)),
     )
+
+
+def _is_steady(spec: TensorSpec) -> bool:
+    """Return whether all rows of an input are equally large."""
+    return spec.dtype != "string" and bool(spec.shape) and min(spec.shape[1:], default=1) > 0
 
 
 def _parsed(model_bytes: bytes, source: str) -> onnx.ModelProto:

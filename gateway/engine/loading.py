@@ -133,6 +133,7 @@ class _Loading:
             max_batch_rows=most if batches else None,
             inline_rows=curve.cost.rows_within(self.serving.on_loop_ms / 1e3, most),
             on_loop_s=self.serving.on_loop_ms / 1e3,
+            alone_s=self.serving.alone_on_loop_ms / 1e3 if batches and self._is_steady() else 0.0,
             curve=curve,
             reference=bundle.reference,
             evidence=bundle.evidence,
@@ -141,6 +142,11 @@ class _Loading:
         if golden:
             golden.check(version, self.handle)
         return version
+
+    def _is_steady(self) -> bool:
+        """Return whether no row can make a run long, and runs may be on the loop at all."""
+        files = (self.bundle.graph, self.bundle.features_graph)
+        return bool(self.serving.on_loop_ms) and all(file.info.is_steady for file in files if file is not None)
 
     def _timed(self, graphs: _ProbedGraphs, feeds_of: Callable[[int], Feeds], batches: bool) -> tuple[RateCurve, int]:
         """Return what runs take, and the rows that a batch may have: no more than came through.

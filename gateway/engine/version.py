@@ -110,6 +110,8 @@ class ServableVersion:
         Rows of one run; ``None`` where rows do not keep their place, so requests must run one by one.
     inline_rows
         Rows that may run on the event loop by what was measured at load; 0 for never.
+    on_loop_s, alone_s
+        Longest run on the event loop, and longest there for a request that is the only one; 0 for never.
     curve
         Seconds of a run by its rows, as measured at load.
     memory_bytes
@@ -129,6 +131,7 @@ class ServableVersion:
     max_batch_rows: int | None
     inline_rows: int
     on_loop_s: float
+    alone_s: float
     curve: RateCurve
     reference: bytes
     evidence: bytes = b""

@@ -13,7 +13,7 @@ from uvicorn.protocols.http.flow_control import CLOSE_HEADER, HIGH_WATER_LIMIT, 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from gateway.errors import RequestMalformed, WeirError
-from gateway.http.cycle import Cycle, head_scope
+from gateway.http.cycle import Cycle, head_scope, nothing
 from gateway.http.head import CheckedHead
 from gateway.http.known_heads import KnownHeads, lasting_scope
 from gateway.http.problems import problem_bytes
@@ -285,8 +285,11 @@ class Connection(HttpToolsProtocol):
         serving = self._serving
         if serving is not None and not serving.response_started and target_of(serving.scope["path"]) is not None:
             serving.give_up()
+        # What leads back here is let go of: thousands of connections would wait for the garbage collector.
         self.flow.end()
-        del self._head  # which both lead back here: thousands of connections would wait for the garbage collector
+        del self._head
+        for queued, _ in self.pipeline:
+            queued.on_response = nothing
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         """Start a request that is given up when it is an inference and its client leaves; others run to their end."""

@@ -10,7 +10,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from gateway.http.targets import target_parts
 
-__all__ = ["WHOLE", "Cycle", "head_scope"]
+__all__ = ["WHOLE", "Cycle", "head_scope", "nothing"]
 
 WHOLE: Final = "weir.response"
 """An ASGI extension: a message of this type has ``status`` and, as ``whole``, the bytes of a head and its body.
@@ -88,7 +88,7 @@ class Cycle(RequestResponseCycle):
                 await self._failed(None)
         finally:
             self._tasks.discard(self._task)
-            self.on_response = _nothing  # which is the connection's, and would keep it
+            self.on_response = nothing  # which is the connection's, and would keep it
 
     async def _failed(self, exc: BaseException | None) -> None:
         self.logger.error("the application did not answer", exc_info=exc)
@@ -134,5 +134,5 @@ class Cycle(RequestResponseCycle):
         self.on_response()
 
 
-def _nothing() -> None:
+def nothing() -> None:
     """Go on with nothing."""

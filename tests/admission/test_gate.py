@@ -29,13 +29,13 @@ def test_those_that_came_together_come_in_together_or_not_at_all() -> None:
     assert not tested.enter()
 
 
-def test_one_request_is_alone() -> None:
-    tested = gate()
-    assert not tested.is_alone()
-    tested.enter()
-    assert tested.is_alone()
-    tested.enter()
-    assert not tested.is_alone()
+def test_what_was_ever_let_in_is_counted() -> None:
+    tested = gate(most=4)
+    assert [tested.enter(), tested.enter_all(2), tested.enter_all(2), tested.enter(LOW), tested.enter()] == [
+        True, True, False, False, True,
+    ]  # fmt: skip
+    tested.leave_all(1, 0.001, on_loop=False)
+    assert (tested.entered, tested.in_flight) == (4, 3)
 
 
 def test_every_way_out_makes_room() -> None:

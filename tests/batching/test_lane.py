@@ -7,6 +7,7 @@ from contextvars import Context
 from functools import partial
 from math import inf
 from time import perf_counter, sleep
+from types import SimpleNamespace as Counts
 from typing import Any, TypeVarTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from gateway.batching.jobs import LaneFull, LaneLate, LaneOverdue, Run
 from gateway.batching.lane import Lane
+from gateway.batching.solitude import Solitude
 from gateway.codec.decoded import Decoded
 from gateway.engine.outputs import Outputs
 from gateway.engine.session import RunFailed, RunHandle
@@ -130,7 +132,7 @@ class Bench:
         self.version, self.executor = version or Doubler(), HandExecutor()
         self.runs: list[tuple[int, int]] = []
         self.waits: list[tuple[float, float]] = []
-        self.spare_s = 0.0
+        self.traffic = Counts(in_flight=0, entered=0)
         self.answers: dict[str, list[list[float] | Exception]] = {}
         self.sizer = FixedSizer(self.version.max_batch_rows or 1, inline_rows)
         self.lane: Lane[FakeJob] = Lane(
@@ -140,7 +142,7 @@ class Bench:
             sizer=self.sizer,
             queue_rows=queue_rows,
             slice_s=slice_s,
-            spare_s=lambda: self.spare_s,
+            solitude=Solitude(self.traffic, above_s=1e-3, most_s=5e-3),
             set_back=set_back,
             stack=stacked,
             deliver=self.deliver,
@@ -235,24 +237,32 @@ async def test_a_lonely_request_runs_at_the_end_of_its_own_pass() -> None:
 
 
 @on_loop
-async def test_a_longer_run_is_on_the_loop_while_that_can_be_spared() -> None:
+async def test_a_longer_run_is_on_the_loop_where_its_request_is_the_only_one() -> None:
     bench = Bench()
-    bench.spare_s = 2 * bench.sizer.row_s
-    bench.ask("a", 1.0, 2.0)
-    await begun()
-    assert (bench.answer("a"), bench.executor.waiting) == ([2.0, 4.0], [])
+    bench.sizer.row_s = 2e-3
 
-    bench.ask("b", 1.0, 2.0, 3.0)
-    await begun()
-    bench.executor.pump()
-    await bench.told("b")
+    async def leaves_loop(*values: float, of_others: int = 0, deadline_s: float = inf) -> bool:
+        traffic = bench.traffic
+        traffic.in_flight, traffic.entered = 1, traffic.entered + of_others + 1
+        job = bench.ask("a", *values)
+        job.deadline = perf_counter() + deadline_s
+        await begun()
+        if left := bool(bench.executor.waiting):
+            bench.executor.pump()
+            await passes()
+        assert bench.answers.pop("a") == [[2.0 * value for value in values]]
+        return left
 
-    bench.spare_s = 0.0
-    bench.ask("c", 1.0)
-    await begun()
-    bench.executor.pump()
-    await bench.told("c")
-    assert bench.version.runs == [[1.0, 2.0], [1.0, 2.0, 3.0], [1.0]]
+    assert not await leaves_loop(1.0)
+    assert await leaves_loop(1.0, of_others=1)
+    assert not await leaves_loop(1.0, 2.0)
+    assert await leaves_loop(1.0, 2.0, 3.0), "it is expected to take more than 5 ms"
+    assert not await leaves_loop(1.0, deadline_s=10.0)
+    assert await leaves_loop(1.0, deadline_s=0.0015), "it may not be back in time"
+    bench.version.during = partial(stall, 0.011)
+    assert not await leaves_loop(1.0)
+    bench.version.during = lambda: None
+    assert [await leaves_loop(1.0) for _ in range(65)] == [True] * 64 + [False], "it stays away after an overrun"
 
 
 @on_loop

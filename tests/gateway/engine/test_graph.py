@@ -20,6 +20,12 @@ def model_of(nodes: list[onnx.NodeProto], **parts: list[onnx.FunctionProto]) -> 
     return bytes(model.SerializeToString())
 
 
+def of_free_width() -> bytes:
+    model = onnx.load_from_string(models.elementwise("Identity", 3))
+    model.graph.input[0].type.tensor_type.shape.dim[1].dim_param = "width"
+    return bytes(model.SerializeToString())
+
+
 def external_tensor(location: str | None) -> TensorProto:
     tensor = TensorProto(name="outside", data_type=TensorProto.FLOAT, dims=[1], data_location=TensorProto.EXTERNAL)
     if location is not None:
@@ -65,6 +71,23 @@ def test_classifiers_that_disagree_give_no_class_labels() -> None:
         helper.make_node("ZipMap", ["a"], ["y"], domain="ai.onnx.ml", classlabels_int64s=[0, 1]),
     ]
     assert inspect_graph(model_of(nodes), source="model.onnx").class_labels == ()
+
+
+@pytest.mark.parametrize(
+    ("model", "is_steady"),
+    [
+        (models.matrix_classifier(), True),
+        (models.zipmap_classifier(), True),
+        (models.image_model(), True),
+        (models.elementwise("Identity", 3), True),
+        (models.columns_classifier(), False),
+        (models.slow_model(), False),
+        (of_free_width(), False),
+    ],
+    ids=["matrix", "zip map", "image", "one operator", "texts", "a loop", "a free axis"],
+)
+def test_a_graph_is_steady_where_no_row_can_cost_more_than_another(model: bytes, is_steady: bool) -> None:
+    assert inspect_graph(model, source="model.onnx").is_steady == is_steady
 
 
 def test_external_files_are_named_and_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

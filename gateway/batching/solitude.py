@@ -1,0 +1,72 @@
+"""Whether a run may hold the event loop for longer than others may, since nobody is there who would wait for it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+__all__ = ["Solitude", "Traffic"]
+
+_OVERRUN, _AWAY_RUNS = 2.0, 64
+
+
+class Traffic(Protocol):
+    """The requests of this worker: ``gateway.admission.gate.Gate``."""
+
+    @property
+    def in_flight(self) -> int:
+        """Requests let in and not yet counted out."""
+
+    @property
+    def entered(self) -> int:
+        """Requests let in since the start."""
+
+
+class Solitude:
+    """Whether the only request of this worker is a lane's own, and has been since the lane's last run.
+
+    That a request is the only one when its run begins does not say that nobody waits: of two clients who take turns,
+    each comes while the run for the other holds the loop, and is alone by the time it is read. So no other request may
+    have come since this lane's last run. A run that took far longer than it may keeps the lane away for a while.
+
+    Parameters
+    ----------
+    traffic
+        What is in flight, and has come.
+    above_s, most_s
+        Seconds that such a run is expected to take: more than any run may hold the loop for, since a shorter one that
+        is not there has been sent away, and at most so many. ``most_s`` 0 is for never.
+
+    Notes
+    -----
+    Pure, not safe from several threads.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace as Counts
+    >>> traffic = Counts(in_flight=1, entered=1)
+    >>> solitude = Solitude(traffic, above_s=0.5e-3, most_s=5e-3)
+    >>> solitude.spares(2e-3)
+    True
+    >>> traffic.entered = 3  # its next request, and somebody else's before it
+    >>> solitude.spares(2e-3)
+    False
+    """
+
+    def __init__(self, traffic: Traffic, *, above_s: float, most_s: float) -> None:
+        self._traffic, self._above_s, self._most_s = traffic, above_s, most_s
+        self._entered = self._away_runs = 0
+
+    def spares(self, cost_s: float) -> bool:
+        """Return whether the run of a request may hold the loop; to be asked before every run that else may not."""
+        traffic, before = self._traffic, self._entered
+        self._entered = traffic.entered
+        if self._away_runs:
+            self._away_runs -= 1
+            return False
+        is_alone = traffic.in_flight == 1 and traffic.entered == before + 1
+        return is_alone and self._above_s < cost_s <= self._most_s
+
+    def took(self, seconds: float) -> None:
+        """Take note of how long a run held the loop."""
+        if seconds > _OVERRUN * self._most_s:
+            self._away_runs = _AWAY_RUNS

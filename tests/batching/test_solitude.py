@@ -1,0 +1,55 @@
+"""Whether a lane's request is the only one, and was so since its last."""
+
+from types import SimpleNamespace as Counts
+
+from gateway.batching.solitude import Solitude
+
+SHORT_S, USUAL_S, LONG_S = 0.4e-3, 2e-3, 6e-3
+
+
+class Lanes:
+    """Some lanes of one worker, each of whose requests is answered before the next comes."""
+
+    def __init__(self, n: int) -> None:
+        self.traffic = Counts(in_flight=1, entered=0)
+        self.lanes = [Solitude(self.traffic, above_s=0.5e-3, most_s=5e-3) for _ in range(n)]
+
+    def ask(self, lane: int = 0, cost_s: float = USUAL_S) -> bool:
+        self.traffic.entered += 1
+        return self.lanes[lane].spares(cost_s)
+
+
+def test_who_asks_alone_may_hold_the_loop_and_who_takes_turns_may_not() -> None:
+    lanes = Lanes(2)
+    assert [lanes.ask(0) for _ in range(3)] == [True] * 3
+    assert [lanes.ask(i % 2) for i in range(1, 8)] == [False] * 7
+    assert [lanes.ask(0) for _ in range(3)] == [False, True, True]
+
+
+def test_requests_that_never_ask_are_seen_too() -> None:
+    lanes = Lanes(1)
+    assert lanes.ask()
+    lanes.traffic.entered += 1  # of a model whose runs are on the loop anyway
+    assert [lanes.ask(), lanes.ask()] == [False, True]
+
+
+def test_nobody_is_alone_beside_another() -> None:
+    lanes = Lanes(1)
+    lanes.traffic.in_flight = 2
+    assert not lanes.ask()
+
+
+def test_only_runs_of_the_right_length_hold_the_loop() -> None:
+    lanes = Lanes(1)
+    assert not lanes.ask(cost_s=SHORT_S), "it would be there already, had it not been sent away"
+    assert not lanes.ask(cost_s=LONG_S)
+    assert lanes.ask()
+
+
+def test_one_that_held_it_for_too_long_stays_away_for_a_while() -> None:
+    lanes = Lanes(1)
+    assert lanes.ask()
+    lanes.lanes[0].took(9e-3)
+    assert lanes.ask()
+    lanes.lanes[0].took(11e-3)
+    assert [lanes.ask() for _ in range(65)] == [False] * 64 + [True]
