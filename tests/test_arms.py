@@ -2,8 +2,9 @@
 
 import asyncio
 from pathlib import Path
-from threading import enumerate as living_threads
+from threading import current_thread
 from time import perf_counter
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,8 @@ from gateway.admission.gate import Gate
 from gateway.admission.limit import ConcurrencyLimit
 from gateway.arms import ArmKeeper
 from gateway.call import Call
+from gateway.engine.outputs import Outputs
+from gateway.engine.version import ServableVersion
 from gateway.errors import ModelNotReady, VersionUnknown
 from gateway.metrics.shared import SharedCounters
 from gateway.pipeline import Pipeline
@@ -111,7 +114,12 @@ def test_a_request_that_names_a_version_that_rests_wakes_it_until_it_is_back(tmp
     ids=["alone", "not alone", "never", "nothing on the loop", "a row may make it long"],
 )
 def test_a_run_that_is_long_for_the_loop_is_on_it_only_for_a_caller_who_is_alone(
-    tmp_path: Path, model: bytes, serving: ServingSettings, callers: int, leaves_loop: bool
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    model: bytes,
+    serving: ServingSettings,
+    callers: int,
+    leaves_loop: bool,
 ) -> None:
     async def check() -> None:
         servable = servable_of(tmp_path / "1", model, serving=serving)
@@ -120,13 +128,22 @@ def test_a_run_that_is_long_for_the_loop_is_on_it_only_for_a_caller_who_is_alone
         keeper = ArmKeeper(asyncio.get_running_loop(), counters, settings, tripwires=TRIPWIRES, traffic=gate)
         pipeline = Pipeline(Notes(), gate=gate)
         pipeline.table = keeper.build(DOCUMENTS, {("m", "1"): servable})
-        asked = [Call("m", None, "plain", b'{"instances": [[1.5]]}', f"r{i}", perf_counter()) for i in range(callers)]
-        for call in await asyncio.gather(*map(pipeline.predict, asked)):
-            assert call.outputs.raw[0].tolist() == [[1.5]]
-        threads = [thread for thread in living_threads() if thread.name.startswith("weir-stable")]
-        assert bool(threads) == leaves_loop
+        used = set[str]()
+        run = ServableVersion.run
+
+        def noted(*arguments: Any) -> Outputs:
+            used.add(current_thread().name)
+            return run(*arguments)
+
+        monkeypatch.setattr(ServableVersion, "run", noted)
+        for i in range(10):
+            used.clear()
+            asked = [
+                Call("m", None, "plain", b'{"instances": [[1.5]]}', f"{i}", perf_counter()) for _ in range(callers)
+            ]
+            for call in await asyncio.gather(*map(pipeline.predict, asked)):
+                assert call.outputs.raw[0].tolist() == [[1.5]]
+        assert (used != {current_thread().name}) == leaves_loop
         keeper.close()
-        for thread in threads:
-            thread.join()
 
     asyncio.run(check())

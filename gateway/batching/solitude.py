@@ -6,6 +6,7 @@ from typing import Protocol
 
 __all__ = ["Solitude", "Traffic"]
 
+_ALONE_BEFORE = 8
 _OVERRUN, _AWAY_RUNS = 2.0, 64
 
 
@@ -22,11 +23,11 @@ class Traffic(Protocol):
 
 
 class Solitude:
-    """Whether the only request of this worker is a lane's own, and has been since the lane's last run.
+    """Whether the only request of this worker is a lane's own, and has been for some runs.
 
     That a request is the only one when its run begins does not say that nobody waits: of two clients who take turns,
     each comes while the run for the other holds the loop, and is alone by the time it is read. So no other request may
-    have come since this lane's last run. A run that took far longer than it may keeps the lane away for a while.
+    have come since this lane's eighth last run. One that took far longer than it may keeps the lane away for a while.
 
     Parameters
     ----------
@@ -45,26 +46,28 @@ class Solitude:
     >>> from types import SimpleNamespace as Counts
     >>> traffic = Counts(in_flight=1, entered=1)
     >>> solitude = Solitude(traffic, above_s=0.5e-3, most_s=5e-3)
-    >>> solitude.spares(2e-3)
+    >>> for traffic.entered in range(1, 10): spares = solitude.spares(2e-3)
+    >>> spares
     True
-    >>> traffic.entered = 3  # its next request, and somebody else's before it
+    >>> traffic.entered = 11  # its next request, and somebody else's before it
     >>> solitude.spares(2e-3)
     False
     """
 
     def __init__(self, traffic: Traffic, *, above_s: float, most_s: float) -> None:
         self._traffic, self._above_s, self._most_s = traffic, above_s, most_s
-        self._entered = self._away_runs = 0
+        self._entered = self._alone_runs = self._away_runs = 0
 
     def spares(self, cost_s: float) -> bool:
         """Return whether the run of a request may hold the loop; to be asked before every run that else may not."""
         traffic, before = self._traffic, self._entered
         self._entered = traffic.entered
+        is_alone = traffic.in_flight == 1 and traffic.entered == before + 1
+        self._alone_runs = self._alone_runs + 1 if is_alone else 0
         if self._away_runs:
             self._away_runs -= 1
             return False
-        is_alone = traffic.in_flight == 1 and traffic.entered == before + 1
-        return is_alone and self._above_s < cost_s <= self._most_s
+        return self._alone_runs > _ALONE_BEFORE and self._above_s < cost_s <= self._most_s
 
     def took(self, seconds: float) -> None:
         """Take note of how long a run held the loop."""
