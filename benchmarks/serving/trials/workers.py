@@ -2,8 +2,8 @@
 
 Closed loop on the MLP, 128 connections, a gateway of one worker and one of two side by side: stretches alternate, there
 and back, since the host's own speed moves by more within half a minute than what is looked for. The load generator
-shares the machine with both, so it sleeps until an answer comes instead of polling: it then takes a few hundredths of a
-core, as much for one worker as for two.
+shares the machine with both, so it sleeps until an answer comes instead of polling: it then takes an eighth of a
+core beside one worker and a sixth beside two.
 """
 
 from __future__ import annotations
