@@ -3,8 +3,8 @@
 An ASGI scope, a task and two messages cost more than decoding, running and encoding a small model together. A request
 takes this path when it is an HTTP/1.1 POST to an inference route with a ``Content-Length`` within the limit and a body
 that says it is JSON, or JSON and raw tensors; everything else falls through to the ASGI application, also what comes
-while an ASGI answer is under way or the worker is about to stop. Answers, errors, counts, keep-alive, back-pressure and
-the end are the same on both ways.
+while an ASGI answer is under way, and most of what comes when the worker is about to stop. Answers, errors, counts,
+keep-alive, back-pressure and the end are the same on both ways.
 """
 
 from __future__ import annotations
@@ -422,8 +422,8 @@ class FastProtocol(Connection):
 
     def shutdown(self) -> None:
         """Close when nothing is owed, else after the last answer."""
-        self.is_calm = False
         self._take_held_back()
+        self.is_calm = False
         if self._waiting:
             self._is_stopping = True
         elif self._refusals:

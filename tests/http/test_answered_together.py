@@ -132,6 +132,23 @@ def test_a_worker_that_says_goodbye_says_it_in_every_answer(worker: Worker, *, i
     worker.run(scenario)
 
 
+@pytest.mark.parametrize("worker", ["fast"], indirect=True)
+def test_a_request_held_back_when_the_worker_stops_is_the_last_of_its_connection(worker: Worker) -> None:
+    async def scenario() -> None:
+        (client,) = await calm_clients(worker, 1)
+        worker.pipeline.gate.is_shedding, worker.pipeline.gate.limits = True, (0, 0, 0)
+        client.send(PLAIN[1])
+        assert (await newest(client)).status == 503
+        worker.pipeline.gate.is_shedding, worker.pipeline.gate.limits = False, (9, 9, 9)
+        client.send(PLAIN[2])
+        worker.stop()
+        answer = await newest(client, 3)
+        assert (answer.status, answer["connection"]) == (200, "close")
+        await client.end()
+
+    worker.run(scenario)
+
+
 @pytest.mark.parametrize("is_sent", [True, False])
 @pytest.mark.parametrize("worker", ["fast"], indirect=True)
 def test_a_worker_without_room_turns_away_who_was_answered_before(worker: Worker, *, is_sent: bool) -> None:
