@@ -83,6 +83,7 @@ class Pipeline:
         self.observer = observer
         self.gate = gate or Gate(ConcurrencyLimit(), now_s=perf_counter())
         self.queue_rows, self.timeout_s = queue_rows, timeout_s
+        self._leaving: list[tuple[int, float]] | None = None
 
     def submit(self, call: Call, reply: Reply | None = None) -> Call:
         """Take a call; ``reply``, or the one it has, is called exactly once, on the loop, perhaps before this returns.
@@ -152,6 +153,25 @@ class Pipeline:
             for call in queued:
                 gate.abandon()
                 alone(call)
+
+    def run_now(self, call: Call) -> None:
+        """Run at once what waits on the loop for a call's version: the worker is full, none can join it. Once a pass.
+
+        In an overload a pass brings several times what it lets in: once the rest is read and refused, nothing of those
+        let in is left in the processor's caches. They count as in flight until the pass is over, or as many again would
+        be let in by it.
+        """
+        lane = call.arm.lane
+        if self._leaving is None and not lane.leaves_loop:
+            self._leaving = []
+            asyncio.get_running_loop().call_soon(self._leave)
+            lane.run_now()
+
+    def _leave(self) -> None:
+        """Count out, when the pass is over, who was answered within it."""
+        leaving, self._leaving = self._leaving or [], None
+        for answered, latency_sum_s in leaving:
+            self.gate.leave_all(answered, latency_sum_s, on_loop=True)
 
     def turns_away(self, model: str | None, priority: int, count: int = 1) -> Overloaded | None:
         """Refuse requests that came together before anything is made of them, not even calls, and count them.
@@ -392,7 +412,11 @@ class Pipeline:
                 _report(exc)
         if is_looked_at:
             metrics.phases.observe(calls, run, perf_counter() - now)
-        self.gate.leave_all(len(calls), sum(latencies_s), on_loop=not arm.lane.leaves_loop)
+        on_loop = not arm.lane.leaves_loop
+        if on_loop and self._leaving is not None:
+            self._leaving.append((len(calls), sum(latencies_s)))
+        else:
+            self.gate.leave_all(len(calls), sum(latencies_s), on_loop=on_loop)
         try:
             self.observer.answered(calls, rows_of)
         except Exception as exc:

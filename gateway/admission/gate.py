@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from gateway.admission.deadline import NORMAL
+from gateway.admission.deadline import LOW, NORMAL
 from gateway.admission.limit import ConcurrencyLimit, Window
 
 __all__ = ["LONGEST_RETRY_S", "TICK_S", "WINDOW_S", "Gate"]
@@ -89,6 +89,11 @@ class Gate:
         self._answered = self._on_loop = self._refused = self._peak = 0
         self._latency_sum_s = self._lag_s = self._lag_sum_s = 0.0
         self._ticks = 0
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether the first, those of low priority, find no room."""
+        return self.in_flight >= self.limits[LOW]
 
     def has_room(self, priority: int) -> bool:
         """Return whether a request would be let in."""

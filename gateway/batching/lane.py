@@ -157,6 +157,11 @@ class Lane(Generic[AnyJob]):
             self._flush()
         return True
 
+    def run_now(self) -> None:
+        """Run at once what would run at the end of this pass."""
+        if self._scheduled:
+            self._flush()
+
     def _purged(self) -> int:
         """Forget jobs that nobody waits for, at most once a run, since it looks at all; return the rows that wait."""
         if not self._is_purged:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterable, Sequence
 from typing import Protocol
@@ -22,6 +23,7 @@ from gateway.pipeline import Pipeline
 __all__ = ["Exchange", "FastPath", "lines_of", "tell"]
 
 _log = logging.getLogger("weir.http")
+_AT_ONCE = 256
 
 
 class FastPath:
@@ -35,10 +37,25 @@ class FastPath:
         self.refusals = PreparedRefusals()
         self.arrivals: Arrivals[Exchange] = Arrivals(pipeline, _submit_alone)
         self.next_id = random_ids().__next__
+        self._answered_now = 0
+
+    def may_answer_now(self) -> bool:
+        """Return whether another refusal may go out within this pass of the loop; the rest wait for its end.
+
+        Who has an answer may ask again within the pass, and libuv goes on reading for as long as it finds a thousand
+        connections to read: refusals alone held the loop for three seconds, in which nothing ran that had been let in.
+        """
+        if not self._answered_now:
+            asyncio.get_running_loop().call_soon(self._begin_pass)
+        self._answered_now += 1
+        return self._answered_now <= _AT_ONCE
+
+    def _begin_pass(self) -> None:
+        self._answered_now = 0
 
     def turned_away(self, asked: Asked, error: Overloaded | QuotaExceeded, count: int) -> bytes:
         """Return the bytes of the answers to so many requests of which nothing was made, and count them."""
-        status, answers = self.refusals.answers(error, [self.next_id() for _ in range(count)], asked.path)
+        status, answers = self.refusals.row(error, self.next_id(), count, asked.path)
         self.counts.answered(asked.route, status).inc(count)
         return answers
 
@@ -115,7 +132,7 @@ class Exchange(Call, eq=False, kw_only=True):
                 self.report()
         shared = self.connection.fast_path
         if isinstance(outcome, Overloaded | QuotaExceeded) and asked.request_id is None and not standing:
-            status, answer = shared.refusals.answers(outcome, [self.request_id], asked.path)
+            status, answer = shared.refusals.answer(outcome, self.request_id, asked.path)
         else:
             error = outcome if isinstance(outcome, WeirError) else WeirError()
             status, headers, body = refusal(error, self.request_id, asked.path)

@@ -20,11 +20,12 @@ from uvicorn.protocols.http.flow_control import CLOSE_HEADER
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from gateway.admission.deadline import NORMAL
 from gateway.errors import Overloaded, QuotaExceeded, WeirError
 from gateway.http.asked import Asked
 from gateway.http.connection import Connection
 from gateway.http.exchange import Exchange, FastPath, lines_of, tell
-from gateway.http.refusals import Headers
+from gateway.http.refusals import ROW, Headers
 
 __all__ = ["FastProtocol", "fast_protocol"]
 
@@ -54,6 +55,7 @@ class FastProtocol(Connection):
         "_is_corked",
         "_is_refused",
         "_is_stopping",
+        "_known",
         "_known_of",
         "_next_id",
         "_parts",
@@ -83,7 +85,8 @@ class FastProtocol(Connection):
         self._rests_until, self._held_back, self._refusals = 0.0, b"", b""
         shared = self.fast_path
         self._pipeline, self._door, self._next_id = shared.pipeline, shared.door, shared.next_id
-        self._known_of, self._arrivals = shared.heads.known.split, shared.arrivals
+        self._known, self._arrivals = shared.heads.known, shared.arrivals
+        self._known_of = self._known.split
 
     def may_read(self) -> bool:
         """Return whether more may come in."""
@@ -99,9 +102,7 @@ class FastProtocol(Connection):
         """Take whole requests whose heads are known; let the parser read anything else.
 
         A plain request that comes alone, as most do, is submitted with what else comes in this pass of the loop. What
-        is answered here goes out when the pass is over. Who has an answer at once may ask again within the pass, and
-        libuv goes on reading for as long as it finds a thousand connections to read: refusals alone held the loop for
-        three seconds, in which nothing ran that had been let in.
+        is answered here goes out when the pass is over, but for the first refusals.
         """
         if not self._waiting and (self.is_calm or self._is_at_rest()) and (taken := self._known_of(data)) is not None:
             asked, body, at = taken
@@ -114,9 +115,13 @@ class FastProtocol(Connection):
             return
         at, size = 0, len(data)
         is_due, self._is_corked = self._is_corked, True
-        if (self._pipeline.gate.is_shedding or not self._door.is_open) and not self._waiting and not self._arriving:
+        gate = self._pipeline.gate
+        if (gate.is_crowded or not self._door.is_open) and not self._waiting and not self._arriving:
             at = self._turn_away(data)
             if at and not is_due:
+                if at == size and self.fast_path.may_answer_now():
+                    self.answer_all()
+                    return
                 is_due = True
                 self.loop.call_soon(self.answer_all)
         takes = not self._arriving and self._refused is None and self._may_take()
@@ -131,6 +136,8 @@ class FastProtocol(Connection):
             exchange = self._begun(asked, body)
             if self._door.is_open or self._is_let_in(exchange):
                 self.submit(exchange)
+                if gate.is_shedding and exchange.outcome is None and not gate.has_room(NORMAL):
+                    self._pipeline.run_now(exchange)
         if at < size:
             super().data_received(data[at:])
         if is_due:
@@ -147,37 +154,36 @@ class FastProtocol(Connection):
         What would make it false comes by ``data_received``, ``answer_all`` or ``shutdown``, or shuts the arrivals; so
         it is asked for the first of a row of plain requests.
         """
-        return (
-            not (self._arriving or self._rests_until or self._refused is not None or not self._door.is_open)
-            and self._may_take()
-        )
+        if self._arriving or self._rests_until or self._refused is not None or self._pipeline.gate.is_shedding:
+            return False
+        return self._door.is_open and self._may_take()
 
     def _turn_away(self, data: bytes) -> int:
         """Refuse the first requests of some data where there is no room, or quota, for them; return where they end.
 
-        What comes together to one path is counted, and answered, as one: 2.3 us each of 8 instead of 5.4 to 7.2.
+        What comes together to one path is counted, and answered, as one: 1 us each of 8, where one alone takes 5 to 7.
         """
         answers: list[bytes] = []
-        at, size, known_of = 0, len(data), self._known_of
-        while at < size and self._may_take() and (taken := known_of(data, at)) is not None:
-            asked, count, stop = taken[0], 1, taken[2]
-            if self._finds_room(asked):
-                break
-            while stop < size and (taken := known_of(data, stop)) and taken[0].refused_as == asked.refused_as:
-                count, stop = count + 1, taken[2]
-            error = self._refusal_of(asked, count)
+        asked, stops = self._known.skim(data)
+        first, past = 0, len(asked)
+        while first < past and self._may_take() and not self._finds_room(asked[first]):
+            refused_as, last = asked[first].refused_as, first
+            while (last := last + 1) < past and last < first + ROW and asked[last].refused_as == refused_as:
+                pass
+            error = self._refusal_of(asked[first], last - first)
             if error is None:
                 break
-            at = stop
-            answers.append(self.fast_path.turned_away(asked, error, count))
-            self.server_state.total_requests += count
+            answers.append(self.fast_path.turned_away(asked[first], error, last - first))
+            first = last
             if isinstance(error, Overloaded):
                 self._rests_until = self.loop.time() + _BREATHER_S
-        if answers:
-            self._refusals = b"".join((self._refusals, *answers))
-            if len(self._refusals) >= _REFUSED_BYTES:
-                self.flow.pause_reading()
-        return at
+        if not first:
+            return 0
+        self.server_state.total_requests += first
+        self._refusals = b"".join((self._refusals, *answers))
+        if len(self._refusals) >= _REFUSED_BYTES:
+            self.flow.pause_reading()
+        return stops[first - 1]
 
     def _finds_room(self, asked: Asked) -> bool:
         """Return whether a request would come as far as the gate, where there are quotas, or be let in."""

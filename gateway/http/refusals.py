@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from gateway.errors import Overloaded, QuotaExceeded, WeirError
 from gateway.http.problems import problem_bytes
 from gateway.http.v2 import v2_error
 
-__all__ = ["Headers", "PreparedRefusals", "refusal"]
+__all__ = ["ROW", "Headers", "PreparedRefusals", "refusal"]
+
+ROW = 16
+"""How many answers are written in one piece at most."""
 
 _KSERVE = ("/v1/", "/v2")
 _SOME_ID = "=" * 16  # no path and no detail has it
@@ -35,21 +36,35 @@ class PreparedRefusals:
     """
 
     def __init__(self) -> None:
-        self._answers: dict[tuple[str, str, int], tuple[int, list[bytes]]] = {}
+        self._prepared: dict[tuple[str, str, int, int], tuple[int, list[bytes]]] = {}
 
-    def answers(self, error: Overloaded | QuotaExceeded, request_ids: Iterable[str], path: str) -> tuple[int, bytes]:
-        """Return the status, and head and body of an answer for each id; the ids are of our own making."""
-        key = (error.reason, path, error.retry_after_s)
-        prepared = self._answers.get(key)
+    def answer(self, error: Overloaded | QuotaExceeded, request_id: str, path: str) -> tuple[int, bytes]:
+        """Return the status, and head and body of an answer; the id is one of our own making."""
+        status, around_id = self._around(error, path, 0)
+        return status, request_id.encode().join(around_id)
+
+    def row(self, error: Overloaded | QuotaExceeded, request_id: str, count: int, path: str) -> tuple[int, bytes]:
+        """Return the same for up to ``ROW`` requests that came together, all of it by one join.
+
+        Their ids are the one that is given, but for the last digit, which counts them.
+        """
+        status, around_ids = self._around(error, path, count)
+        return status, request_id[:-1].encode().join(around_ids)
+
+    def _around(self, error: Overloaded | QuotaExceeded, path: str, count: int) -> tuple[int, list[bytes]]:
+        """Return the status, and what stands around an id, or around the digits that the ids of a row share."""
+        key = (error.reason, path, error.retry_after_s, count)
+        prepared = self._prepared.get(key)
         if prepared is None:
-            if len(self._answers) >= _PREPARED:
-                self._answers.clear()
-            prepared = self._answers[key] = _around_ids(refusal(error, _SOME_ID, path))
-        status, around_ids = prepared
-        return status, b"".join([request_id.encode().join(around_ids) for request_id in request_ids])
+            if len(self._prepared) >= _PREPARED:
+                self._prepared.clear()
+            ids = [f"{_SOME_ID[:-1]}{i:x}" for i in range(count)] or [_SOME_ID]
+            told = [refusal(error, request_id, path) for request_id in ids]
+            answers = b"".join([_whole(*parts, request_id) for parts, request_id in zip(told, ids, strict=True)])
+            prepared = self._prepared[key] = told[0][0], answers.split(_SOME_ID[: -1 if count else None].encode())
+        return prepared
 
 
-def _around_ids(parts: tuple[int, Headers, bytes]) -> tuple[int, list[bytes]]:
-    status, headers, body = parts
-    lines = [b"%b: %b\r\n" % pair for pair in (*headers, (b"x-request-id", _SOME_ID.encode()))]
-    return status, b"".join((STATUS_LINE[status], *lines, b"\r\n", body)).split(_SOME_ID.encode())
+def _whole(status: int, headers: Headers, body: bytes, request_id: str) -> bytes:
+    lines = [b"%b: %b\r\n" % pair for pair in (*headers, (b"x-request-id", request_id.encode()))]
+    return b"".join((STATUS_LINE[status], *lines, b"\r\n", body))

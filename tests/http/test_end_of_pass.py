@@ -1,7 +1,8 @@
-"""Answers that are there at once go out when the pass of the loop is over: else refusals alone could fill it."""
+"""Answers that are there at once go out when the pass of the loop is over, but for some: refusals could fill it."""
 
 import pytest
 
+from gateway.http.fast_path import FastProtocol
 from gateway.settings import AdmissionSettings
 from tests.http.both_ways import Worker, post
 from tests.http.wire import Client, passes
@@ -28,6 +29,13 @@ def shed(worker: Worker, *, told: bool = False) -> None:
     gate.is_shedding, gate.limits = True, (0, 0, 0)
 
 
+def use_up(client: Client) -> None:
+    """Let as many refusals go out as may within a pass."""
+    assert isinstance(client.protocol, FastProtocol)
+    while client.protocol.fast_path.may_answer_now():
+        pass
+
+
 async def statuses(client: Client, n: int) -> list[int]:
     """Return the statuses of all answers but the first."""
     return [answer.status for answer in (await client.answers(n + 1))[1:]]
@@ -40,12 +48,32 @@ def test_who_is_refused_is_told_after_the_pass(worker: Worker, requests: bytes, 
         client = await known_client(worker)
         shed(worker, told=told)
         before = len(client.transport.written)
+        use_up(client)
         client.send(requests)
         assert len(client.transport.written) == before
         n = requests.count(b"POST")
         assert await statuses(client, n) == [503] * n
 
     worker.run(scenario)
+
+
+@pytest.mark.parametrize("n", [1, 3, 40])
+def test_the_first_who_are_refused_are_told_at_once_in_every_pass(worker: Worker, n: int) -> None:
+    async def scenario() -> None:
+        client = await known_client(worker)
+        for again in range(2):
+            shed(worker)
+            client.send(KNOWN * n)
+            answers = client.received()[1 + again * n :]
+            assert [answer.status for answer in answers] == [503] * n
+            assert len({answer["x-request-id"] for answer in answers}) == n
+            use_up(client)
+            await passes()
+            worker.clock.advance(0.05)
+
+    worker.run(scenario)
+    assert worker.answered() == {("/predict", "200"): 1, ("/predict", "503"): 2 * n}
+    assert worker.state.total_requests == 1 + 2 * n
 
 
 @pytest.mark.parametrize("n", [1, 3])
@@ -77,6 +105,7 @@ def test_what_comes_behind_refusals_is_answered_behind_them(worker: Worker, behi
     async def scenario() -> None:
         client = await known_client(worker)
         shed(worker)
+        use_up(client)
         client.send(KNOWN * 2 + behind)
         assert await statuses(client, 3) == [503, 503, status]
 
@@ -87,6 +116,7 @@ def test_refusals_go_out_before_the_worker_stops(worker: Worker) -> None:
     async def scenario() -> None:
         client = await known_client(worker)
         shed(worker)
+        use_up(client)
         client.send(KNOWN * 2)
         worker.stop()
         await client.end()
@@ -99,6 +129,7 @@ def test_refusals_go_out_before_the_end_of_who_says_nothing_more(worker: Worker)
     async def scenario() -> None:
         client = await known_client(worker)
         shed(worker)
+        use_up(client)
         client.send(KNOWN * 2)
         client.protocol.eof_received()
         assert [answer.status for answer in client.received()] == [200, 503, 503]
@@ -110,6 +141,7 @@ def test_who_leaves_is_told_nothing(worker: Worker) -> None:
     async def scenario() -> None:
         client = await known_client(worker)
         shed(worker)
+        use_up(client)
         client.send(KNOWN * 2)
         client.leave()
         await passes()
@@ -124,6 +156,7 @@ def test_who_reads_nothing_and_asks_on_is_not_read_from_for_ever(worker: Worker)
 
     async def scenario() -> None:
         client = await known_client(worker)
+        use_up(client)
         client.send(*[KNOWN * 100] * 20)
         assert client.unread > 15
         assert await statuses(client, 2_000) == [429] * 2_000

@@ -54,7 +54,7 @@ def refusal_share(records: Sequence[Record], part: str) -> tuple[float, str]:
     """
     refusals = [found for found in of_type(records, Refusal) if found.refused > 100 * found.answered]
     if part.startswith("small") and refusals:
-        return median(found.refusal_us / found.answer_us for found in refusals), "429"
+        return median(share for found in refusals for share in found.shares), "429"
     overloads = _of(of_type(records, Overload), part)
     return median(found.refusal_us / found.answer_us for found in overloads), "503 at 4x"
 
@@ -63,9 +63,10 @@ def _overload(found: Sequence[Overload], records: Sequence[Record]) -> Iterator[
     def mid(of: Callable[[Overload], float]) -> float:
         return median(of(record) for record in found)
 
-    part, deadline_ms, multiple = found[0].part, found[0].deadline_ms, mid(lambda one: one.multiple)
+    part, deadline_ms = found[0].part, found[0].deadline_ms
+    multiple = median(multiple for one in found for multiple in one.multiples)
     where = f"{part}, bursts at {multiple:.1f} times the capacity:"
-    good = mid(lambda one: one.full_good / one.around)
+    good = median(share for one in found for share in one.shares)
     if part.startswith("small"):
         share, how = refusal_share(records, part)
         cost = (
@@ -84,7 +85,7 @@ def _overload(found: Sequence[Overload], records: Sequence[Record]) -> Iterator[
     yield Claim(f"{where} 503 without retry-after", sum(one.unhinted for one in found), 0, at_most=True)
     yield Claim(f"{where} memory after to before", mid(lambda one: one.after_mb / one.before_mb), 1.05, at_most=True)
     text = f"{part}, first second after the bursts: rate to capacity"
-    yield Claim(text, mid(lambda one: one.after[0] / one.capacity), 0.95)
+    yield Claim(text, mid(lambda one: one.after[0]), 0.95)
 
 
 def _unexplained(found: Overload) -> int:

@@ -49,7 +49,7 @@ def _overload_table(found: Sequence[Overload], records: Sequence[Record]) -> str
     heads = (
         "bursts, each round", "capacity req/s", "0.8x: good", "0.8x: p99 ms", "offered", "of capacity",
         "above it: good", "good of capacity", "p99 ms of answers", "refusal of answer", "other answers", "no answer",
-        "MB before", "MB after", "after 1 s", "2 s", "3 s", "4 s", "503 in them", "foreign CPU", "held", "slipped s",
+        "MB before", "MB after", "after 1 s", "2 s", "3 s", "503 in them", "foreign CPU", "held", "slipped s",
     )  # fmt: skip
     return table(heads, [_overload_row(one, records) for one in found])
 
@@ -58,22 +58,29 @@ def _overload_row(one: Overload, records: Sequence[Record]) -> list[str]:
     share, how = refusal_share(records, one.part)
     return [
         one.part,
-        *map(number, (one.capacity, one.calm_good, one.calm_p99_ms, one.full_offered)),
-        number(one.multiple),
-        number(one.full_good),
-        percent(one.full_good / one.around),
+        *map(
+            number, (median(one.capacity), one.calm_good, one.calm_p99_ms, median(one.offered), median(one.multiples))
+        ),
+        number(median(one.good)),
+        _middle(one.shares),
         number(one.full_p99_ms),
         f"{number(share)} ({how})" if share == share else "",
         _counts(one.problems),
         str(one.no_answer),
         number(one.before_mb),
         number(one.after_mb),
-        *(percent(rate / one.capacity) for rate in one.after[:4]),
+        *map(percent, one.after),
         f"{sum(one.after_refused):,}",
         percent(one.foreign),
         str(one.held),
         number(one.slipped_s),
     ]
+
+
+def _middle(ratios: Sequence[float]) -> str:
+    """Return the median, and the quartiles around it."""
+    low, mid, high = quantiles(ratios, n=4) if len(ratios) > 1 else [*ratios] * 3
+    return f"{mid:.2f} ({low:.2f} to {high:.2f})"
 
 
 def _counts(counts: dict[str, int]) -> str:
@@ -138,10 +145,9 @@ def _workers_table(found: Sequence[Workers]) -> str:
     )  # fmt: skip
     rows = []
     for one in found:
-        low, mid, high = quantiles(one.ratios, n=4) if len(one.ratios) > 1 else one.ratios * 3
         columns = (map(median, one.rates), one.p50_ms, one.p99_ms, one.server_cores, one.generator_cores)
         for count, figures in enumerate(zip(*columns, strict=True), 1):
-            ratio = f"{mid:.2f} ({low:.2f} to {high:.2f})" if count > 1 else ""
+            ratio = _middle(one.ratios) if count > 1 else ""
             rows.append((str(count), *map(number, figures), ratio, percent(one.foreign)))
     return table(heads, rows)
 

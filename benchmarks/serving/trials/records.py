@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import median
 from typing import TypeVar
 
 __all__ = [
@@ -42,32 +41,29 @@ class Overload(Record):
 
     Attributes
     ----------
-    capacity : float
-        Answers a second in closed loop before.
     calm_*, full_*
-        Of the stretches at 0.8 times that and above it.
+        Of the stretch at 0.8 times the capacity, and of the bursts above it.
+    capacity, offered, good : list
+        Of each burst: answers a second in closed loop before and after it in the mean, since the host's own speed moves
+        between them; requests a second that were really offered; answers a second within the deadline.
     problems : dict
-        Answers that are no 200 in the second, by status, type and reason; ``no_answer`` had none.
+        Answers to the bursts that are no 200, by status, type and reason; ``no_answer`` had none.
     unhinted : int
         503 without ``retry-after``.
     before_mb, after_mb : float
-        Resident memory of the tree, shared pages divided.
+        Resident memory of the tree before the first burst and after the last, shared pages divided.
     after, after_refused : list
-        Answers a second, and refusals, in closed loop in each second after the load.
-    around : float
-        The capacity before and after in the mean: between them the host's own speed moves.
-    multiple : float
-        What was really offered in the second stretch, to that.
+        For each second of closed loop after a burst: answers to those before it, in the median, and refusals.
     answer_us, refusal_us : float
         CPU of the whole tree for an answer at capacity, and for a refusal at the highest multiple.
     """
 
     deadline_ms: int
-    capacity: float
     calm_good: float
     calm_p99_ms: float
-    full_offered: float
-    full_good: float
+    capacity: list[float]
+    offered: list[float]
+    good: list[float]
     full_p99_ms: float
     problems: dict[str, int]
     no_answer: int
@@ -82,22 +78,29 @@ class Overload(Record):
     refusal_us: float
 
     @property
-    def around(self) -> float:
-        return (self.capacity + median(self.after)) / 2
+    def multiples(self) -> list[float]:
+        """What was offered, to the capacity."""
+        return [offered / capacity for offered, capacity in zip(self.offered, self.capacity, strict=True)]
 
     @property
-    def multiple(self) -> float:
-        return self.full_offered / self.around
+    def shares(self) -> list[float]:
+        """What was answered in time, to the capacity."""
+        return [good / capacity for good, capacity in zip(self.good, self.capacity, strict=True)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal(Record):
-    """What a refusal costs when a client is over its quota; the gateway does nothing else."""
+    """What a refusal costs when a client is over its quota; the gateway does nothing else. Turn by turn."""
 
-    refusal_us: float
-    answer_us: float
+    refusal_us: list[float]
+    answer_us: list[float]
     refused: int
     answered: int
+
+    @property
+    def shares(self) -> list[float]:
+        """What a refusal costs to an answer."""
+        return [refusal / answer for refusal, answer in zip(self.refusal_us, self.answer_us, strict=True)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from tests.benchmarks.serving.trials.findings import (
     WORKERS,
 )
 
-MLP = replace(OVERLOAD, part="mlp", full_good=950.0)
+MLP = replace(OVERLOAD, part="mlp", good=[950.0, 850.0, 1050.0])
 
 
 def missed(*records: Record) -> list[str]:
@@ -32,15 +32,15 @@ def test_every_target_holds_when_it_is_met() -> None:
 @pytest.mark.parametrize(
     ("bad", "text"),
     [
-        pytest.param(replace(OVERLOAD, full_good=830.0), "goodput", id="goodput below what refusals allow"),
-        pytest.param(replace(MLP, full_good=890.0), "goodput", id="goodput of the MLP"),
+        pytest.param(replace(OVERLOAD, good=[830.0, 800.0, 900.0]), "goodput", id="goodput below what refusals allow"),
+        pytest.param(replace(MLP, good=[890.0, 801.0, 990.0]), "goodput", id="goodput of the MLP"),
         pytest.param(replace(OVERLOAD, full_p99_ms=1100.0), "p99 of answers", id="late answers"),
         pytest.param(replace(OVERLOAD, problems={"500 internal": 1}), "other than 503", id="an error"),
         pytest.param(replace(OVERLOAD, problems={"503": 1}), "other than 503", id="no reason"),
         pytest.param(replace(OVERLOAD, no_answer=1), "other than 503", id="no answer"),
         pytest.param(replace(OVERLOAD, unhinted=1), "without retry-after", id="no hint"),
         pytest.param(replace(OVERLOAD, after_mb=220.0), "memory", id="memory kept"),
-        pytest.param(replace(OVERLOAD, after=[900.0, 1000.0]), "first second", id="slow recovery"),
+        pytest.param(replace(OVERLOAD, after=[0.9, 1.0, 1.0]), "first second", id="slow recovery"),
         pytest.param(replace(ISOLATION, p99_ms=12.0), "stable's p99", id="a shadow that is noticed"),
         pytest.param(replace(ISOLATION, errors=1), "shadow hangs: requests", id="an error beside a shadow"),
         pytest.param(replace(START, seconds=[1.6, 1.1, 1.7]), "first answer", id="a slow start"),
@@ -73,10 +73,11 @@ def test_a_second_worker_that_brings_little_misses_its_target() -> None:
     ]
 
 
-def test_goodput_is_held_against_the_capacity_before_and_after() -> None:
-    slower = replace(OVERLOAD, after=[500.0, 600.0, 600.0, 700.0], full_good=700.0)
-    assert (slower.around, slower.multiple) == (800.0, 2.5)
-    assert [claim.measured for claim in trial_claims([slower, REFUSAL])][:1] == [700.0 / 800.0]
+def test_goodput_of_each_burst_is_held_against_the_capacity_around_it() -> None:
+    moving = replace(OVERLOAD, capacity=[1000.0, 500.0, 800.0], good=[600.0, 400.0, 560.0])
+    assert [claim.measured for claim in trial_claims([moving, REFUSAL])][:1] == [0.7]
+    other = replace(moving, round=1, capacity=[100.0] * 3, good=[90.0] * 3)
+    assert [claim.measured for claim in trial_claims([moving, other, REFUSAL])][:1] == [(0.8 + 0.9) / 2]
 
 
 def test_the_cost_of_a_refusal_is_that_of_the_quota_where_it_was_measured() -> None:
@@ -90,7 +91,7 @@ def test_the_cost_of_a_refusal_is_that_of_the_quota_where_it_was_measured() -> N
 def test_the_bound_of_goodput_follows_from_the_cost_of_a_refusal_and_what_was_offered() -> None:
     first = trial_claims([OVERLOAD, REFUSAL])[0]
     assert first.target == pytest.approx((1 - 2 * 0.1) / (1 - 0.1) - 0.05)
-    more = trial_claims([replace(OVERLOAD, full_offered=3000.0), REFUSAL])[0]
+    more = trial_claims([replace(OVERLOAD, offered=[3000.0, 2700.0, 3300.0]), REFUSAL])[0]
     assert more.target == pytest.approx((1 - 3 * 0.1) / (1 - 0.1) - 0.05)
 
 
