@@ -158,14 +158,17 @@ class Pipeline:
         """Run at once what waits on the loop for a call's version: the worker is full, none can join it. Once a pass.
 
         In an overload a pass brings several times what it lets in: once the rest is read and refused, nothing of those
-        let in is left in the processor's caches. They count as in flight until the pass is over, or as many again would
-        be let in by it.
+        let in is left in the processor's caches. Those answered count as in flight until the pass is over, or as many
+        again would be let in by it.
         """
         lane = call.arm.lane
         if self._leaving is None and not lane.leaves_loop:
-            self._leaving = []
             asyncio.get_running_loop().call_soon(self._leave)
-            lane.run_now()
+            self._leaving = []
+            try:
+                lane.run_now()
+            except Exception as exc:  # a bug: it is not to keep the connection that was just read from its answers
+                _report(exc)
 
     def _leave(self) -> None:
         """Count out, when the pass is over, who was answered within it."""

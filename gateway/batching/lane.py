@@ -158,8 +158,9 @@ class Lane(Generic[AnyJob]):
         return True
 
     def run_now(self) -> None:
-        """Run at once what would run at the end of this pass."""
+        """Run at once what would run at the end of this pass, and what is left of it then."""
         if self._scheduled:
+            self._due.cancel()
             self._flush()
 
     def _purged(self) -> int:
@@ -185,7 +186,7 @@ class Lane(Generic[AnyJob]):
 
     def _schedule(self) -> None:
         self._scheduled = True
-        self._loop.call_soon(self._flush)
+        self._due = self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
         """Start one run. What is left waits for the next pass, so that the loop is never held for more than one."""

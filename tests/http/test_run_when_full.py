@@ -1,5 +1,9 @@
 """Where requests are shed and nobody can join those let in, they run at once, and hold their places to the end."""
 
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from tests.http.both_ways import Worker, post
@@ -125,3 +129,53 @@ def test_who_finds_no_place_is_turned_away_before_anything_is_shed(worker: Worke
 
     worker.run(scenario)
     assert worker.notes.sheds == [("concurrency_limit", 1)] * 3
+
+
+def test_the_loop_is_held_for_one_run_a_pass_however_many_are_due(worker: Worker, monkeypatch: Any) -> None:
+    """What was to run at the end of the pass does not run then as well: such runs would add up from pass to pass."""
+
+    async def scenario() -> None:
+        clients = await clients_of(worker, 40, (40, 40, 40))
+        lane: Any = worker.pipeline.table.find("m").stable_arm().lane
+        few = SimpleNamespace(limit=4, inline_rows=4, observe=lambda *_: None, cost=lane._sizer.cost)
+        monkeypatch.setattr(lane, "_sizer", few)
+        runs, run_here = list[int](), lane._run_here
+
+        def counting(work: Any) -> None:
+            runs.append(work.rows)
+            run_here(work)
+
+        monkeypatch.setattr(lane, "_run_here", counting)
+        for client in clients:
+            client.send(KNOWN)
+        assert runs == [4]
+        for i in range(2, 10):
+            await asyncio.sleep(0)
+            assert len(runs) == i
+        await passes()
+        assert runs == [4] * 10
+        assert [statuses(client) for client in clients] == [[200]] * 40
+
+    worker.run(scenario)
+
+
+def test_a_fault_in_the_run_is_reported_and_keeps_nobody_from_an_answer(worker: Worker, monkeypatch: Any) -> None:
+    async def scenario() -> None:
+        (client,) = await clients_of(worker, 1, (1, 1, 1))
+        lane: Any = worker.pipeline.table.find("m").stable_arm().lane
+        told, takes_next = list[dict[str, Any]](), lane._next
+
+        def broken() -> None:
+            monkeypatch.setattr(lane, "_next", takes_next)
+            raise ZeroDivisionError
+
+        loop = asyncio.get_running_loop()
+        monkeypatch.setattr(loop, "call_exception_handler", told.append)
+        monkeypatch.setattr(lane, "_next", broken)
+        client.send(KNOWN * 2)
+        lane._schedule()
+        await passes()
+        assert [type(context["exception"]) for context in told] == [ZeroDivisionError]
+        assert statuses(client) == [200, 503]
+
+    worker.run(scenario)
