@@ -360,7 +360,9 @@ class FastProtocol(Connection):
         """Wait for the next request, or turn to what waited behind the answers."""
         if not self._waiting:
             self._since = self.loop.time()
-            if self.pipeline or self._refused is not None:
+            serving = self._serving
+            is_idle = serving is None or serving.response_complete  # what came behind refusals began at once
+            if is_idle and (self.pipeline or self._refused is not None):
                 self._rest()
         if self.flow.read_paused:
             self.flow.resume_reading()

@@ -10,6 +10,10 @@ from tests.http.wire import Client, passes
 KNOWN = post(body=b'{"instances": [{"x": 1}]}', request_id=None)
 NOBODY = post("/predict/nobody", request_id=None)
 PROBE = b"GET /livez HTTP/1.1\r\nhost: weir\r\n\r\n"
+LONG_WAY = (
+    b"POST /predict/slow HTTP/1.1\r\nhost: weir\r\ncontent-type: application/json\r\nx-api-key: another\r\n"
+    b'transfer-encoding: chunked\r\n\r\n1b\r\n{"instances": [{"x": 1.0}]}\r\n0\r\n\r\n'
+)
 MALFORMED = b"\0\0\0\r\n\r\n"
 pytestmark = pytest.mark.parametrize("worker", ["fast"], indirect=True)
 
@@ -108,6 +112,25 @@ def test_what_comes_behind_refusals_is_answered_behind_them(worker: Worker, behi
         use_up(client)
         client.send(KNOWN * 2 + behind)
         assert await statuses(client, 3) == [503, 503, status]
+
+    worker.run(scenario)
+
+
+@pytest.mark.parametrize(("behind", "status"), [(PROBE, 200), (MALFORMED, 400)])
+def test_what_is_under_way_behind_refusals_is_answered_before_what_comes_next(
+    worker: Worker, behind: bytes, status: int
+) -> None:
+    worker.admission = AdmissionSettings(quota_requests_per_s=0.001, quota_burst=1)
+
+    async def scenario() -> None:
+        client = await known_client(worker)
+        use_up(client)
+        client.send(KNOWN * 2 + LONG_WAY, behind)
+        await passes()
+        worker.slow.open()
+        answers = (await client.answers(5))[1:]
+        assert [answer.status for answer in answers] == [429, 429, 200, status]
+        assert [b"predictions" in answer.body for answer in answers] == [False, False, True, False]
 
     worker.run(scenario)
 
