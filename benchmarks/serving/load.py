@@ -10,13 +10,13 @@ import gc
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from benchmarks.serving.connection import Connection
 from benchmarks.serving.sockets import Sockets
 from benchmarks.serving.tally import Load
 
-__all__ = ["Observe", "closed_loop", "open_loop"]
+__all__ = ["Observe", "closed_loop", "open_loop", "rotating_loop"]
 
 Observe = Callable[[Connection, float], None]
 """Takes the connection with its answer, and the seconds since the request was due."""
@@ -69,6 +69,41 @@ def closed_loop(
                 sockets.ask(sockets.ready.popleft(), clock())
             while len(sockets.by_fileno) < connections:
                 sockets.open()
+        sockets.close(started_s)
+    load.offered, load.good = sum(load.statuses.values()), load.statuses[200]
+    return load
+
+
+def rotating_loop(
+    port: int,
+    requests: Sequence[bytes],
+    busy: int,
+    seconds: float,
+    *,
+    opened: int,
+    around: AbstractContextManager[object],
+    pipelined: int = 1,
+) -> Load:
+    """Keep ``busy`` of many connections at work: the next one to ask is always that which has rested longest.
+
+    ``around`` is entered when the connections are open, and left before they are closed.
+    """
+    load = Load()
+    with _no_collection():
+        sockets = Sockets(port, requests, load, pipelined=pipelined)
+        sockets.open_many(opened, limit_s=_CONNECT_LIMIT_S, settle_s=opened * _ACCEPT_S)
+        ready, latencies_s, clock = sockets.ready, load.latencies_s, time.perf_counter
+        with around:
+            started_s = clock()
+            stop_s = started_s + seconds
+            for _ in range(min(busy, len(ready))):
+                sockets.ask(ready.popleft(), clock())
+            while clock() < stop_s:
+                for connection in sockets.answered():
+                    now_s = clock()
+                    latencies_s.extend([now_s - connection.sent_at_s] * connection.ok)
+                    ready.append(connection)
+                    sockets.ask(ready.popleft(), now_s)
         sockets.close(started_s)
     load.offered, load.good = sum(load.statuses.values()), load.statuses[200]
     return load

@@ -120,7 +120,7 @@ class FastProtocol(Connection):
             at = self._turn_away(data)
             if at and not is_due:
                 if at == size and self.fast_path.may_answer_now():
-                    self.answer_all()
+                    self._write_refusals()
                     return
                 is_due = True
                 self.loop.call_soon(self.answer_all)
@@ -163,10 +163,12 @@ class FastProtocol(Connection):
 
         What comes together to one path is counted, and answered, as one: 1 us each of 8, where one alone takes 5 to 7.
         """
+        if not self._may_take():
+            return 0
         answers: list[bytes] = []
         asked, stops = self._known.skim(data)
         first, past = 0, len(asked)
-        while first < past and self._may_take() and not self._finds_room(asked[first]):
+        while first < past:
             refused_as, last = asked[first].refused_as, first
             while (last := last + 1) < past and last < first + ROW and asked[last].refused_as == refused_as:
                 pass
@@ -185,17 +187,25 @@ class FastProtocol(Connection):
             self.flow.pause_reading()
         return stops[first - 1]
 
-    def _finds_room(self, asked: Asked) -> bool:
-        """Return whether a request would come as far as the gate, where there are quotas, or be let in."""
-        if self._door.is_open:
-            return self._pipeline.gate.has_room(asked.urgency.priority)
-        return self._door.may_pass(self._client_of(asked))
-
     def _refusal_of(self, asked: Asked, count: int) -> Overloaded | QuotaExceeded | None:
-        """Refuse so many requests, and count them; ``None``, and nothing done, where somebody wants to see them."""
+        """Refuse so many requests, and count them.
+
+        ``None``, and nothing done, where one would come as far as the gate, where there are quotas, or be let in; or
+        where somebody wants to see them.
+        """
         if self._door.is_open:
             return self._pipeline.turns_away(asked.model, asked.urgency.priority, count)
-        return self._door.turned_away(self._client_of(asked), count)
+        client = self._client_of(asked)
+        return None if self._door.may_pass(client) else self._door.turned_away(client, count)
+
+    def _write_refusals(self) -> None:
+        """Write the refusals where nothing else is owed, and wait for the next request."""
+        refusals, self._refusals = self._refusals, b""
+        self._is_corked = False
+        self._since = self.loop.time()
+        self.transport.write(refusals)
+        if self.flow.read_paused:
+            self.flow.resume_reading()
 
     def on_message_begin(self) -> None:
         """Begin a request without its ASGI scope, which most never need."""

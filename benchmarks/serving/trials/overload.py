@@ -5,7 +5,7 @@ twice what they gave, second by second of closed loop again, which are the next 
 against the capacity before and after it, since the host's own speed moves meanwhile. The small model also at 1.5 times.
 A last stretch at the highest multiple is mostly refusals: what it took beyond its answers is the cost of a refusal.
 ``quota`` measures that cost apart, by two gateways in turns: a client of one is far over its quota and gets nothing but
-429, written by the same lines.
+429, written by the same lines, down as many connections as the bursts come by.
 
 Requests of the small model go out eight at a time down a connection (HTTP pipelining), for its capacity too: one at a
 time costs a generator in Python more than the gateway, and twice the capacity could not be offered.
@@ -25,13 +25,13 @@ from statistics import mean, median
 from typing import NamedTuple
 
 from benchmarks.serving.arrivals import bursts
-from benchmarks.serving.load import closed_loop, open_loop
+from benchmarks.serving.load import closed_loop, open_loop, rotating_loop
 from benchmarks.serving.models import rows, write_models
 from benchmarks.serving.tally import percentiles_ms
 from benchmarks.serving.trials.gateway import Gateway, gateway
 from benchmarks.serving.trials.plan import Plan
 from benchmarks.serving.trials.records import Overload, Refusal
-from benchmarks.serving.trials.stretch import Stretch, stretch
+from benchmarks.serving.trials.stretch import Stretch, stretch, stretch_within
 from benchmarks.serving.wire import PLAIN
 
 __all__ = ["PARTS", "overload", "quota"]
@@ -166,15 +166,23 @@ def _refusal_us(found: Stretch, answer_us: float) -> float:
 
 
 def quota(plan: Plan) -> Refusal:
-    """Let one client ask far above its quota, and nobody else: every answer but the first is a refusal."""
+    """Let one client ask far above its quota, and nobody else: every answer but the first is a refusal.
+
+    Refusals go round as many connections as the bursts have, answers round those of the capacity.
+    """
     path, requests = _requests(plan, "small")
     pipelined, started = _PIPELINED["small"], partial(gateway, path, requests[0], cores=(plan.core,))
-    load = partial(closed_loop, requests=requests, connections=_IN_FLIGHT // pipelined, pipelined=pipelined)
+    busy = _IN_FLIGHT // pipelined
+
+    def turned(server: Gateway, opened: int) -> Stretch:
+        load = partial(rotating_loop, server.port, requests, busy, plan.seconds(0.5), opened=opened)
+        return stretch_within(server.root, lambda around: load(around=around, pipelined=pipelined))
+
     with started() as free, started(variables=_QUOTA) as over:
         for server in (free, over):
-            load(server.port, seconds=plan.seconds(2))
+            closed_loop(server.port, requests, busy, plan.seconds(2), pipelined=pipelined)
         turns = [
-            [stretch(s.root, partial(load, s.port, seconds=plan.seconds(0.5))) for s in (free, over, over, free)]
+            [turned(*each) for each in ((free, busy), (over, _POOL[0]), (over, _POOL[0]), (free, busy))]
             for _ in range(max(round(_TURNS * plan.scale), 1))
         ]
     of_free, of_over = [(turn[0], turn[3]) for turn in turns], [(turn[1], turn[2]) for turn in turns]

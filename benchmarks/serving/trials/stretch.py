@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from benchmarks.serving.machine import CpuTimes, cpu_times, foreign_share
 from benchmarks.serving.tally import Load
 
-__all__ = ["Stretch", "stretch"]
+__all__ = ["Stretch", "stretch", "stretch_within"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +46,17 @@ def stretch(root: int, load: Callable[[], Load]) -> Stretch:
     before = cpu_times(root)
     found = load()
     return Stretch(found, before, cpu_times(root))
+
+
+def stretch_within(root: int, load: Callable[[AbstractContextManager[None]], Load]) -> Stretch:
+    """Do the same, but for what the load does outside the context that it is given."""
+    clocks: list[CpuTimes] = []
+
+    @contextmanager
+    def around() -> Iterator[None]:
+        clocks.append(cpu_times(root))
+        yield
+        clocks.append(cpu_times(root))
+
+    found = load(around())
+    return Stretch(found, *clocks)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import selectors
 import socket
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
@@ -23,11 +23,13 @@ class Answering:
     """Answers the i-th request, counted from 0 over all connections, with ``say(i)``; ``None`` closes the connection.
 
     Nothing is answered before ``together`` requests have come. A request is small enough to come in one piece.
+    ``by_socket`` has the number of requests that came by each.
     """
 
     def __init__(self, say: Callable[[int], bytes | None], *, together: int = 1) -> None:
         self._say, self._together = say, together
         self.requests = self.connections = 0
+        self.by_socket = Counter[int]()
         self._waiting: deque[tuple[int, socket.socket]] = deque()
         self._selector = selectors.DefaultSelector()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
@@ -71,6 +73,7 @@ class Answering:
         if not asked:
             self._leave(connection)
             return
+        self.by_socket[connection.fileno()] += 1
         self._waiting.append((self.requests, connection))
         self.requests += 1
         while self._waiting and self.requests >= self._together:

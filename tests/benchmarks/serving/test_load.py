@@ -1,11 +1,13 @@
 """The load generator against a server that does what a test says."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from benchmarks.serving.connection import Connection
-from benchmarks.serving.load import closed_loop, open_loop
+from benchmarks.serving.load import closed_loop, open_loop, rotating_loop
 from tests.benchmarks.serving.answering import Answering, answer
 
 REQUEST = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n"
@@ -26,6 +28,25 @@ def test_closed_loop_may_sleep_for_answers() -> None:
     with Answering(lambda _: answer(200)) as server:
         load = closed_loop(server.port, [REQUEST], 1, 0.2, wait_s=0.05)
     assert load.good == load.statuses[200] > 0
+
+
+def test_rotating_loop_goes_round_its_connections() -> None:
+    seen: list[int] = []
+
+    with Answering(lambda _: answer(200)) as server:
+
+        @contextmanager
+        def around() -> Iterator[None]:
+            seen.append(server.requests)
+            yield
+            seen.append(server.requests)
+
+        load = rotating_loop(server.port, [REQUEST], 2, 0.2, opened=6, around=around())
+    assert seen[0] == 0
+    assert load.good == load.offered == load.statuses[200] == len(load.latencies_s) > 12
+    assert seen[1] - 2 <= load.good <= seen[1]
+    assert len(server.by_socket) == 6
+    assert max(server.by_socket.values()) - min(server.by_socket.values()) <= 2
 
 
 def test_open_loop_does_not_wait_for_busy_connections() -> None:
