@@ -115,7 +115,8 @@ class Lane(Generic[AnyJob]):
         self._stack, self._deliver, self._on_run, self._on_wait = stack, deliver, on_run, on_wait
         self._jobs: deque[AnyJob] = deque()
         self._halves: deque[list[AnyJob]] = deque()
-        self._scheduled = self._running = self._overdue = self._is_purged = False
+        self._due: asyncio.Handle | None = None
+        self._running = self._overdue = self._is_purged = False
         self._free_at = self._ends_at = self._slice_ends_at = 0.0
         self._gathered_rows, self._gathering_since = 0, 0.0
         self.queued_rows = 0
@@ -143,7 +144,7 @@ class Lane(Generic[AnyJob]):
             raise LaneLate
         self.queued_rows = rows
         self._jobs.append(job)
-        if not self._scheduled and not self._running:
+        if self._due is None and not self._running:
             self._schedule()
 
     def submit_all(self, jobs: Sequence[AnyJob]) -> bool:
@@ -153,13 +154,13 @@ class Lane(Generic[AnyJob]):
             return False
         self.queued_rows = rows
         self._jobs.extend(jobs)
-        if not self._scheduled and not self._running:
+        if self._due is None and not self._running:
             self._flush()
         return True
 
     def run_now(self) -> None:
         """Run at once what would run at the end of this pass, and what is left of it then."""
-        if self._scheduled:
+        if self._due is not None:
             self._due.cancel()
             self._flush()
 
@@ -185,12 +186,12 @@ class Lane(Generic[AnyJob]):
         return full * estimate(sizer.limit) + (estimate(rest) if rest else 0.0)
 
     def _schedule(self) -> None:
-        self._scheduled = True
         self._due = self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
         """Start one run. What is left waits for the next pass, so that the loop is never held for more than one."""
-        self._scheduled = self._is_purged = False
+        self._due = None  # which leads back here: the version would wait for the garbage collector
+        self._is_purged = False
         if self._running:
             return
         if self._gathers():
@@ -231,7 +232,7 @@ class Lane(Generic[AnyJob]):
         return True
 
     def _go_on(self) -> None:
-        if (self._jobs or self._halves) and not self._scheduled and not self._running:
+        if (self._jobs or self._halves) and self._due is None and not self._running:
             self._schedule()
 
     def _next(self) -> _Work[AnyJob] | None:

@@ -1,6 +1,8 @@
 """Lanes: what runs together, who gets which rows, and that nobody disturbs anybody else."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Executor, Future
 from contextvars import Context
@@ -225,6 +227,32 @@ async def test_everything_of_one_pass_of_the_loop_is_one_run() -> None:
     assert bench.version.runs == [[float(i) for i in range(20)]]
     assert bench.runs == [(20, 20)]
     assert [bench.answer(f"r{i}") for i in range(20)] == [[2.0 * i] for i in range(20)]
+
+
+@pytest.mark.parametrize("inline_rows", [128, 0])
+def test_a_version_that_is_let_go_is_freed_at_once(inline_rows: int) -> None:
+    """Without the help of the garbage collector: it may be of hundreds of megabytes."""
+
+    async def scenario() -> None:
+        bench = Bench(inline_rows=inline_rows)
+        bench.ask("a", 1.0)
+        bench.lane.run_now()
+        await begun()
+        bench.ask("b", 1.0)
+        while len(bench.answers) < 2:
+            if bench.executor.waiting:
+                bench.executor.pump()
+            await passes()
+        alive = weakref.ref(bench.lane)
+        del bench.lane
+        await begun()
+        assert alive() is None
+
+    gc.disable()
+    try:
+        asyncio.run(scenario())
+    finally:
+        gc.enable()
 
 
 @on_loop
