@@ -8,7 +8,11 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from selenium import webdriver
-from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
+from selenium.common.exceptions import (
+    ElementClickInterceptedException,
+    StaleElementReferenceException,
+    TimeoutException,
+)
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -107,7 +111,7 @@ class Browser:
 
         def is_pressed() -> bool:
             if found := self.button(label, within):
-                found.click()  # raises, and is tried again, when the page has drawn another one meanwhile
+                found.click()  # raises, and is tried again, when the page has drawn another one meanwhile, or moved it
             return found is not None
 
         self.wait(is_pressed, f"the button {label}")
@@ -119,9 +123,8 @@ class Browser:
 
     def wait(self, look: Callable[[], T | None], what: str) -> T:
         """Return what ``look`` finds, as soon as it finds something that is true."""
-        patient = WebDriverWait(
-            self.driver, _PATIENCE_S, poll_frequency=0.1, ignored_exceptions=(StaleElementReferenceException,)
-        )
+        moved = StaleElementReferenceException, ElementClickInterceptedException
+        patient = WebDriverWait(self.driver, _PATIENCE_S, poll_frequency=0.1, ignored_exceptions=moved)
         try:
             found = patient.until(lambda _: look())
         except TimeoutException as error:
