@@ -39,10 +39,10 @@ _TELLING = frozenset(
 class Asked:
     """What an inference request asks, but for its body.
 
-    ``answered`` counts its answers with 200; ``is_plain`` says that the head asks for nothing but an answer of a named
-    model in the plain protocol; ``of_client`` are the headers that tell whose it is; ``json_bytes`` is the
-    length of the JSON that raw tensors follow. Requests of one connection that are equal in ``refused_as`` are refused
-    alike: same path, same priority, same client.
+    ``answered`` counts its answers with 200; ``is_plain`` says that these are of the plain protocol, and say nothing of
+    the connection; ``comes_together`` that besides the head asks for a named model and nothing else; ``of_client`` are
+    the headers that tell whose it is; ``json_bytes`` is the length of the JSON that raw tensors follow. Requests of one
+    connection that are equal in ``refused_as`` are refused alike: same path, same priority, same client.
     """
 
     path: str
@@ -58,6 +58,7 @@ class Asked:
     is_urgent: bool
     keep_alive: bool
     is_plain: bool
+    comes_together: bool
     answered: Counter
     of_client: Headers
     refused_as: tuple[object, ...]
@@ -124,6 +125,7 @@ class HeadReader:
             urgency,
             is_urgent,
             keep_alive,
+            protocol == "plain" and keep_alive,
             protocol == "plain" and plain is not None and keep_alive and not is_urgent,
             self._counts.answered(route, 200),
             of_client,

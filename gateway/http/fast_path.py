@@ -56,7 +56,6 @@ class FastProtocol(Connection):
         "_is_refused",
         "_is_stopping",
         "_known",
-        "_known_of",
         "_next_id",
         "_parts",
         "_pipeline",
@@ -86,7 +85,6 @@ class FastProtocol(Connection):
         shared = self.fast_path
         self._pipeline, self._door, self._next_id = shared.pipeline, shared.door, shared.next_id
         self._known, self._arrivals = shared.heads.known, shared.arrivals
-        self._known_of = self._known.split
 
     def may_read(self) -> bool:
         """Return whether more may come in."""
@@ -99,20 +97,30 @@ class FastProtocol(Connection):
         return bool(self._refusals or (waiting and waiting[0] is not self._exchange)) or super().is_owing()
 
     def data_received(self, data: bytes) -> None:
-        """Take whole requests whose heads are known; let the parser read anything else.
+        """Take a request that is all that the connection has; look closer at anything else.
 
-        A plain request that comes alone, as most do, is submitted with what else comes in this pass of the loop. What
-        is answered here goes out when the pass is over, but for the first refusals.
+        A plain request that comes alone, as most do, is submitted with what else comes in this pass of the loop.
         """
-        if not self._waiting and (self.is_calm or self._is_at_rest()) and (taken := self._known_of(data)) is not None:
-            asked, body, at = taken
-            if at == len(data) and asked.is_plain and (calls := self._arrivals.of(asked.model)) is not None:
-                self.is_calm = True
-                calls.append(self._begun(asked, body))
-                return
-        self.is_calm = False
         if self._rests_until and self._is_early(data):
             return
+        if not self._waiting and (self.is_calm or self._is_at_rest()):
+            taken = self._known.split(data)
+            if taken is not None and taken[2] == len(data):
+                asked, body, _ = taken
+                self.is_calm = asked.is_plain
+                if asked.comes_together and (calls := self._arrivals.of(asked.model)) is not None:
+                    calls.append(self._begun(asked, body))
+                    return
+                if self._is_taken_alone(asked, body):
+                    return
+        self.is_calm = False
+        self._take_in_turn(data)
+
+    def _take_in_turn(self, data: bytes) -> None:
+        """Take whole requests whose heads are known; let the parser read anything else.
+
+        What is answered here goes out when the pass is over, but for the first refusals.
+        """
         at, size = 0, len(data)
         is_due, self._is_corked = self._is_corked, True
         gate = self._pipeline.gate
@@ -126,7 +134,7 @@ class FastProtocol(Connection):
                 self.loop.call_soon(self.answer_all)
         takes = not self._arriving and self._refused is None and self._may_take()
         while takes and at < size:
-            taken = self._known_of(data, at)
+            taken = self._known.split(data, at)
             if taken is None:
                 self._start = data[at:]
                 self._parse(self._start)
@@ -149,14 +157,44 @@ class FastProtocol(Connection):
             self._is_corked = False
 
     def _is_at_rest(self) -> bool:
-        """Return whether nothing but a request of the fast path is under way, and nobody is refused anything.
+        """Return whether nothing is under way or owed, and there are no quotas.
 
-        What would make it false comes by ``data_received``, ``answer_all`` or ``shutdown``, or shuts the arrivals; so
-        it is asked for the first of a row of plain requests.
+        What would make it false comes by ``data_received``, ``answer_all`` or ``shutdown``; so it is asked for the
+        first of a row of plain requests.
         """
-        if self._arriving or self._rests_until or self._refused is not None or self._pipeline.gate.is_shedding:
+        if self._arriving or self._is_corked or self._refused is not None:
             return False
         return self._door.is_open and self._may_take()
+
+    def _is_taken_alone(self, asked: Asked, body: bytes) -> bool:
+        """Submit, or refuse, a request that is all that the connection has; false where there is more to it."""
+        gate = self._pipeline.gate
+        if not gate.has_room(asked.urgency.priority):
+            return self._is_turned_away(asked)
+        exchange = self._begun(asked, body)
+        self._is_corked = True
+        self.submit(exchange)
+        if gate.is_shedding and exchange.outcome is None and not gate.has_room(NORMAL):
+            self._pipeline.run_now(exchange)
+        if exchange.outcome is None:
+            self._is_corked = False
+        else:
+            self.loop.call_soon(self.answer_all)
+        return True
+
+    def _is_turned_away(self, asked: Asked) -> bool:
+        """Refuse the only request at once; false where that is to wait, or to be said in another way."""
+        state, shared = self.server_state, self.fast_path
+        if state.default_headers or not shared.may_answer_now():
+            return False
+        error = self._pipeline.turns_away(asked.model, asked.urgency.priority)
+        if error is None:
+            return False
+        state.total_requests += 1
+        self._since = now_s = self.loop.time()
+        self._rests_until = now_s + _BREATHER_S
+        self.transport.write(shared.turned_away(asked, error, 1))
+        return True
 
     def _turn_away(self, data: bytes) -> int:
         """Refuse the first requests of some data where there is no room, or quota, for them; return where they end.

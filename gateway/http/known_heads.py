@@ -30,7 +30,8 @@ class KnownHeads(Generic[Meaning]):
         Bodies are passed over. Heads in a row are mostly as long as each other, so an end is looked for where a head
         as long as the one before would have it: 0.25 us a request instead of 0.6.
         """
-        meanings, stops = list[Meaning](), list[int]()
+        meanings: list[Meaning] = []  # list[Meaning]() would cost three times as much
+        stops: list[int] = []
         find, get, size, head_bytes = data.find, self._seen.get, len(data), 0
         while start < size:
             end = start + head_bytes
