@@ -111,7 +111,7 @@ class HeadReader:
         except RequestInvalid:
             return None
         path, of_client = url.decode("ascii"), [pair for pair in headers if pair[0] in self._of_client]
-        route = RequestCounts.route_of(path)
+        route, is_plain = RequestCounts.route_of(path), protocol == "plain" and keep_alive
         return Asked(
             path,
             protocol,
@@ -125,8 +125,8 @@ class HeadReader:
             urgency,
             is_urgent,
             keep_alive,
-            protocol == "plain" and keep_alive,
-            protocol == "plain" and plain is not None and keep_alive and not is_urgent,
+            is_plain,
+            is_plain and plain is not None and not is_urgent,
             self._counts.answered(route, 200),
             of_client,
             (path, urgency.priority, *of_client),
