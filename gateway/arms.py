@@ -50,7 +50,7 @@ class ArmKeeper:
     every pinned version: one that hangs takes nobody else's thread. The thread ends with the arm. ``tripwires``
     makes the tripwire of a canary. ``keeps`` is told of which model which version waited for a thread, how many seconds
     and how many seconds ago that ended. ``marks_stable`` marks the runs of stable versions too, where a process
-    crashed. ``traffic`` is what tells that a request is the only one, whose run may hold the loop for longer.
+    crashed. ``traffic`` is what tells that all requests are a version's own, whose runs may hold the loop for longer.
     """
 
     def __init__(
@@ -68,9 +68,11 @@ class ArmKeeper:
         self._loop, self._counters, self._settings, self._marks = loop, counters, settings, marks
         self._marks_stable, self._traffic = marks_stable, traffic
         self._tripwires, self._keeps = tripwires, keeps
-        threads = settings.serving.threads or cores_of_one_worker(settings.workers)
+        cores = cores_of_one_worker(settings.workers)
+        threads = settings.serving.threads or cores
         # Two at least: a long run of one model must not make a short one of another wait for its end.
         self._stable_pool = ThreadPoolExecutor(max(2, threads), thread_name_prefix="weir-stable")
+        self._has_one_core = cores == 1
         self._executors: WeakSet[Executor] = WeakSet([self._stable_pool])
         self._arms: dict[tuple[str, str, str, Variant, bool], Arm] = {}
         self._routes: dict[str, ModelRoute] = {}
@@ -268,7 +270,8 @@ class ArmKeeper:
     def _solitude(self, servable: ServableVersion) -> Solitude | None:
         if self._traffic is None or not servable.alone_s:
             return None
-        return Solitude(self._traffic, above_s=servable.on_loop_s, most_s=servable.alone_s)
+        lengths = {"above_s": servable.on_loop_s, "most_s": servable.alone_s}
+        return Solitude(self._traffic, **lengths, has_one_core=self._has_one_core)
 
     def _sizer(self, servable: ServableVersion, *, inline: bool) -> BatchSizer:
         serving, own_ms = self._settings.serving, servable.manifest.serving.batch_latency_ms

@@ -103,24 +103,28 @@ def test_a_request_that_names_a_version_that_rests_wakes_it_until_it_is_back(tmp
 
 
 @pytest.mark.parametrize(
-    ("model", "serving", "callers", "leaves_loop"),
+    ("model", "serving", "callers", "cores", "leaves_loop"),
     [
-        (echo_model(), ServingSettings(on_loop_ms=1e-6, alone_on_loop_ms=1e3), 1, False),
-        (echo_model(), ServingSettings(on_loop_ms=1e-6, alone_on_loop_ms=1e3), 2, True),
-        (echo_model(), ServingSettings(on_loop_ms=1e-6, alone_on_loop_ms=0.0), 1, True),
-        (echo_model(), ServingSettings(on_loop_ms=0.0, alone_on_loop_ms=1e3), 1, True),
-        (slow_model(), ServingSettings(on_loop_ms=1e-6, alone_on_loop_ms=1e3), 1, True),
+        (echo_model(), ServingSettings(on_loop_ms=1e-6, alone_on_loop_ms=1e3), 1, 2, False),
+        (echo_model(), ServingSettings(on_loop_ms=1e-6, alone_on_loop_ms=1e3), 2, 2, True),
+        (echo_model(), ServingSettings(on_loop_ms=1e-6, alone_on_loop_ms=1e3), 2, 1, False),
+        (echo_model(), ServingSettings(on_loop_ms=1e-6, alone_on_loop_ms=0.0), 1, 1, True),
+        (echo_model(), ServingSettings(on_loop_ms=0.0, alone_on_loop_ms=1e3), 1, 1, True),
+        (slow_model(), ServingSettings(on_loop_ms=1e-6, alone_on_loop_ms=1e3), 1, 1, True),
     ],
-    ids=["alone", "not alone", "never", "nothing on the loop", "a row may make it long"],
+    ids=["alone", "not alone", "no core beside", "never", "nothing on the loop", "a row may make it long"],
 )
-def test_a_run_that_is_long_for_the_loop_is_on_it_only_for_a_caller_who_is_alone(
+def test_a_run_that_is_long_for_the_loop_is_on_it_only_where_nobody_else_waits_or_collects(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     model: bytes,
     serving: ServingSettings,
     callers: int,
+    cores: int,
     leaves_loop: bool,
 ) -> None:
+    monkeypatch.setattr("gateway.arms.cores_of_one_worker", lambda _workers: cores)
+
     async def check() -> None:
         servable = servable_of(tmp_path / "1", model, serving=serving)
         counters = SharedCounters.create(tmp_path, "w", role="worker")

@@ -16,33 +16,35 @@ class ConnectionLost(Exception):
 
 
 class Connection:
-    """A socket that sends one prepared request at a time, or several in one piece, and gathers what is answered.
+    """A socket that sends a prepared request, or several in one piece, and gathers what is answered.
 
     It connects without waiting: a server whose backlog is full would stop the whole generator for a second. The socket
     is writable when it is connected or refused.
 
     Parameters
     ----------
-    request
-        What goes out at once: ``pipelined`` whole requests, one behind the other.
+    pipelined
+        How many requests go out at once, one behind the other.
 
     Attributes
     ----------
+    row : int
+        Which of the generator's rows went out last; until then, those before which it is to begin.
     sent_at_s : float
         When the requests in flight were due; latency counts from here, also when the generator was late to send them.
     answers : list
         Status, body and head (first line and headers) of each answer to the newest requests, as far as they have come.
     """
 
-    __slots__ = ("_buffer", "_socket", "answers", "busy", "fileno", "pipelined", "request", "row", "sent_at_s")
+    __slots__ = ("_buffer", "_socket", "answers", "busy", "fileno", "pipelined", "row", "sent_at_s")
 
-    def __init__(self, port: int, request: bytes, row: int, *, pipelined: int = 1) -> None:
+    def __init__(self, port: int, row: int = 0, *, pipelined: int = 1) -> None:
         self._socket = socket.socket()
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.setblocking(False)
         self._socket.connect_ex(("127.0.0.1", port))
         self.fileno = self._socket.fileno()
-        self.request, self.row, self.pipelined = request, row, pipelined
+        self.row, self.pipelined = row, pipelined
         self._buffer = b""
         self.answers: list[tuple[int, bytes, bytes]] = []
         self.busy = False
@@ -58,8 +60,8 @@ class Connection:
         """How many of the newest answers are a 200."""
         return sum(answer[0] == 200 for answer in self.answers)
 
-    def send(self, due_s: float) -> None:
-        """Send the request; it is smaller than the socket's buffer, so one call takes it whole.
+    def send(self, requests: bytes, due_s: float) -> None:
+        """Send ``pipelined`` whole requests; they are smaller than the socket's buffer, so one call takes them whole.
 
         Raises
         ------
@@ -68,7 +70,7 @@ class Connection:
         """
         self.busy, self.sent_at_s = True, due_s
         try:
-            if self._socket.send(self.request) != len(self.request):
+            if self._socket.send(requests) != len(requests):
                 raise ConnectionLost
         except OSError as error:
             raise ConnectionLost from error

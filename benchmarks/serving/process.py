@@ -107,9 +107,9 @@ def _await_answer(process: subprocess.Popen[bytes], port: int, request: bytes, l
 
 
 def _ask_once(port: int, request: bytes) -> tuple[int, bytes]:
-    connection = Connection(port, request, 0)
+    connection = Connection(port)
     try:
-        connection.send(time.perf_counter())
+        connection.send(request, time.perf_counter())
         limit_s = time.perf_counter() + 10
         while not connection.receive():
             if time.perf_counter() > limit_s:

@@ -2,8 +2,8 @@
 
 Work-conserving, never a timer: everything that arrived in one pass of the event loop is one run. A version whose runs
 are measured in microseconds runs on the loop; others run in a thread while the next batch collects, and since a pass is
-nothing beside such a run, it begins with the first pass that brings no more. Where nobody else is there, who would
-collect or wait, a run of a few milliseconds spares itself the way to a thread and back.
+nothing beside such a run, it begins with the first pass that brings no more. Where all requests are the version's, and
+no other core is free to collect the next ones, a run of a few milliseconds spares itself the way to a thread and back.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class Lane(Generic[AnyJob]):
         self._running = self._overdue = self._is_purged = False
         self._free_at = self._ends_at = self._slice_ends_at = 0.0
         self._gathered_rows, self._gathering_since = 0, 0.0
-        self.queued_rows = 0
+        self.queued_rows = self._entered = 0
 
     @property
     def leaves_loop(self) -> bool:
@@ -143,6 +143,7 @@ class Lane(Generic[AnyJob]):
         if self._running and self._is_late(job, rows):
             raise LaneLate
         self.queued_rows = rows
+        self._entered += 1
         self._jobs.append(job)
         if self._due is None and not self._running:
             self._schedule()
@@ -153,6 +154,7 @@ class Lane(Generic[AnyJob]):
         if self._overdue or rows > self._queue_rows or (self._running and self._is_late(jobs[0], rows)):
             return False
         self.queued_rows = rows
+        self._entered += len(jobs)
         self._jobs.extend(jobs)
         if self._due is None and not self._running:
             self._flush()
@@ -207,11 +209,15 @@ class Lane(Generic[AnyJob]):
         self._go_on()
 
     def _is_alone(self, work: _Work[AnyJob]) -> bool:
-        """Return whether a run disturbs nobody where it holds the loop, and is back before its job's deadline."""
+        """Return whether a run disturbs nobody where it holds the loop, and is back before its jobs' deadlines."""
         if self._solitude is None:
             return False
         cost_s = self._sizer.cost.estimate(work.rows)
-        return self._solitude.spares(cost_s) and work.jobs[0].deadline > perf_counter() + cost_s
+        in_flight = len(work.jobs) + len(self._jobs) + sum(map(len, self._halves))
+        if not self._solitude.spares(cost_s, in_flight=in_flight, entered=self._entered):
+            return False
+        back_at = perf_counter() + cost_s
+        return all(job.deadline > back_at for job in work.jobs)
 
     def _gathers(self) -> bool:
         """Return whether the next pass may bring more to a run in a thread: the last one did.

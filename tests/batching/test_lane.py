@@ -130,6 +130,7 @@ class Bench:
         queue_rows: int = 1_000,
         slice_s: float = FOR_EVER_S,
         set_back: Callable[[], None] | None = None,
+        has_one_core: bool = False,
     ) -> None:
         self.version, self.executor = version or Doubler(), HandExecutor()
         self.runs: list[tuple[int, int]] = []
@@ -144,7 +145,7 @@ class Bench:
             sizer=self.sizer,
             queue_rows=queue_rows,
             slice_s=slice_s,
-            solitude=Solitude(self.traffic, above_s=1e-3, most_s=5e-3),
+            solitude=Solitude(self.traffic, above_s=1e-3, most_s=5e-3, has_one_core=has_one_core),
             set_back=set_back,
             stack=stacked,
             deliver=self.deliver,
@@ -179,6 +180,7 @@ class Bench:
 
     def deliver(self, jobs: Sequence[FakeJob], result: Run | Exception) -> None:
         assert jobs, "a delivery to nobody"
+        self.traffic.in_flight -= len(jobs)
         stop = 0
         for job in jobs:
             start, stop = stop, stop + job.decoded.n
@@ -292,6 +294,31 @@ async def test_a_longer_run_is_on_the_loop_where_its_request_is_the_only_one() -
     assert [await leaves_loop(1.0) for _ in range(65)] == [True] * 64 + [False], "it stays away after an overrun"
     assert await leaves_loop(1.0, of_others=1)
     assert await leaves_loop(1.0)
+
+
+@on_loop
+async def test_on_one_core_a_longer_run_is_on_the_loop_where_all_requests_are_its_version_s() -> None:
+    bench = Bench(Doubler(max_batch_rows=2), has_one_core=True)
+    bench.sizer.row_s = 2e-3
+
+    async def runs_that_left(*, of_others: int = 0, deadline_s: float = inf) -> int:
+        """Ask for three rows, of which two fit a run."""
+        bench.traffic.in_flight = 3 + of_others
+        bench.traffic.entered += 3 + of_others
+        jobs = [bench.ask(name, 1.0) for name in "abc"]
+        jobs[1].deadline = perf_counter() + deadline_s
+        left = 0
+        while not bench.answers.keys() >= set("abc"):
+            await passes()
+            if bench.executor.waiting:
+                left += 1
+                bench.executor.pump()
+        assert [bench.answers.pop(name) for name in "abc"] == [[[2.0]]] * 3
+        return left
+
+    assert [await runs_that_left() for _ in range(5)] == [2, 2, 2, 2, 0]
+    assert await runs_that_left(deadline_s=0.0039) == 1, "the second may not be back in time"
+    assert [await runs_that_left(of_others=1), await runs_that_left()] == [2, 2]
 
 
 @on_loop

@@ -23,13 +23,14 @@ class Answering:
     """Answers the i-th request, counted from 0 over all connections, with ``say(i)``; ``None`` closes the connection.
 
     Nothing is answered before ``together`` requests have come. A request is small enough to come in one piece.
-    ``by_socket`` has the number of requests that came by each.
+    ``by_socket`` has the number of requests that came by each, ``asked`` the requests.
     """
 
     def __init__(self, say: Callable[[int], bytes | None], *, together: int = 1) -> None:
         self._say, self._together = say, together
         self.requests = self.connections = 0
         self.by_socket = Counter[int]()
+        self.asked: list[bytes] = []
         self._waiting: deque[tuple[int, socket.socket]] = deque()
         self._selector = selectors.DefaultSelector()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
@@ -74,6 +75,7 @@ class Answering:
             self._leave(connection)
             return
         self.by_socket[connection.fileno()] += 1
+        self.asked.append(asked)
         self._waiting.append((self.requests, connection))
         self.requests += 1
         while self._waiting and self.requests >= self._together:

@@ -17,7 +17,7 @@ CHUNKED = b"HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0
 @pytest.fixture
 def pair() -> Iterator[tuple[Connection, socket.socket]]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        connection = Connection(listener.getsockname()[1], b"ask", 7)
+        connection = Connection(listener.getsockname()[1])
         server, _ = listener.accept()
         server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with server:
@@ -72,7 +72,7 @@ def test_a_chunked_answer_is_complete_with_its_last_chunk(pair: tuple[Connection
 
 def test_a_connection_is_busy_from_the_request_to_the_answer(pair: tuple[Connection, socket.socket]) -> None:
     connection, server = pair
-    connection.send(12.5)
+    connection.send(b"ask", 12.5)
     assert (connection.busy, connection.sent_at_s) == (True, 12.5)
     assert server.recv(10) == b"ask"
     server.sendall(LENGTH)

@@ -24,6 +24,18 @@ def test_closed_loop_keeps_to_its_connections_and_counts_every_answer() -> None:
     assert load.seconds == pytest.approx(0.2, abs=0.1)
 
 
+def test_a_connection_asks_for_other_rows_every_time() -> None:
+    requests = [REQUEST.replace(b"/", b"/%d" % row, 1) for row in range(3)]
+    with Answering(lambda i: answer(200, b"%d" % i)) as server:
+        load = closed_loop(server.port, requests, 1, 0.1)
+    assert server.asked[:7] == [requests[i % 3] for i in range(7)]
+    ((row, (_, number)),) = load.samples
+    assert row == int(number) % 3
+    with Answering(lambda _: answer(200), together=2) as server:
+        closed_loop(server.port, requests, 2, 0.1)
+    assert set(server.asked[:2]) == set(requests[:2])
+
+
 def test_closed_loop_may_sleep_for_answers() -> None:
     with Answering(lambda _: answer(200)) as server:
         load = closed_loop(server.port, [REQUEST], 1, 0.2, wait_s=0.05)
