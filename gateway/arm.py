@@ -11,6 +11,7 @@ from gateway.batching.lane import Lane
 from gateway.codec.decoded import Decoded
 from gateway.codec.decoders import Decoders
 from gateway.codec.plain import PlainWriter
+from gateway.codec.v2_answers import V2Writer
 from gateway.contract import Contract
 from gateway.engine.version import ServableVersion
 from gateway.metrics.shared import Counter, Histogram, SharedCounters
@@ -65,7 +66,8 @@ class Arm:
 
     A canary arm trips by the evidence of its ``tripwire``, or when it has cost the worker its time slice of ``slice_s``
     so often in a row as ``strikes_allowed``: it then takes no traffic until the route changes. ``headers`` and
-    ``header_lines`` are those of an answer's headers that never change; ``writer`` writes its plain answers.
+    ``header_lines`` are those of an answer's headers that never change; ``writer`` writes its plain
+    answers, ``v2_writer`` those of the Open Inference Protocol.
     """
 
     __slots__ = (
@@ -83,6 +85,7 @@ class Arm:
         "struck_at",
         "tripped",
         "tripwire",
+        "v2_writer",
         "variant",
         "version",
         "writer",
@@ -109,6 +112,7 @@ class Arm:
         outputs = self.contract.outputs
         classes = outputs.classes if outputs.probabilities else ()
         self.writer = PlainWriter(self.model, self.version, variant, classes)
+        self.v2_writer = V2Writer(self.model, self.version, {"variant": variant} if variant == "constant" else {})
         self.slice_s, self.strikes_allowed = slice_s, strikes_allowed
         self.strikes, self.struck_at, self.tripped = 0, -inf, False
         self.tripwire = tripwire

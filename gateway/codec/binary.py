@@ -6,6 +6,7 @@ Little-endian and row-major; a string is four bytes of length and then its UTF-8
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import chain
@@ -20,6 +21,9 @@ from gateway.errors import BodyMalformed
 __all__ = ["RawTensors", "raw_bytes", "tensor_from"]
 
 _LENGTH = Struct("<I")
+_IS_LITTLE_ENDIAN = sys.byteorder == "little"
+_BRIEF_BYTES = 4_096
+"""A copy of so many bytes takes a tenth of the time of a view."""
 
 
 class RawTensors:
@@ -118,7 +122,7 @@ def _strings(raw: memoryview, count: int) -> npt.NDArray[np.object_]:
 
 
 def raw_bytes(array: npt.NDArray[Any]) -> bytes | memoryview:
-    """Return an array's raw bytes: its own memory where that lies in the order of the protocol.
+    """Return an array's raw bytes: its own memory where that is large and lies in the order of the protocol.
 
     >>> bytes(raw_bytes(np.array(["a", "bc"], object)))
     b'\\x01\\x00\\x00\\x00a\\x02\\x00\\x00\\x00bc'
@@ -127,6 +131,8 @@ def raw_bytes(array: npt.NDArray[Any]) -> bytes | memoryview:
     """
     if array.dtype.kind in "OU":
         return b"".join(chain.from_iterable(_with_length(array.ravel().tolist())))
+    if array.nbytes <= _BRIEF_BYTES and _IS_LITTLE_ENDIAN and array.dtype.isnative:
+        return array.tobytes()
     ordered = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
     return ordered.reshape(-1).view(np.uint8).data
 

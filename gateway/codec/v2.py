@@ -1,4 +1,4 @@
-"""The Open Inference Protocol, version 2, over REST: tensors as JSON or, behind the JSON, as raw bytes.
+"""Requests of the Open Inference Protocol, version 2, over REST: tensors as JSON or, behind the JSON, as raw bytes.
 
 The protocol is the one published by the KServe community; ``data`` may come nested or flat in row-major order.
 Pointers in errors count as if it were flat, and as if raw bytes were ``data``.
@@ -6,8 +6,7 @@ Pointers in errors count as if it were flat, and as if raw bytes were ``data``.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -15,18 +14,18 @@ import numpy as np
 import numpy.typing as npt
 
 from gateway.admission.deadline import of_parameters
-from gateway.codec.binary import RawTensors, raw_bytes, tensor_from
+from gateway.codec.binary import RawTensors, tensor_from
 from gateway.codec.decoded import Decoded
 from gateway.codec.limits import check_depth
 from gateway.codec.raw_layouts import RawLayout, RawLayouts, RawPlace
 from gateway.codec.rows import nested_type
-from gateway.codec.tensors import DATATYPES, GivenTensor, TensorDecoder, datatype_of, datatype_of_array
+from gateway.codec.tensors import DATATYPES, GivenTensor, TensorDecoder, datatype_of
 from gateway.contract import Contract
 from gateway.errors import BodyMalformed
 from gateway.settings import LimitSettings
 from gateway.types import TensorSpec
 
-__all__ = ["DATATYPES", "V2Decoder", "datatype_of", "encode_outputs"]
+__all__ = ["DATATYPES", "V2Decoder", "datatype_of"]
 
 _NO_DATA = msgspec.Raw()
 _URGENCY = frozenset({"priority", "timeout"})
@@ -53,7 +52,6 @@ class _InferRequest(msgspec.Struct, gc=False):
 
 
 _decode_request = msgspec.json.Decoder(_InferRequest).decode
-_encode = msgspec.json.Encoder().encode
 
 
 class V2Decoder:
@@ -169,41 +167,3 @@ def _array(given: _Input, dtype: str) -> npt.NDArray[Any]:
         values = msgspec.json.decode(given.data, type=nested_type(dtype, len(given.shape)))
     with np.errstate(over="raise"):
         return np.array(values, object if dtype == "string" else dtype)
-
-
-def encode_outputs(
-    *,
-    model: str,
-    version: str,
-    request_id: str,
-    outputs: Mapping[str, npt.NDArray[Any]],
-    binary: Collection[str] = (),
-    parameters: Mapping[str, str] = MappingProxyType({}),
-) -> tuple[bytes, int | None]:
-    """Return an inference response, and the length of its JSON where raw tensors follow that.
-
-    In JSON a non-finite number becomes ``null``, since JSON has none; raw tensors are as the graph made them.
-
-    Parameters
-    ----------
-    binary
-        Names of the outputs to send as raw bytes.
-    parameters
-        What else is to be said of the answer.
-    """
-    raw = {name: raw_bytes(array) for name, array in outputs.items() if name in binary}
-    tensors = [_described(name, array, raw.get(name)) for name, array in outputs.items()]
-    told = {"model_name": model, "model_version": version, "id": request_id, "parameters": dict(parameters)}
-    encoded = _encode({**told, "outputs": tensors})
-    if not raw:
-        return encoded, None
-    return b"".join((encoded, *raw.values())), len(encoded)
-
-
-def _described(name: str, array: npt.NDArray[Any], raw: bytes | memoryview | None) -> dict[str, Any]:
-    tensor: dict[str, Any] = {"name": name, "shape": list(array.shape), "datatype": datatype_of_array(array)}
-    if raw is None:
-        tensor["data"] = array.ravel().tolist()
-    else:
-        tensor["parameters"] = {"binary_data_size": len(raw)}
-    return tensor

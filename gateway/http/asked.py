@@ -39,8 +39,8 @@ _TELLING = frozenset(
 class Asked:
     """What an inference request asks, but for its body.
 
-    ``answered`` counts its answers with 200; ``is_plain`` says that these are of the plain protocol, and say nothing of
-    the connection; ``comes_together`` that besides the head asks for a named model and nothing else; ``of_client`` are
+    ``answered`` counts its answers with 200, which say nothing of the connection where it is to ``keep_alive``;
+    ``comes_together`` says that the head asks the plain protocol for a named model and nothing else; ``of_client`` are
     the headers that tell whose it is; ``json_bytes`` is the length of the JSON that raw tensors follow. Requests of one
     connection that are equal in ``refused_as`` are refused alike: same path, same priority, same client.
     """
@@ -57,7 +57,6 @@ class Asked:
     urgency: Urgency
     is_urgent: bool
     keep_alive: bool
-    is_plain: bool
     comes_together: bool
     answered: Counter
     of_client: Headers
@@ -111,7 +110,7 @@ class HeadReader:
         except RequestInvalid:
             return None
         path, of_client = url.decode("ascii"), [pair for pair in headers if pair[0] in self._of_client]
-        route, is_plain = RequestCounts.route_of(path), protocol == "plain" and keep_alive
+        route = RequestCounts.route_of(path)
         return Asked(
             path,
             protocol,
@@ -125,8 +124,7 @@ class HeadReader:
             urgency,
             is_urgent,
             keep_alive,
-            is_plain,
-            is_plain and plain is not None and not is_urgent,
+            keep_alive and plain is not None and not is_urgent,
             self._counts.answered(route, 200),
             of_client,
             (path, urgency.priority, *of_client),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
@@ -13,8 +13,8 @@ from gateway.admission.door import Door
 from gateway.arrivals import Arrivals
 from gateway.call import Call, Reply
 from gateway.errors import Overloaded, QuotaExceeded, WeirError
+from gateway.http.answers import answer_whole, plain_answers, v2_answers
 from gateway.http.asked import Asked, HeadReader
-from gateway.http.predict import answer_whole, plain_answers
 from gateway.http.refusals import PreparedRefusals, refusal
 from gateway.http.request_counts import RequestCounts
 from gateway.http.request_ids import random_ids
@@ -65,7 +65,7 @@ def _submit_alone(exchange: Exchange) -> None:
 
 
 class Answering(Protocol):
-    """The connection that a request came by; ``is_calm`` says that a plain request is all that it has."""
+    """The connection that a request came by; ``is_calm`` says that this is all that it has, and that it stays open."""
 
     fast_path: FastPath
     is_calm: bool
@@ -96,28 +96,16 @@ class Exchange(Call, eq=False, kw_only=True):
 
     @staticmethod
     def reply_together(calls: Sequence[Call]) -> Sequence[Call]:
-        """Answer the plain requests that are all that their connections have; return the other calls of the run."""
-        calm: list[Exchange] = []
+        """Answer the requests that are all that their connections have; return the other calls of the run."""
+        plain: list[Exchange] = []
+        v2: list[Exchange] = []
         others: list[Call] = []
         for call in calls:
             if isinstance(call, Exchange) and call.reply is tell and call.connection.is_calm:
-                calm.append(call)
+                (plain if call.protocol == "plain" else v2).append(call)
             else:
                 others.append(call)
-        if not calm:
-            return calls
-        try:
-            answers = plain_answers(calm, b"")
-        except Exception:  # each of them will say what it was
-            return calls
-        for exchange, answer in zip(calm, answers, strict=True):
-            try:
-                if not exchange.connection.write(answer):
-                    others.append(exchange)
-            except Exception:
-                exchange.report()
-        calm[0].asked.answered.inc(len(calls) - len(others))
-        return others
+        return [*others, *_written(plain, plain_answers), *_written(v2, v2_answers)]
 
     def answer(self, standing: bytes) -> bytes:
         """Return the bytes of the answer, and count it; ``standing`` are the lines of headers that every answer has."""
@@ -145,6 +133,25 @@ class Exchange(Call, eq=False, kw_only=True):
         """Log the exception that is being handled."""
         extra = {"request_id": self.request_id}
         _log.exception("request %s to %s failed", self.request_id, self.asked.path, extra=extra)
+
+
+def _written(calm: Sequence[Exchange], answers_of: Callable[[Sequence[Call], bytes], list[bytes]]) -> list[Exchange]:
+    """Write the answers to calls of one run by one protocol; return those whose answers have to say more."""
+    if not calm:
+        return []
+    others: list[Exchange] = []
+    try:
+        answers = answers_of(calm, b"")
+    except Exception:  # each of them will say what it was
+        return list(calm)
+    for exchange, answer in zip(calm, answers, strict=True):
+        try:
+            if not exchange.connection.write(answer):
+                others.append(exchange)
+        except Exception:
+            exchange.report()
+    calm[0].asked.answered.inc(len(calm) - len(others))
+    return others
 
 
 def lines_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:

@@ -99,7 +99,7 @@ class FastProtocol(Connection):
     def data_received(self, data: bytes) -> None:
         """Take a request that is all that the connection has; look closer at anything else.
 
-        A plain request that comes alone, as most do, is submitted with what else comes in this pass of the loop.
+        A plain one that comes alone, as most do, is submitted with what else comes in this pass of the loop.
         """
         if self._rests_until and self._is_early(data):
             return
@@ -107,7 +107,7 @@ class FastProtocol(Connection):
             taken = self._known.split(data)
             if taken is not None and taken[2] == len(data):
                 asked, body, _ = taken
-                self.is_calm = asked.is_plain
+                self.is_calm = asked.keep_alive
                 if asked.comes_together and (calls := self._arrivals.of(asked.model)) is not None:
                     calls.append(self._begun(asked, body))
                     return
@@ -158,7 +158,7 @@ class FastProtocol(Connection):
         """Return whether nothing is under way or owed, and there are no quotas.
 
         What would make it false comes by ``data_received``, ``answer_all`` or ``shutdown``; so it is asked for the
-        first of a row of plain requests.
+        first of a row of such requests.
         """
         if self._arriving or self._is_corked or self._refused is not None:
             return False
@@ -368,7 +368,7 @@ class FastProtocol(Connection):
             self.loop.call_soon(self.answer_all)
 
     def write(self, answer: bytes) -> bool:
-        """Write the answer to a plain request, which is all that is owed; false where it has to say more."""
+        """Write the answer to a request, which is all that is owed; false where it has to say more."""
         state = self.server_state
         if state.default_headers:
             return False

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import inf
 from time import perf_counter
-from typing import NamedTuple
-
-import numpy as np
 
 from gateway.admission.deadline import DEADLINE_HEADER, PRIORITY_HEADER, of_headers
 from gateway.admission.door import Door
 from gateway.call import Call
-from gateway.codec.plain import PlainTexts, encode_predictions
-from gateway.codec.v2 import encode_outputs
+from gateway.http.answers import JSON, TIMES, answer_body, answer_whole, milliseconds
 from gateway.http.cycle import WHOLE
 from gateway.http.reading import (
     ASGIReceive,
@@ -30,12 +25,9 @@ from gateway.http.refusals import Headers
 from gateway.http.targets import Target
 from gateway.http.unpacking import Encoding, encoding_of, unpacked
 from gateway.pipeline import Predictor
-from gateway.routing.table import ModelRoute
 
-__all__ = ["JSON", "Media", "PredictEndpoint", "answer_body", "answer_whole", "plain_answers"]
+__all__ = ["PredictEndpoint"]
 
-Media = tuple[tuple[bytes, bytes], ...]
-JSON: Media = ((b"content-type", b"application/json"),)
 _SAYS_JSON = JSON[0]
 _TELLING = frozenset(
     (
@@ -46,22 +38,6 @@ _TELLING = frozenset(
         PRIORITY_HEADER,
     )
 )
-_CONSTANT, _NOTHING = {"variant": "constant"}, dict[str, str]()
-_OCTETS: Media = ((b"content-type", b"application/octet-stream"),)
-_TIMES = b"queue;dur=%.3f, inference;dur=%b, total;dur=%.3f"
-_HEAD = (
-    b"HTTP/1.1 200 OK\r\n%bcontent-length: %%d\r\nx-request-id: %%b\r\n%bx-route-revision: %d\r\n"
-    b"server-timing: queue;dur=%%.3f, inference;dur=%b, total;dur=%%.3f\r\n%%b\r\n"
-)
-
-
-class _Shared(NamedTuple):
-    """What the plain answers of a run share."""
-
-    texts: PlainTexts
-    route: ModelRoute
-    template: bytes
-    fixed_bytes: int
 
 
 class PredictEndpoint:
@@ -134,98 +110,7 @@ async def respond(send: ASGISend, call: Call) -> None:
         (b"x-request-id", call.request_id.encode("ascii")),
         *arm.headers,
         (b"x-route-revision", b"%d" % call.route.revision),
-        (b"server-timing", _TIMES % (call.queue_s * 1e3, _ms(call.inference_s), call.total_s * 1e3)),
+        (b"server-timing", TIMES % (call.queue_s * 1e3, milliseconds(call.inference_s), call.total_s * 1e3)),
     ]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-
-
-def answer_whole(call: Call, standing: bytes) -> bytes:
-    """Return the same as the bytes of a whole answer; ``standing`` are the lines of headers that every answer has."""
-    if call.protocol == "plain":
-        return plain_answers((call,), standing)[0]
-    media, body = answer_body(call)
-    head = _head(call, b"".join([b"%b: %b\r\n" % pair for pair in media]))
-    times = call.queue_s * 1e3, call.total_s * 1e3
-    return b"%b%b" % (head % (len(body), call.request_id.encode(), *times, standing), body)
-
-
-def plain_answers(calls: Sequence[Call], standing: bytes) -> list[bytes]:
-    """Return the whole answers to plain calls of one run; ``standing`` as in ``answer_whole``."""
-    run, route, answers = calls[0].run, None, []
-    started_at = run.started_at
-    for call in calls:
-        if call.route is not route:
-            texts, route, template, fixed_bytes = _shared(call)
-        predictions, scores = texts.of(call.start, call.decoded.n)
-        request_id = call.request_id.encode()
-        answers.append(
-            template
-            % (
-                fixed_bytes + len(request_id) + len(predictions) + len(scores),
-                request_id,
-                (started_at - call.queued_at) * 1e3,
-                call.total_s * 1e3,
-                standing,
-                request_id,
-                predictions,
-                scores,
-            )
-        )
-    return answers
-
-
-def _shared(call: Call) -> _Shared:
-    """Write what the plain answers of a run have in common, and all of its rows, once."""
-    arm, outputs, run = call.arm, call.run.outputs, call.run
-    shared: _Shared | None = run.shared
-    if shared is not None and shared.route is call.route:
-        return shared
-    texts = arm.writer.texts(arm.servable.reader.predictions_of(outputs.run), outputs.scores_list())
-    template = _head(call, b"content-type: application/json\r\n") + arm.writer.template
-    run.shared = shared = _Shared(texts, call.route, template, arm.writer.fixed_bytes)
-    return shared
-
-
-def _head(call: Call, media_lines: bytes) -> bytes:
-    """Return the head of an answer, with places for what differs between the answers of a run."""
-    return _HEAD % (media_lines, call.arm.header_lines, call.route.revision, _ms(call.inference_s))
-
-
-def _ms(seconds: float) -> bytes:
-    return b"%.3f" % (seconds * 1e3)
-
-
-def answer_body(call: Call) -> tuple[Media, bytes]:
-    """Return an answer as its call's protocol says it: the headers that tell how to read the body, and the body."""
-    protocol = call.protocol
-    if protocol == "plain":
-        return JSON, plain_body(call)
-    if protocol == "v2":
-        return _v2_body(call)
-    return JSON, encode_predictions(call.arm.servable.reader.predictions(call.outputs))
-
-
-def plain_body(call: Call) -> bytes:
-    """Return the plain protocol's body."""
-    arm, outputs = call.arm, call.outputs
-    texts = arm.writer.texts(arm.servable.reader.predictions(outputs), outputs.scores_list())
-    return arm.writer.write(call.request_id.encode(), texts)
-
-
-def _v2_body(call: Call) -> tuple[Media, bytes]:
-    """Return the Open Inference Protocol's answer: the requested outputs, all of them when none was named."""
-    decoded, servable = call.decoded, call.arm.servable
-    arrays = dict(zip(servable.outputs, call.outputs.raw, strict=True))
-    wanted = decoded.requested or tuple(arrays)
-    body, json_bytes = encode_outputs(
-        model=servable.model,
-        version=servable.version,
-        request_id=decoded.echo_id or call.request_id,
-        outputs={name: np.asarray(arrays[name]) for name in wanted},
-        binary=decoded.binary,
-        parameters=_CONSTANT if call.arm.variant == "constant" else _NOTHING,
-    )
-    if json_bytes is None:
-        return JSON, body
-    return (*_OCTETS, (b"inference-header-content-length", b"%d" % json_bytes)), body

@@ -1,6 +1,5 @@
 """Tensors as raw bytes: every datatype there and back, nothing copied without need, nothing accepted that lies."""
 
-import json
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from gateway.codec.binary import raw_bytes, tensor_from
-from gateway.codec.v2 import DATATYPES, encode_outputs
+from gateway.codec.v2 import DATATYPES
 from gateway.contract import Feature
 from gateway.errors import BodyMalformed, BodyTooLarge, InputRejected, RequestInvalid
 from gateway.types import TensorSpec
@@ -188,24 +187,6 @@ def test_who_asks_for_raw_outputs_is_known(outputs: Any, parameters: dict[str, A
 def test_a_wish_is_true_or_false() -> None:
     with pytest.raises(BodyMalformed, match="'binary_data_output' must be true or false"):
         decode(MATRIX, x(), parameters={"binary_data_output": 1})
-
-
-def test_raw_outputs_follow_the_json_in_its_order() -> None:
-    p, label = np.array([[0.5, np.nan]], np.float32), np.array(["ä"], object)
-    body, json_bytes = encode_outputs(
-        model="m",
-        version="1",
-        request_id="r",
-        outputs={"p": p, "k": np.array([3]), "label": label},
-        binary={"label", "p"},
-    )
-    assert [output.get("data") for output in json.loads(body[:json_bytes])["outputs"]] == [None, [3], None]
-    assert [output.get("parameters") for output in json.loads(body[:json_bytes])["outputs"]] == [
-        {"binary_data_size": 8},
-        None,
-        {"binary_data_size": 6},
-    ]
-    assert body[json_bytes:] == p.tobytes() + b"\x02\x00\x00\x00" + "ä".encode()
 
 
 def test_what_lies_scattered_in_memory_leaves_row_by_row() -> None:

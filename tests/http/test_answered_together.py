@@ -1,6 +1,8 @@
-"""Plain requests of a run are answered together where they are all that their connections have; nobody can tell."""
+"""Requests of a run are answered together where they are all that their connections have; nobody can tell."""
 
+import json
 import logging
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,19 @@ NEIGHBOURS = [
     post("/predict/wide", BODIES[4], "connection: close", request_id=None),
     post("/predict/wide", BODIES[5], "transfer-encoding: identity", request_id=None),
 ]
+
+
+def tensors(*values: float, wants_raw: bool = True, is_raw: bool = True, own_id: str | None = None) -> bytes:
+    """Return a request with a row for each value, by the Open Inference Protocol."""
+    rows = [cell for value in values for cell in (0.0, value)]
+    tensor: dict[str, Any] = {"name": "x", "shape": [len(values), 2], "datatype": "FP32"}
+    tensor |= {"parameters": {"binary_data_size": 4 * len(rows)}} if is_raw else {"data": rows}
+    said = {"inputs": [tensor], "parameters": {"binary_data_output": wants_raw}}
+    head = json.dumps(said if own_id is None else {**said, "id": own_id}).encode()
+    if not is_raw:
+        return post("/v2/models/wide/infer", head, request_id=None)
+    line, raw = f"inference-header-content-length: {len(head)}", struct.pack(f"<{len(rows)}f", *rows)
+    return post("/v2/models/wide/infer", head + raw, line, request_id=None)
 
 
 @pytest.fixture
@@ -112,6 +127,63 @@ def test_whatever_comes_on_one_connection_is_answered_as_ever_and_so_are_the_oth
         return received, worker.answered(), worker.outcomes()
 
     assert seen("fast") == seen("asgi")
+
+
+@pytest.mark.parametrize(
+    "requests",
+    [
+        pytest.param([tensors(1), tensors(2), tensors(3)], id="alike"),
+        pytest.param([tensors(1), tensors(2, 3, 4), tensors(5, 6)], id="of several sizes"),
+        pytest.param([tensors(1), tensors(2, own_id='"mine"'), tensors(3)], id="one with an id"),
+        pytest.param([tensors(1, wants_raw=False), tensors(2), tensors(3)], id="one to get JSON"),
+        pytest.param([tensors(1, is_raw=False), tensors(2), tensors(3)], id="one of JSON"),
+        pytest.param([tensors(1, is_raw=False, wants_raw=False)] * 3, id="all JSON"),
+        pytest.param([PLAIN[1], tensors(2), tensors(3), PLAIN[4]], id="plain ones among them"),
+        pytest.param([tensors(1)], id="only one"),
+    ],
+)
+def test_tensors_of_a_run_are_answered_together(
+    tmp_path: Path, versions_both_ways: Versions, together: list[int], requests: list[bytes]
+) -> None:
+    def seen(way: Way) -> tuple[Any, ...]:
+        worker, received = Worker(way, tmp_path / way, versions_both_ways), list[Any]()
+
+        async def scenario() -> None:
+            for request in requests:
+                first = worker.connect()
+                first.send(request)
+                await first.answer()
+            clients = await calm_clients(worker, len(requests))
+            for _ in range(2):
+                together.clear()
+                for client, request in zip(clients, requests, strict=True):
+                    client.send(request)
+                await passes()
+            received.extend([[a.comparable() for a in client.received()] for client in clients])
+
+        worker.run(scenario)
+        worker.close()
+        return received, worker.answered(), worker.outcomes()
+
+    assert seen("fast") == seen("asgi")
+
+
+@pytest.mark.parametrize("worker", ["fast"], indirect=True)
+def test_tensors_are_answered_together_where_others_are(worker: Worker, together: list[int]) -> None:
+    async def scenario() -> None:
+        (client, *others) = await calm_clients(worker, 4)
+        for _ in range(2):
+            together.clear()
+            client.send(tensors(7, 8))
+            for i, other in enumerate(others):
+                other.send(tensors(i))
+            await passes()
+        assert client.received()[-1].body.endswith(struct.pack("<4f", 0, 7, 0, 8))
+        assert [other.received()[-1].body[-4:] for other in others] == [struct.pack("<f", i) for i in range(3)]
+
+    worker.run(scenario)
+    assert together == [4]
+    assert worker.answered()["/v2", "200"] == 8
 
 
 @pytest.mark.parametrize("is_sent", [True, False])

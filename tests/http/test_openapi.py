@@ -22,12 +22,12 @@ from gateway.control import Control
 from gateway.engine.loading import load_version
 from gateway.engine.version import ServableVersion
 from gateway.errors import HeaderInvalid, RequestInvalid
+from gateway.http.answers import plain_body
 from gateway.http.auth import BearerToken
 from gateway.http.credentials import Credentials
 from gateway.http.openapi import describe
 from gateway.http.openapi_answers import problem_types
 from gateway.http.openapi_models import answer_schema, example_request, feature_schema, request_schema
-from gateway.http.predict import plain_body
 from gateway.http.probes import Readiness
 from gateway.http.router import build_router
 from gateway.http.sessions import Sessions, SignedOut
