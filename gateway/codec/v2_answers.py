@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -40,7 +40,7 @@ class V2Writer:
         Parameters
         ----------
         outputs
-            What a graph of this version answered, by name; each has the same datatype every time.
+            What a graph of this version answered, by name.
         binary
             Names of the outputs to send as raw bytes.
         """
@@ -56,8 +56,8 @@ class V2Writer:
 
     def write_raw(
         self, outputs: Mapping[str, npt.NDArray[Any]], told: Iterable[tuple[str, slice]]
-    ) -> list[tuple[bytes, int]]:
-        """Return the responses to requests that a run answered together, and the length of the JSON in each.
+    ) -> Iterator[tuple[bytes, list[bytes | memoryview]]]:
+        """Give the responses to requests that a run answered together, each as its JSON and what follows that.
 
         Parameters
         ----------
@@ -68,7 +68,6 @@ class V2Writer:
         """
         whole = [(raw_bytes(array), array.nbytes // len(array)) for array in outputs.values()]
         tails: dict[int, bytes] = {}
-        answers = []
         for request_id, span in told:
             start, stop = span.start, span.stop
             raw = [rows[start * row_bytes : stop * row_bytes] for rows, row_bytes in whole]
@@ -76,13 +75,11 @@ class V2Writer:
             if tail is None:
                 parts = {name: array[span] for name, array in outputs.items()}
                 tail = tails[stop - start] = self._all_raw(parts, dict(zip(outputs, raw, strict=True)))
-            json = b"%b%b%b" % (self._head, _encode(request_id), tail)
-            answers.append((b"".join((json, *raw)), len(json)))
-        return answers
+            yield b"%b%b%b" % (self._head, _encode(request_id), tail), raw
 
     def _all_raw(self, outputs: Mapping[str, npt.NDArray[Any]], raw: Mapping[str, bytes | memoryview]) -> bytes:
         """Return what follows the id where all outputs are raw."""
-        key = (*raw, *[(array.shape, len(raw[name])) for name, array in outputs.items()])
+        key = (*raw, *[(array.shape, array.dtype, len(raw[name])) for name, array in outputs.items()])
         known = self._known.get(key)
         if known is None:
             described = [_described(name, array, raw[name]) for name, array in outputs.items()]

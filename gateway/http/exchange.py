@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
@@ -135,21 +136,20 @@ class Exchange(Call, eq=False, kw_only=True):
         _log.exception("request %s to %s failed", self.request_id, self.asked.path, extra=extra)
 
 
-def _written(calm: Sequence[Exchange], answers_of: Callable[[Sequence[Call], bytes], list[bytes]]) -> list[Exchange]:
+def _written(calm: Sequence[Exchange], answers_of: Callable[[Sequence[Call], bytes], Iterable[bytes]]) -> list[Call]:
     """Write the answers to calls of one run by one protocol; return those whose answers have to say more."""
     if not calm:
         return []
-    others: list[Exchange] = []
-    try:
-        answers = answers_of(calm, b"")
-    except Exception:  # each of them will say what it was
-        return list(calm)
-    for exchange, answer in zip(calm, answers, strict=True):
-        try:
-            if not exchange.connection.write(answer):
-                others.append(exchange)
-        except Exception:
-            exchange.report()
+    others: list[Call] = []
+    rest = iter(calm)
+    with suppress(Exception):  # each of the rest will say what it was
+        for answer, exchange in zip(answers_of(calm, b""), rest, strict=False):
+            try:
+                if not exchange.connection.write(answer):
+                    others.append(exchange)
+            except Exception:
+                exchange.report()
+    others.extend(rest)
     calm[0].asked.answered.inc(len(calm) - len(others))
     return others
 

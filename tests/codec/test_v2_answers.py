@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from gateway.codec.tensors import datatype_of_array
 from gateway.codec.v2_answers import V2Writer
 
 
@@ -52,19 +53,27 @@ def test_raw_answers_of_a_run_are_those_to_its_requests_one_by_one(dtype: str) -
     outputs = {"p": np.arange(24).reshape(8, 3).astype(dtype), "flat": np.arange(8), "t": np.arange(16).reshape(2, 8).T}
     told = [("a", slice(0, 1)), ('"b"', slice(1, 4)), ("ä", slice(4, 5)), ("c", slice(5, 8)), ("a", slice(0, 1))]
     writer, together = V2Writer("m", "1", {}), V2Writer("m", "1", {})
-    for (request_id, span), answer in zip(told, together.write_raw(outputs, told), strict=True):
+    for (request_id, span), (head, raw) in zip(told, together.write_raw(outputs, told), strict=True):
         part = {name: array[span] for name, array in outputs.items()}
-        assert answer == writer.write(request_id, part, set(part))
-        assert json.loads(answer[0][: answer[1]])["id"] == request_id
+        assert (b"".join((head, *raw)), len(head)) == writer.write(request_id, part, set(part))
+        assert json.loads(head)["id"] == request_id
 
 
 def test_raw_answers_that_are_alike_but_for_their_size_are_told_apart() -> None:
     writer = V2Writer("m", "1", {})
-    for array in (np.zeros((2, 3)), np.zeros((3, 2)), np.zeros(6), np.array(["a", "bc"]), np.array(["a", "b"])):
+    for array in (
+        np.zeros((2, 3)),
+        np.zeros((3, 2)),
+        np.zeros(6),
+        np.zeros(6, np.int64),
+        np.array(["a", "bc"]),
+        np.array(["a", "b"]),
+    ):
         for name in "pq":
             body, json_bytes = writer.write("r", {name: array}, {name})
             (output,) = json.loads(body[:json_bytes])["outputs"]
             assert (output["name"], output["shape"]) == (name, list(array.shape))
+            assert output["datatype"] == datatype_of_array(array)
             assert output["parameters"] == {"binary_data_size": len(body[json_bytes:])}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.codec.plain import PlainWriter
+from gateway.codec.v2_answers import V2Writer
 from gateway.http.exchange import Exchange
 from tests.http.both_ways import Versions, Way, Worker, post
 from tests.http.wire import Client, passes
@@ -278,6 +279,35 @@ def test_an_answer_that_cannot_be_written_is_a_failure_of_each(
 
     worker.run(scenario)
     assert len([record for record in caplog.records if record.levelno == logging.ERROR]) == 3
+    caplog.clear()
+
+
+@pytest.mark.parametrize("wants_raw", [True, False])
+def test_tensors_that_cannot_be_written_are_one_request_s_failure(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, *, wants_raw: bool
+) -> None:
+    requests = [tensors(i, own_id=f"mine-{i}", wants_raw=wants_raw) for i in range(4)]
+    write, write_raw = V2Writer.write, V2Writer.write_raw
+
+    def failing(writer: V2Writer, request_id: str, *arguments: Any) -> Any:
+        return 1 / (request_id != "mine-1") and write(writer, request_id, *arguments)
+
+    def failing_raw(writer: V2Writer, outputs: Any, told: Any) -> Any:
+        for (request_id, _), answer in zip(told, write_raw(writer, outputs, told), strict=True):
+            yield 1 / (request_id != "mine-1") and answer
+
+    async def scenario() -> None:
+        clients = await calm_clients(worker, 4)
+        monkeypatch.setattr(V2Writer, "write", failing)
+        monkeypatch.setattr(V2Writer, "write_raw", failing_raw)
+        for n in (2, 3):
+            for client, request in zip(clients, requests, strict=True):
+                client.send(request)
+            assert [(await newest(client, n)).status for client in clients] == [200, 500, 200, 200]
+
+    worker.run(scenario)
+    assert len([record for record in caplog.records if record.levelno == logging.ERROR]) == 2
+    assert worker.answered()["/v2", "200"] == 6
     caplog.clear()
 
 
