@@ -270,8 +270,9 @@ class ArmKeeper:
     def _solitude(self, servable: ServableVersion) -> Solitude | None:
         if self._traffic is None or not servable.alone_s:
             return None
-        lengths = {"above_s": servable.on_loop_s, "most_s": servable.alone_s}
-        return Solitude(self._traffic, **lengths, has_one_core=self._has_one_core)
+        return Solitude(
+            self._traffic, above_s=servable.on_loop_s, most_s=servable.alone_s, has_one_core=self._has_one_core
+        )
 
     def _sizer(self, servable: ServableVersion, *, inline: bool) -> BatchSizer:
         serving, own_ms = self._settings.serving, servable.manifest.serving.batch_latency_ms

@@ -3,6 +3,7 @@
 import json
 import logging
 import struct
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,24 @@ async def newest(client: Client, n: int = 2) -> Any:
     return answers[-1]
 
 
+def assert_seen_alike_both_ways(
+    folder: Path, versions: Versions, ask: Callable[[Worker], Coroutine[Any, Any, list[Client]]]
+) -> None:
+    """Have clients ask a worker of each way, and hold their answers and its counts against each other."""
+
+    def seen(way: Way) -> tuple[Any, ...]:
+        worker, received = Worker(way, folder / way, versions), list[Any]()
+
+        async def scenario() -> None:
+            received.extend([[a.comparable() for a in client.received()] for client in await ask(worker)])
+
+        worker.run(scenario)
+        worker.close()
+        return received, worker.answered(), worker.outcomes()
+
+    assert seen("fast") == seen("asgi")
+
+
 @pytest.mark.parametrize("worker", ["fast"], indirect=True)
 def test_all_of_a_run_are_answered_together(worker: Worker, together: list[int]) -> None:
     async def scenario() -> None:
@@ -108,26 +127,19 @@ def test_all_of_a_run_are_answered_together(worker: Worker, together: list[int])
 def test_whatever_comes_on_one_connection_is_answered_as_ever_and_so_are_the_others(
     tmp_path: Path, versions_both_ways: Versions, others: list[bytes]
 ) -> None:
-    def seen(way: Way) -> tuple[Any, ...]:
-        worker, received = Worker(way, tmp_path / way, versions_both_ways), list[Any]()
-
-        async def scenario() -> None:
-            clients = await calm_clients(worker, 3)
-            for _ in range(2):  # the second time from the state that the first has left
-                clients[0].send(PLAIN[1])
-                clients[1].send(*others)
-                clients[2].send(PLAIN[2])
-                await passes()
-            for client in clients:
-                client.send(PLAIN[3])
+    async def ask(worker: Worker) -> list[Client]:
+        clients = await calm_clients(worker, 3)
+        for _ in range(2):  # the second time from the state that the first has left
+            clients[0].send(PLAIN[1])
+            clients[1].send(*others)
+            clients[2].send(PLAIN[2])
             await passes()
-            received.extend([[a.comparable() for a in client.received()] for client in clients])
+        for client in clients:
+            client.send(PLAIN[3])
+        await passes()
+        return clients
 
-        worker.run(scenario)
-        worker.close()
-        return received, worker.answered(), worker.outcomes()
-
-    assert seen("fast") == seen("asgi")
+    assert_seen_alike_both_ways(tmp_path, versions_both_ways, ask)
 
 
 @pytest.mark.parametrize(
@@ -143,30 +155,22 @@ def test_whatever_comes_on_one_connection_is_answered_as_ever_and_so_are_the_oth
         pytest.param([tensors(1)], id="only one"),
     ],
 )
-def test_tensors_of_a_run_are_answered_together(
-    tmp_path: Path, versions_both_ways: Versions, together: list[int], requests: list[bytes]
+def test_tensors_of_a_run_are_answered_as_if_each_had_come_alone(
+    tmp_path: Path, versions_both_ways: Versions, requests: list[bytes]
 ) -> None:
-    def seen(way: Way) -> tuple[Any, ...]:
-        worker, received = Worker(way, tmp_path / way, versions_both_ways), list[Any]()
+    async def ask(worker: Worker) -> list[Client]:
+        for request in requests:
+            first = worker.connect()
+            first.send(request)
+            await first.answer()
+        clients = await calm_clients(worker, len(requests))
+        for _ in range(2):
+            for client, request in zip(clients, requests, strict=True):
+                client.send(request)
+            await passes()
+        return clients
 
-        async def scenario() -> None:
-            for request in requests:
-                first = worker.connect()
-                first.send(request)
-                await first.answer()
-            clients = await calm_clients(worker, len(requests))
-            for _ in range(2):
-                together.clear()
-                for client, request in zip(clients, requests, strict=True):
-                    client.send(request)
-                await passes()
-            received.extend([[a.comparable() for a in client.received()] for client in clients])
-
-        worker.run(scenario)
-        worker.close()
-        return received, worker.answered(), worker.outcomes()
-
-    assert seen("fast") == seen("asgi")
+    assert_seen_alike_both_ways(tmp_path, versions_both_ways, ask)
 
 
 @pytest.mark.parametrize("worker", ["fast"], indirect=True)
